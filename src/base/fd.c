@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+ssize_t fd_read_full(int fd, void *data, size_t size)
+{
+    size_t done = 0;
+
+    while (done < size) {
+        ssize_t n = read(fd, (char *)data + done, size - done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return error_from_errno();
+        if (n == 0)
+            break;
+        done += (size_t)n;
+    }
+    return (ssize_t)done;
+}
+
+int fd_write_full(int fd, const void *data, size_t size)
+{
+    size_t done = 0;
+
+    while (done < size) {
+        ssize_t n = write(fd, (const char *)data + done, size - done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return error_from_errno();
+        done += (size_t)n;
+    }
+    return 0;
+}
+
+int fd_write_at(int dir_fd, const char *name, const char *text)
+{
+    CLEANUP_CLOSE int fd = openat(dir_fd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0)
+        return error_from_errno();
+    if (write(fd, text, strlen(text)) < 0)
+        return error_from_errno();
+    return 0;
+}
+
+ssize_t fd_read_at(int dir_fd, const char *name, char *ret_text, size_t size)
+{
+    CLEANUP_CLOSE int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t n;
+
+    if (fd < 0)
+        return error_from_errno();
+    n = fd_read_full(fd, ret_text, size - 1);
+    if (n < 0)
+        return n;
+    ret_text[n] = '\0';
+    return n;
+}
+
+int fd_sealed_memory(const char *name, const void *data, size_t size, int *ret_fd)
+{
+    CLEANUP_CLOSE int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int r;
+
+    if (fd < 0)
+        return error_from_errno();
+    r = fd_write_full(fd, data, size);
+    if (r < 0)
+        return r;
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+        return error_from_errno();
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}

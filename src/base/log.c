@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+/* A line longer than this is cut; PIPE_BUF would be the limit for unmixed lines on a pipe, files have none. */
+#define LINE_MAX_BYTES 4096
+
+static const struct {
+    const char *name;
+} levels[] = {
+    [LOG_LEVEL_DEBUG] = { "DEBUG" }, [LOG_LEVEL_INFO] = { "INFO" },         [LOG_LEVEL_WARNING] = { "WARNING" },
+    [LOG_LEVEL_ERROR] = { "ERROR" }, [LOG_LEVEL_CRITICAL] = { "CRITICAL" },
+};
+
+static struct log_options current = { .level = LOG_LEVEL_INFO, .json = false, .fd = STDERR_FILENO, .process = "codecell" };
+
+void log_init(const struct log_options *options)
+{
+    current = *options;
+}
+
+bool log_enabled(enum log_level level)
+{
+    return level >= current.level;
+}
+
+/* Copies text with JSON escapes; control characters are escaped in text lines too, so that a hostile value cannot
+ * start a line of its own. Returns the bytes written, at most size. */
+static size_t escape(char *to, size_t size, const char *text)
+{
+    size_t used = 0;
+
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        if (size - used < 7)
+            break;
+        if (*p < 0x20 || *p == 0x7f)
+            used += (size_t)snprintf(to + used, size - used, "\\u%04x", *p);
+        else if (current.json && (*p == '"' || *p == '\\')) {
+            to[used++] = '\\';
+            to[used++] = (char)*p;
+        } else
+            to[used++] = (char)*p;
+    }
+    return used;
+}
+
+void log_write(enum log_level level, const char *format, ...)
+{
+    char message[LINE_MAX_BYTES / 2], line[LINE_MAX_BYTES], stamp[CLOCK_ISO_SIZE];
+    size_t used;
+    va_list args;
+
+    if (!log_enabled(level))
+        return;
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+
+    clock_format_iso(clock_wall_ms(), stamp);
+    if (current.json)
+        used = (size_t)snprintf(line, sizeof(line),
+                                "{\"timestamp\":\"%s\",\"level\":\"%s\",\"process\":\"%s\",\"message\":\"", stamp,
+                                levels[level].name, current.process);
+    else
+        used = (size_t)snprintf(line, sizeof(line), "%s %-7s %s: ", stamp, levels[level].name, current.process);
+    used += escape(line + used, sizeof(line) - used - 4, message);
+    if (current.json) {
+        line[used++] = '"';
+        line[used++] = '}';
+    }
+    line[used++] = '\n';
+    if (write(current.fd, line, used) < 0)
+        return; /* nowhere left to say it */
+}

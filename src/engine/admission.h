@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* admission.h -- who runs when (extensions.md X2).
+ *
+ * max_concurrent worker threads run jobs; at most max_queued wait, first come first served within a key and round-robin
+ * between keys. A job that would wait longer than max_queue_seconds is refused at once, one that has waited so long later.
+ * A waiting job costs no thread. */
+#pragma once
+
+#include "base/id.h"
+#include "engine/execution.h"
+
+enum admission_outcome {
+    ADMISSION_E_FULL = 1,     /* 503 Server is at capacity */
+    ADMISSION_E_STOPPING = 2, /* 503 Service is shutting down */
+};
+
+struct admission;
+
+/* How a job ended. Exactly one call for every accepted job, on a worker thread (or the ticker's, for overdue jobs). */
+enum admission_end {
+    ADMISSION_DONE,      /* result is filled */
+    ADMISSION_FAILED,    /* infrastructure fault: error says why */
+    ADMISSION_OVERDUE,   /* waited too long in the queue */
+    ADMISSION_CANCELLED, /* the client hung up while waiting; nothing ran */
+};
+
+/* done: hands the result over; the callee takes ownership of request and result (heap, from execution_job_new).
+ * tick: called about every 3 s from 3 s after the request was received until done, also while waiting; may be NULL. */
+struct execution_job {
+    struct execution_request request;
+    struct execution_result result;
+    char error[256];
+    void (*done)(struct execution_job *job, enum admission_end end);
+    void (*tick)(struct execution_job *job);
+    void *context;
+    struct execution_job *next; /* admission's own */
+};
+
+struct execution_job *execution_job_new(void);
+struct execution_job *execution_job_free(struct execution_job *job); /* deinits request and result; returns NULL */
+
+int admission_new(struct engine *engine, struct admission **ret_admission);
+
+/* Queues a job. Returns 0 (the job is admission's until done), ADMISSION_E_FULL with *ret_retry_after_seconds set, or
+ * ADMISSION_E_STOPPING; then the job stays the caller's and done is not called. */
+int admission_submit(struct admission *admission, struct execution_job *job, unsigned *ret_retry_after_seconds);
+
+/* Numbers for health and metrics. */
+unsigned admission_running(struct admission *admission);
+unsigned admission_waiting(struct admission *admission);
+
+/* Refuses new jobs, lets running and waiting ones end for up to grace_ms, then cancels them; joins all threads. */
+void admission_drain(struct admission *admission, int64_t grace_ms);
+struct admission *admission_free(struct admission *admission);

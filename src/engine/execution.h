@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* execution.h -- one execution from request to outcome: session -> workspace -> cell -> outcome -> files.
+ *
+ * execution_run() blocks its worker thread from top to bottom and reads like the list of those steps. Admission (who runs
+ * when) is admission.h; the HTTP side hears of nothing but the result. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/id.h"
+#include "domain/file.h"
+#include "domain/session.h"
+#include "engine/language.h"
+#include "store/blob.h"
+#include "store/kv.h"
+
+#define EXECUTION_ARGS_MAX  4096
+#define EXECUTION_FILES_MAX 1000
+
+/* A reference to a file, as the client sent it (exec.md 10.1). Absent strings are "". */
+struct execution_file {
+    char *id;
+    char *storage_session_id;
+    char *name;
+    char *resource_id;
+    char *kind;
+    char *entity_id;
+    bool has_version;
+    int64_t version;
+};
+
+/* A checked request. All memory is the request's own; execution_request_deinit() frees it. */
+struct execution_request {
+    char execution_id[ID_SIZE];
+    char tenant[TENANT_SIZE];
+    const struct language *language;
+    char *code;
+    size_t code_length; /* the source may hold NUL bytes */
+    char **args;
+    size_t n_args;
+    char *user_id, *entity_id, *session_id; /* NULL = absent */
+    struct execution_file *files;
+    size_t n_files;
+    int64_t timeout_ms; /* 0 = not given */
+    int64_t received_us; /* monotonic; start of queue_ms */
+    int client_fd;       /* the connection, watched for hang-up; a duplicate owned by the request; -1 = none */
+};
+
+void execution_request_deinit(struct execution_request *request);
+
+enum execution_outcome { /* extensions.md X1, in this order in outcome_names[] */
+    OUTCOME_OK,
+    OUTCOME_ERROR,
+    OUTCOME_COMPILE_ERROR,
+    OUTCOME_TIMEOUT,
+    OUTCOME_OUT_OF_MEMORY,
+    OUTCOME_OUTPUT_LIMIT,
+    OUTCOME_PROCESS_LIMIT,
+    OUTCOME_DISK_LIMIT,
+    OUTCOME_SIGNAL,
+    OUTCOME_CANCELLED,
+};
+
+enum execution_file_state {
+    EXECUTION_FILE_INHERITED,
+    EXECUTION_FILE_NEW,
+    EXECUTION_FILE_MODIFIED,
+};
+
+/* One entry of "files" (exec.md 10.9.4). Absent strings are "". */
+struct execution_output {
+    enum execution_file_state state;
+    char id[ID_SIZE];
+    char session_id[ID_SIZE];
+    char name[FILE_NAME_SIZE];
+    char modified_from_id[ID_SIZE], modified_from_session_id[ID_SIZE];
+    const struct execution_file *reference; /* inherited: the request's entry to echo, or NULL; borrowed from the request */
+};
+
+#define EXECUTION_SKIPPED_NAMES_MAX 20
+
+struct execution_usage { /* negative = the host cannot measure it */
+    double wall_ms, cpu_ms, queue_ms, prepare_ms;
+    int64_t memory_peak_bytes, processes_peak, stdout_bytes, stderr_bytes;
+    const char *warm; /* "armed", "started" ...; NULL = absent */
+};
+
+struct execution_result {
+    enum execution_outcome outcome;
+    int exit_code;
+    int signal; /* 0 = none */
+    char session_id[ID_SIZE];
+    struct buffer out, err;            /* final text: UTF-8, cleaned, cut, with the table's sentences appended */
+    bool out_truncated, err_truncated;
+    struct execution_output *files;
+    size_t n_files;
+    char **deleted_files; /* NULL-terminated, or NULL */
+    struct {
+        unsigned skipped, max_files, max_size, bad_name, max_scan;
+        char *names[EXECUTION_SKIPPED_NAMES_MAX];
+        unsigned n_names;
+    } truncation;
+    unsigned delivery_attempted, delivery_failed;
+    struct execution_usage usage;
+};
+
+void execution_result_deinit(struct execution_result *result);
+
+/* Names for the wire. */
+const char *execution_outcome_name(enum execution_outcome outcome); /* "ok" */
+const char *execution_status_name(const struct execution_result *result);  /* "RE", "SG", "TO", "OL", or NULL */
+const char *execution_message_name(const struct execution_result *result); /* "Time limit exceeded" ..., or NULL */
+const char *execution_signal_name(int signal);                             /* "SIGKILL", or NULL for 0 */
+
+/* What executions need; one for the process, read-only after start. */
+struct engine {
+    struct kv *kv;
+    struct blob_store *blobs;
+    struct language_table *languages;
+    int warden_fd;         /* channel to the warden (wire/channel.h) */
+    int work_dir_fd;       /* DATA_DIR/work: workspaces, same file system as the blobs */
+    const char *data_dir;
+
+    int64_t max_execution_ms, max_memory_bytes, max_output_bytes, max_file_bytes, disk_bytes, tmp_bytes, session_ttl_ms;
+    unsigned max_output_files, max_processes, max_concurrent, max_queued, max_queue_seconds;
+    double max_cpus;
+};
+
+/* Runs one execution. Returns 0 with *result filled (whatever the program did), or a negative errno for a fault of the
+ * infrastructure: the reason in words is then in error. The caller deinits result in both cases. */
+int execution_run(struct engine *engine, const struct execution_request *request, struct execution_result *result, char *error,
+                  size_t error_size);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* language.h -- the languages as data: languages/<code>.json, loaded once at start and read-only afterwards.
+ *
+ * A file that is malformed stops the start with its name and field. A language whose runtime is not installed stays in
+ * the table with available = false and the reason. docs/LANGUAGES.md describes the JSON. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LANGUAGE_COUNT_MAX   32
+#define LANGUAGE_ALIASES_MAX 8
+#define LANGUAGE_ARGV_MAX    48
+#define LANGUAGE_ENV_MAX     16
+#define LANGUAGE_STEPS_MAX   3
+#define LANGUAGE_HIDDEN_MAX  4
+#define LANGUAGE_PATTERNS_MAX 24
+
+/* One process of an execution: the compiler, or the program. Of the argument vector, "{args}" as a whole element stands
+ * for the request's arguments; {source}, {stem} (source name without extension) and {build} (the build directory) are
+ * replaced inside elements. argv[0] is an absolute path inside the cell. */
+struct language_step {
+    char *argv[LANGUAGE_ARGV_MAX + 1]; /* NULL-terminated */
+    bool compile;                      /* a failure of this step is a compile_error; its stdout goes to stderr */
+    const char *cwd;                   /* "workspace" (/mnt/data) or "build" */
+};
+
+struct language {
+    char *code;                                 /* "py" */
+    char *name;                                 /* "Python" */
+    char *aliases[LANGUAGE_ALIASES_MAX + 1];    /* NULL-terminated, lower case */
+    char *extensions[LANGUAGE_ALIASES_MAX + 1]; /* without dot */
+    char *source;                               /* file name of the source inside the build directory, "code.c" */
+    bool mirror;                                /* link every entry of /mnt/data into the build directory beside the source */
+    char *public_class_regex;                   /* Java: group 1 names the source; NULL elsewhere */
+    char *env[LANGUAGE_ENV_MAX + 1];            /* "NAME=value", added to the common environment */
+    char *hidden[LANGUAGE_HIDDEN_MAX + 1];      /* names directly in /mnt/data that are the tool chain's own */
+    struct language_step steps[LANGUAGE_STEPS_MAX];
+    size_t n_steps;
+    double time_factor;   /* exec.md 10.3: of the default time limit, when the client gave none */
+    double memory_factor; /* of MAX_MEMORY_MB */
+    uint32_t processes_extra; /* added to MAX_PROCESSES for runtimes with many threads */
+    char *patterns[LANGUAGE_PATTERNS_MAX + 1]; /* security.md S2: regular expressions, as written there */
+
+    char *package;                 /* Debian package(s) that install the runtime */
+    char *requires[LANGUAGE_ALIASES_MAX + 1]; /* absolute paths that must exist below the root file system */
+    char *version_argv[4];         /* prints the version; first line, first number with a dot is taken */
+    bool available;
+    char *version; /* NULL if unknown */
+    char *reason;  /* why not available: names the package; NULL otherwise */
+};
+
+struct language_table {
+    struct language languages[LANGUAGE_COUNT_MAX];
+    size_t n_languages;
+};
+
+/* Loads every *.json of directory (in name order) and looks for each runtime below rootfs ("/" or SANDBOX_ROOTFS).
+ * On failure writes one sentence naming file and field to error. Returns 0, -EINVAL for bad contents, or another negative
+ * errno. The table is freed with language_table_deinit(), also after a failure. */
+int language_table_load(struct language_table *table, const char *directory, const char *rootfs, char *error, size_t error_size);
+void language_table_deinit(struct language_table *table);
+
+/* Finds by code or alias, ignoring case. NULL if there is none. The result is borrowed from the table. */
+const struct language *language_find(const struct language_table *table, const char *name);
+
+/* Runs version_argv of every available language on the host and fills version. Slow (seconds); called by the warming
+ * thread after the start, once. Thread-safe against readers because version is published last, atomically. */
+void language_probe_versions(struct language_table *table);
