@@ -11,10 +11,12 @@ ssize_t fd_read_full(int fd, void *data, size_t size);
 /* Writes all bytes, waiting as long as it takes. Returns 0 or a negative errno. */
 int fd_write_full(int fd, const void *data, size_t size);
 
-/* Writes text to the existing file name below directory dir_fd (a cgroup or proc file) with one write(). Returns 0 or a negative errno. */
+/* Writes text to the existing file name below directory dir_fd (a cgroup or proc file) with one write(). Returns 0 or a
+ * negative errno. */
 int fd_write_at(int dir_fd, const char *name, const char *text);
 
-/* Reads a small file below dir_fd into text (NUL-terminated, cut at size - 1). Returns its length or a negative errno. */
+/* Reads a small file below dir_fd into text (NUL-terminated, cut at size - 1). Returns its length or a negative errno.
+ */
 ssize_t fd_read_at(int dir_fd, const char *name, char *ret_text, size_t size);
 
 /* Makes a memfd that holds exactly these bytes and can never change again (all seals). Returns 0 or a negative errno;

@@ -21,5 +21,6 @@ void id_generate(char ret_id[static ID_SIZE])
 
 bool id_is_ours(const char *text)
 {
-    return strlen(text) == ID_LENGTH && strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == ID_LENGTH;
+    return strlen(text) == ID_LENGTH &&
+           strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == ID_LENGTH;
 }

@@ -18,7 +18,9 @@ static const struct {
     [LOG_LEVEL_ERROR] = { "ERROR" }, [LOG_LEVEL_CRITICAL] = { "CRITICAL" },
 };
 
-static struct log_options current = { .level = LOG_LEVEL_INFO, .json = false, .fd = STDERR_FILENO, .process = "codecell" };
+static struct log_options current = {
+    .level = LOG_LEVEL_INFO, .json = false, .fd = STDERR_FILENO, .process = "codecell"
+};
 
 void log_init(const struct log_options *options)
 {

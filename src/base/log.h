@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* log.h -- one line per event, as JSON or text, on one descriptor.
  *
- * Verbs: log_error (an operator must act), log_warning (something was refused, skipped or retried), log_info (start, stop,
- * life-cycle), log_debug (a developer reads along). A line is written with one write() so that lines of several
+ * Verbs: log_error (an operator must act), log_warning (something was refused, skipped or retried), log_info (start,
+ * stop, life-cycle), log_debug (a developer reads along). A line is written with one write() so that lines of several
  * processes never mix; control characters in a message are escaped, so one event stays one line. Thread-safe after
  * log_init(). Never pass source text, keys or file contents. */
 #pragma once

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* file.h -- the files of sessions: uploads, outputs and aliases (exec.md 10.6, 10.9; files.md).
  *
- * A record names a blob; several records may name one blob (aliases), which lives as long as one of them. Bytes are in the
- * blob store before a record names them, so that a crash leaves at worst an unreferenced blob, which file_sweep() finds. */
+ * A record names a blob; several records may name one blob (aliases), which lives as long as one of them. Bytes are in
+ * the blob store before a record names them, so that a crash leaves at worst an unreferenced blob, which file_sweep()
+ * finds. */
 #pragma once
 
 #include <stdbool.h>
@@ -42,8 +43,8 @@ struct file_record {
     int64_t created_ms;
     int64_t sequence; /* orders records of one millisecond; increases within a session */
     enum file_origin origin;
-    bool read_only;      /* mounted 0444, shown as read_only */
-    bool infrastructure; /* changes made by programs are dropped (files.md F1) */
+    bool read_only;                  /* mounted 0444, shown as read_only */
+    bool infrastructure;             /* changes made by programs are dropped (files.md F1) */
     char source_session_id[ID_SIZE]; /* aliases: what they stand for; else "" */
     char source_id[ID_SIZE];
     char resource_id[FILE_RESOURCE_ID_SIZE]; /* "" = unknown */
@@ -56,13 +57,15 @@ struct file_record {
  * sequence of each record; the caller has filled the rest. Returns 0 or a negative errno. */
 int file_add(struct kv *kv, struct file_record *records, size_t n_records);
 
-/* Looks a record up for a tenant. Returns 0, FILE_E_NOT_FOUND (also if the session is unknown, expired or another tenant's)
- * or a negative errno. */
-int file_get(struct kv *kv, const char *tenant, const char *session_id, const char *file_id, struct file_record *ret_record);
+/* Looks a record up for a tenant. Returns 0, FILE_E_NOT_FOUND (also if the session is unknown, expired or another
+ * tenant's) or a negative errno. */
+int file_get(struct kv *kv, const char *tenant, const char *session_id, const char *file_id,
+             struct file_record *ret_record);
 
-/* All records of a living session of this tenant, by created_ms, sequence. An unknown session gives none. *ret_records is
- * the caller's to free(). Returns 0 or a negative errno. */
-int file_list(struct kv *kv, const char *tenant, const char *session_id, struct file_record **ret_records, size_t *ret_n);
+/* All records of a living session of this tenant, by created_ms, sequence. An unknown session gives none. *ret_records
+ * is the caller's to free(). Returns 0 or a negative errno. */
+int file_list(struct kv *kv, const char *tenant, const char *session_id, struct file_record **ret_records,
+              size_t *ret_n);
 
 /* Resolves a reference as exec.md 10.6.2: by id, else the newest file of that session with this stored name.
  * Returns 0, FILE_E_NOT_FOUND or a negative errno. */
@@ -74,8 +77,9 @@ int file_resolve(struct kv *kv, const char *tenant, const char *session_id, cons
 int file_alias(struct kv *kv, const char *session_id, const struct file_record *source);
 
 /* Deletes a record; its blob goes when no record names it any more. Returns 0, FILE_E_NOT_FOUND or a negative errno. */
-int file_delete(struct kv *kv, struct blob_store *blobs, const char *tenant, const char *session_id, const char *file_id);
+int file_delete(struct kv *kv, struct blob_store *blobs, const char *tenant, const char *session_id,
+                const char *file_id);
 
-/* Deletes up to limit expired sessions with their files, then blobs that no record names and that are older than an hour.
- * *ret_sessions is how many sessions went. Returns 0 or a negative errno. */
+/* Deletes up to limit expired sessions with their files, then blobs that no record names and that are older than an
+ * hour. *ret_sessions is how many sessions went. Returns 0 or a negative errno. */
 int file_sweep(struct kv *kv, struct blob_store *blobs, unsigned limit, unsigned *ret_sessions);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* session.h -- the server-side containers of files and state (http-api.md section 9).
  *
- * A session is created by uploads and by executions that found none to reuse; each use renews it. Every session belongs to
- * a tenant (files.md F9): for another tenant it does not exist. */
+ * A session is created by uploads and by executions that found none to reuse; each use renews it. Every session belongs
+ * to a tenant (files.md F9): for another tenant it does not exist. */
 #pragma once
 
 #include <stdbool.h>

@@ -2,8 +2,8 @@
 /* admission.h -- who runs when (extensions.md X2).
  *
  * max_concurrent worker threads run jobs; at most max_queued wait, first come first served within a key and round-robin
- * between keys. A job that would wait longer than max_queue_seconds is refused at once, one that has waited so long later.
- * A waiting job costs no thread. */
+ * between keys. A job that would wait longer than max_queue_seconds is refused at once, one that has waited so long
+ * later. A waiting job costs no thread. */
 #pragma once
 
 #include "base/id.h"

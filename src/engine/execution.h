@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* execution.h -- one execution from request to outcome: session -> workspace -> cell -> outcome -> files.
  *
- * execution_run() blocks its worker thread from top to bottom and reads like the list of those steps. Admission (who runs
- * when) is admission.h; the HTTP side hears of nothing but the result. */
+ * execution_run() blocks its worker thread from top to bottom and reads like the list of those steps. Admission (who
+ * runs when) is admission.h; the HTTP side hears of nothing but the result. */
 #pragma once
 
 #include <stdbool.h>
@@ -44,7 +44,7 @@ struct execution_request {
     char *user_id, *entity_id, *session_id; /* NULL = absent */
     struct execution_file *files;
     size_t n_files;
-    int64_t timeout_ms; /* 0 = not given */
+    int64_t timeout_ms;  /* 0 = not given */
     int64_t received_us; /* monotonic; start of queue_ms */
     int client_fd;       /* the connection, watched for hang-up; a duplicate owned by the request; -1 = none */
 };
@@ -52,16 +52,16 @@ struct execution_request {
 void execution_request_deinit(struct execution_request *request);
 
 enum execution_outcome { /* extensions.md X1, in this order in outcome_names[] */
-    OUTCOME_OK,
-    OUTCOME_ERROR,
-    OUTCOME_COMPILE_ERROR,
-    OUTCOME_TIMEOUT,
-    OUTCOME_OUT_OF_MEMORY,
-    OUTCOME_OUTPUT_LIMIT,
-    OUTCOME_PROCESS_LIMIT,
-    OUTCOME_DISK_LIMIT,
-    OUTCOME_SIGNAL,
-    OUTCOME_CANCELLED,
+                         OUTCOME_OK,
+                         OUTCOME_ERROR,
+                         OUTCOME_COMPILE_ERROR,
+                         OUTCOME_TIMEOUT,
+                         OUTCOME_OUT_OF_MEMORY,
+                         OUTCOME_OUTPUT_LIMIT,
+                         OUTCOME_PROCESS_LIMIT,
+                         OUTCOME_DISK_LIMIT,
+                         OUTCOME_SIGNAL,
+                         OUTCOME_CANCELLED,
 };
 
 enum execution_file_state {
@@ -77,7 +77,8 @@ struct execution_output {
     char session_id[ID_SIZE];
     char name[FILE_NAME_SIZE];
     char modified_from_id[ID_SIZE], modified_from_session_id[ID_SIZE];
-    const struct execution_file *reference; /* inherited: the request's entry to echo, or NULL; borrowed from the request */
+    const struct execution_file
+        *reference; /* inherited: the request's entry to echo, or NULL; borrowed from the request */
 };
 
 #define EXECUTION_SKIPPED_NAMES_MAX 20
@@ -93,7 +94,7 @@ struct execution_result {
     int exit_code;
     int signal; /* 0 = none */
     char session_id[ID_SIZE];
-    struct buffer out, err;            /* final text: UTF-8, cleaned, cut, with the table's sentences appended */
+    struct buffer out, err; /* final text: UTF-8, cleaned, cut, with the table's sentences appended */
     bool out_truncated, err_truncated;
     struct execution_output *files;
     size_t n_files;
@@ -110,7 +111,7 @@ struct execution_result {
 void execution_result_deinit(struct execution_result *result);
 
 /* Names for the wire. */
-const char *execution_outcome_name(enum execution_outcome outcome); /* "ok" */
+const char *execution_outcome_name(enum execution_outcome outcome);        /* "ok" */
 const char *execution_status_name(const struct execution_result *result);  /* "RE", "SG", "TO", "OL", or NULL */
 const char *execution_message_name(const struct execution_result *result); /* "Time limit exceeded" ..., or NULL */
 const char *execution_signal_name(int signal);                             /* "SIGKILL", or NULL for 0 */
@@ -120,8 +121,8 @@ struct engine {
     struct kv *kv;
     struct blob_store *blobs;
     struct language_table *languages;
-    int warden_fd;         /* channel to the warden (wire/channel.h) */
-    int work_dir_fd;       /* DATA_DIR/work: workspaces, same file system as the blobs */
+    int warden_fd;   /* channel to the warden (wire/channel.h) */
+    int work_dir_fd; /* DATA_DIR/work: workspaces, same file system as the blobs */
     const char *data_dir;
 
     int64_t max_execution_ms, max_memory_bytes, max_output_bytes, max_file_bytes, disk_bytes, tmp_bytes, session_ttl_ms;
@@ -131,5 +132,5 @@ struct engine {
 
 /* Runs one execution. Returns 0 with *result filled (whatever the program did), or a negative errno for a fault of the
  * infrastructure: the reason in words is then in error. The caller deinits result in both cases. */
-int execution_run(struct engine *engine, const struct execution_request *request, struct execution_result *result, char *error,
-                  size_t error_size);
+int execution_run(struct engine *engine, const struct execution_request *request, struct execution_result *result,
+                  char *error, size_t error_size);

@@ -9,12 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LANGUAGE_COUNT_MAX   32
-#define LANGUAGE_ALIASES_MAX 8
-#define LANGUAGE_ARGV_MAX    48
-#define LANGUAGE_ENV_MAX     16
-#define LANGUAGE_STEPS_MAX   3
-#define LANGUAGE_HIDDEN_MAX  4
+#define LANGUAGE_COUNT_MAX    32
+#define LANGUAGE_ALIASES_MAX  8
+#define LANGUAGE_ARGV_MAX     48
+#define LANGUAGE_ENV_MAX      16
+#define LANGUAGE_STEPS_MAX    3
+#define LANGUAGE_HIDDEN_MAX   4
 #define LANGUAGE_PATTERNS_MAX 24
 
 /* One process of an execution: the compiler, or the program. Of the argument vector, "{args}" as a whole element stands
@@ -32,20 +32,20 @@ struct language {
     char *aliases[LANGUAGE_ALIASES_MAX + 1];    /* NULL-terminated, lower case */
     char *extensions[LANGUAGE_ALIASES_MAX + 1]; /* without dot */
     char *source;                               /* file name of the source inside the build directory, "code.c" */
-    bool mirror;                                /* link every entry of /mnt/data into the build directory beside the source */
-    char *public_class_regex;                   /* Java: group 1 names the source; NULL elsewhere */
-    char *env[LANGUAGE_ENV_MAX + 1];            /* "NAME=value", added to the common environment */
-    char *hidden[LANGUAGE_HIDDEN_MAX + 1];      /* names directly in /mnt/data that are the tool chain's own */
+    bool mirror;                     /* link every entry of /mnt/data into the build directory beside the source */
+    char *public_class_regex;        /* Java: group 1 names the source; NULL elsewhere */
+    char *env[LANGUAGE_ENV_MAX + 1]; /* "NAME=value", added to the common environment */
+    char *hidden[LANGUAGE_HIDDEN_MAX + 1]; /* names directly in /mnt/data that are the tool chain's own */
     struct language_step steps[LANGUAGE_STEPS_MAX];
     size_t n_steps;
-    double time_factor;   /* exec.md 10.3: of the default time limit, when the client gave none */
-    double memory_factor; /* of MAX_MEMORY_MB */
-    uint32_t processes_extra; /* added to MAX_PROCESSES for runtimes with many threads */
+    double time_factor;                        /* exec.md 10.3: of the default time limit, when the client gave none */
+    double memory_factor;                      /* of MAX_MEMORY_MB */
+    uint32_t processes_extra;                  /* added to MAX_PROCESSES for runtimes with many threads */
     char *patterns[LANGUAGE_PATTERNS_MAX + 1]; /* security.md S2: regular expressions, as written there */
 
-    char *package;                 /* Debian package(s) that install the runtime */
+    char *package;                            /* Debian package(s) that install the runtime */
     char *requires[LANGUAGE_ALIASES_MAX + 1]; /* absolute paths that must exist below the root file system */
-    char *version_argv[4];         /* prints the version; first line, first number with a dot is taken */
+    char *version_argv[4];                    /* prints the version; first line, first number with a dot is taken */
     bool available;
     char *version; /* NULL if unknown */
     char *reason;  /* why not available: names the package; NULL otherwise */
@@ -57,9 +57,10 @@ struct language_table {
 };
 
 /* Loads every *.json of directory (in name order) and looks for each runtime below rootfs ("/" or SANDBOX_ROOTFS).
- * On failure writes one sentence naming file and field to error. Returns 0, -EINVAL for bad contents, or another negative
- * errno. The table is freed with language_table_deinit(), also after a failure. */
-int language_table_load(struct language_table *table, const char *directory, const char *rootfs, char *error, size_t error_size);
+ * On failure writes one sentence naming file and field to error. Returns 0, -EINVAL for bad contents, or another
+ * negative errno. The table is freed with language_table_deinit(), also after a failure. */
+int language_table_load(struct language_table *table, const char *directory, const char *rootfs, char *error,
+                        size_t error_size);
 void language_table_deinit(struct language_table *table);
 
 /* Finds by code or alias, ignoring case. NULL if there is none. The result is borrowed from the table. */

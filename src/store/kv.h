@@ -2,7 +2,8 @@
 /* kv.h -- small records with an expiry, and ordered sets of names; one adapter a back end (sqlite.c; redis.c later).
  *
  * The interface is what both SQLite and Redis do well: get, put, delete, members of a set by score, and a batch that is
- * applied whole or not at all. It holds no rules of the product; those are in domain/. Every function is thread-safe. */
+ * applied whole or not at all. It holds no rules of the product; those are in domain/. Every function is thread-safe.
+ */
 #pragma once
 
 #include <stddef.h>
@@ -23,11 +24,13 @@ struct kv_member {
     double score;
 };
 
-/* Opens (and makes) the embedded store at path: SQLite, WAL. Returns 0 or a negative errno; on failure one sentence is in error. */
+/* Opens (and makes) the embedded store at path: SQLite, WAL. Returns 0 or a negative errno; on failure one sentence is
+ * in error. */
 int kv_open_sqlite(const char *path, struct kv **ret_kv, char *error, size_t error_size);
 struct kv *kv_free(struct kv *kv);
 
-/* Reads a record. *ret_value is NUL-terminated and the caller's to free(). Returns 0, KV_E_NOT_FOUND or a negative errno. */
+/* Reads a record. *ret_value is NUL-terminated and the caller's to free(). Returns 0, KV_E_NOT_FOUND or a negative
+ * errno. */
 int kv_get(struct kv *kv, const char *key, char **ret_value, size_t *ret_length);
 
 /* Members of a set with min_score <= score <= max_score, by score then name (descending if descending), at most limit.
@@ -38,7 +41,8 @@ int kv_members(struct kv *kv, const char *set, double min_score, double max_scor
 /* A batch collects changes and applies them in one transaction: all or none. */
 int kv_batch_new(struct kv *kv, struct kv_batch **ret_batch);
 struct kv_batch *kv_batch_free(struct kv_batch *batch);
-int kv_batch_put(struct kv_batch *batch, const char *key, const char *value, size_t length, int64_t expires_ms); /* wall ms; 0 = never */
+int kv_batch_put(struct kv_batch *batch, const char *key, const char *value, size_t length,
+                 int64_t expires_ms); /* wall ms; 0 = never */
 int kv_batch_delete(struct kv_batch *batch, const char *key);
 int kv_batch_add(struct kv_batch *batch, const char *set, const char *member, double score);
 int kv_batch_remove(struct kv_batch *batch, const char *set, const char *member);

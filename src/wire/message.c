@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wire/message.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "wire/packet.h"
+
+static bool terminated(const char *text, size_t size)
+{
+    return memchr(text, '\0', size) != NULL;
+}
+
+/* "" or one of our identifiers: what becomes part of a path can hold no dot and no slash. */
+static bool name_is_plain(const char *text, size_t size)
+{
+    return terminated(text, size) && (text[0] == '\0' || id_is_ours(text));
+}
+
+static bool run_is_valid(const union wire_message *m)
+{
+    const struct wire_run *run = &m->run;
+
+    return terminated(run->execution_id, sizeof(run->execution_id)) && id_is_ours(run->execution_id) &&
+           name_is_plain(run->workspace, sizeof(run->workspace)) && run->timeout_us > 0 && run->memory_bytes > 0 &&
+           run->disk_bytes > 0 && run->file_bytes_max > 0 && run->processes_max > 0 && run->cpu_millis > 0;
+}
+
+static bool ended_is_valid(const union wire_message *m)
+{
+    return m->ended.reason <= WIRE_END_LOST && m->ended.signal >= 0 && m->ended.signal < 128;
+}
+
+static bool entry_is_valid(const union wire_message *m)
+{
+    return m->entry.kind <= WIRE_ENTRY_OPAQUE && terminated(m->entry.path, sizeof(m->entry.path)) &&
+           m->entry.path[0] != '\0';
+}
+
+static bool failed_is_valid(const union wire_message *m)
+{
+    return terminated(m->failed.step, sizeof(m->failed.step)) && m->failed.error > 0;
+}
+
+/* Index = type. An entry carries a descriptor only if it is a file, so that row gives a range. */
+static const struct {
+    size_t size;
+    size_t fds_min, fds_max;
+    enum wire_side sender;
+    bool (*is_valid)(const union wire_message *message);
+} wire_table[WIRE_TYPE_COUNT] = {
+    [WIRE_HELLO] = { sizeof(struct wire_hello), 0, 0, WIRE_FROM_WARDEN, NULL },
+    [WIRE_RUN] = { sizeof(struct wire_run), WIRE_RUN_FDS, WIRE_RUN_FDS, WIRE_FROM_API, run_is_valid },
+    [WIRE_STARTED] = { sizeof(struct wire_started), 0, 0, WIRE_FROM_WARDEN, NULL },
+    [WIRE_ENDED] = { sizeof(struct wire_ended), 0, 0, WIRE_FROM_WARDEN, ended_is_valid },
+    [WIRE_ENTRY] = { sizeof(struct wire_entry), 0, 1, WIRE_FROM_WARDEN, entry_is_valid },
+    [WIRE_DONE] = { sizeof(struct wire_done), 0, 0, WIRE_FROM_WARDEN, NULL },
+    [WIRE_FAILED] = { sizeof(struct wire_failed), 0, 0, WIRE_FROM_WARDEN, failed_is_valid },
+    [WIRE_KILL] = { sizeof(struct wire_kill), 0, 0, WIRE_FROM_API, NULL },
+};
+
+int wire_check(const union wire_message *message, size_t size, size_t n_fds, enum wire_side sender)
+{
+    uint32_t type;
+
+    if (size < sizeof(type))
+        return WIRE_E_INVALID;
+    type = message->type;
+    if (type >= WIRE_TYPE_COUNT || wire_table[type].size == 0 || wire_table[type].sender != sender)
+        return WIRE_E_INVALID;
+    if (size != wire_table[type].size || n_fds < wire_table[type].fds_min || n_fds > wire_table[type].fds_max)
+        return WIRE_E_INVALID;
+    if (wire_table[type].is_valid && !wire_table[type].is_valid(message))
+        return WIRE_E_INVALID;
+    if (type == WIRE_ENTRY && (message->entry.kind == WIRE_ENTRY_FILE) != (n_fds == 1))
+        return WIRE_E_INVALID;
+    return 0;
+}
+
+int wire_send(int socket_fd, const void *message, const int *fds)
+{
+    const union wire_message *m = message;
+    size_t n_fds = wire_table[m->type].fds_max;
+    int r;
+
+    if (m->type == WIRE_ENTRY && m->entry.kind != WIRE_ENTRY_FILE)
+        n_fds = 0;
+    r = packet_send(socket_fd, message, wire_table[m->type].size, fds, n_fds);
+    return r == -EPIPE || r == -ECONNRESET ? WIRE_E_CLOSED : r;
+}
+
+int wire_receive(int socket_fd, enum wire_side sender, int flags, union wire_message *ret_message,
+                 int ret_fds[static WIRE_FDS_MAX])
+{
+    int fds[PACKET_FDS_MAX];
+    size_t n_fds = 0;
+    ssize_t n = packet_receive(socket_fd, ret_message, sizeof(*ret_message), flags, fds, &n_fds);
+
+    for (int i = 0; i < WIRE_FDS_MAX; i++)
+        ret_fds[i] = -1;
+    if (n == 0 || n == -ECONNRESET)
+        return WIRE_E_CLOSED;
+    if (n == -EMSGSIZE)
+        return WIRE_E_INVALID;
+    if (n < 0)
+        return (int)n;
+    if (wire_check(ret_message, (size_t)n, n_fds, sender) != 0) {
+        for (size_t i = 0; i < n_fds; i++)
+            close(fds[i]);
+        return WIRE_E_INVALID;
+    }
+    memcpy(ret_fds, fds, n_fds * sizeof(int));
+    return 0;
+}
+
+void wire_close_fds(int fds[static WIRE_FDS_MAX])
+{
+    for (int i = 0; i < WIRE_FDS_MAX; i++) {
+        cleanup_close_fd(&fds[i]);
+        fds[i] = -1;
+    }
+}

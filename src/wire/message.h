@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* message.h -- every message between the api and the privileged side, and how one is sent and received.
+ *
+ * Messages are fixed-size structs of integers and bounded, NUL-terminated strings over SOCK_SEQPACKET, with descriptors
+ * as SCM_RIGHTS. wire_table in message.c has a row for each: exact size, number of descriptors, who may send it. A
+ * message that breaks its row is never looked into; the receiver ends the conversation.
+ *
+ * Two kinds of conversation:
+ *   main channel        api -> warden: WIRE_RUN, one a wanted execution. warden -> api: WIRE_HELLO, once.
+ *   execution channel   made by the api for each execution, its other end passed along with WIRE_RUN:
+ *                         warden -> api: WIRE_STARTED, WIRE_ENDED, WIRE_ENTRY*, WIRE_DONE; or WIRE_FAILED at any time.
+ *                         api -> warden: WIRE_KILL. Closing it cancels the execution, so a dead api cancels everything.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/id.h"
+
+#define WIRE_FDS_MAX   5
+#define WIRE_PATH_SIZE 1025
+#define WIRE_STEP_SIZE 32
+
+enum wire_type {
+    WIRE_HELLO = 1,
+    WIRE_RUN,
+    WIRE_STARTED,
+    WIRE_ENDED,
+    WIRE_ENTRY,
+    WIRE_DONE,
+    WIRE_FAILED,
+    WIRE_KILL,
+    WIRE_TYPE_COUNT,
+};
+
+/* The warden is ready. */
+struct wire_hello {
+    uint32_t type;
+    uint32_t slots;
+};
+
+/* Descriptors of WIRE_RUN, in this order. */
+enum wire_run_fd {
+    WIRE_RUN_CHANNEL,
+    WIRE_RUN_PROGRAM, /* sealed memory, wire/program.h */
+    WIRE_RUN_STDIN,
+    WIRE_RUN_STDOUT,
+    WIRE_RUN_STDERR,
+    WIRE_RUN_FDS,
+};
+
+/* Run a program in a fresh cell. */
+struct wire_run {
+    uint32_t type;
+    uint32_t processes_max;
+    char execution_id[ID_SIZE + 2];
+    char workspace[ID_SIZE +
+                   2];   /* directory below DATA_DIR/work that becomes the lower layer of /mnt/data; "" = no inputs */
+    uint64_t timeout_us; /* wall clock, from the program's start */
+    uint64_t memory_bytes;
+    uint64_t disk_bytes;     /* writable layer of /mnt/data */
+    uint64_t file_bytes_max; /* RLIMIT_FSIZE */
+    uint32_t cpu_millis;     /* 1000 = one core */
+    uint32_t entries_max;    /* of the harvest */
+};
+
+/* The program is about to start; the time limit runs from here. */
+struct wire_started {
+    uint32_t type;
+    uint32_t armed; /* 1 = the cell was waiting for it */
+    uint64_t prepare_us;
+};
+
+enum wire_end_reason {
+    WIRE_END_EXITED,  /* by itself: code and signal say how */
+    WIRE_END_TIMEOUT, /* killed at its wall-clock limit */
+    WIRE_END_KILLED,  /* WIRE_KILL, or the execution channel was closed */
+    WIRE_END_LOST,    /* the cell's init died without a report (the kernel killed it) */
+};
+
+/* Everything in the cell is dead. Figures come from waitid and the cgroup. */
+struct wire_ended {
+    uint32_t type;
+    uint32_t reason;        /* enum wire_end_reason */
+    uint32_t step;          /* index of the step that ended last */
+    int32_t exit_code;      /* if signal is 0 */
+    int32_t signal;         /* 0 = exited */
+    uint32_t oom_kills;     /* processes the kernel killed for memory */
+    uint32_t process_limit; /* forks that the process limit refused */
+    uint32_t disk_full;     /* 1 = /mnt/data or /tmp was full at the end, or a file had reached its size limit */
+    uint64_t wall_us;
+    int64_t cpu_us; /* -1 = not measurable on this host; the same below */
+    int64_t memory_peak_bytes;
+    int64_t processes_peak;
+};
+
+enum wire_entry_kind {
+    WIRE_ENTRY_FILE,     /* a regular file of the writable layer; one descriptor, open for reading */
+    WIRE_ENTRY_WHITEOUT, /* this path of the lower layer was deleted */
+    WIRE_ENTRY_OPAQUE,   /* this directory hides what the lower layer holds below it */
+};
+
+struct wire_entry {
+    uint32_t type;
+    uint32_t kind;
+    uint64_t size_bytes;
+    char path[WIRE_PATH_SIZE + 3]; /* relative to /mnt/data; bytes as the program chose them, never empty */
+};
+
+/* The harvest is over. */
+struct wire_done {
+    uint32_t type;
+    uint32_t complete; /* 0 = a bound was reached and entries are missing */
+    uint32_t skipped;  /* files left out for their name, depth or kind of link */
+    uint32_t reserved;
+};
+
+/* The cell could not be built; nothing ran, or nothing more will. */
+struct wire_failed {
+    uint32_t type;
+    int32_t error; /* positive errno */
+    char step[WIRE_STEP_SIZE];
+};
+
+struct wire_kill {
+    uint32_t type;
+    uint32_t reserved;
+};
+
+union wire_message {
+    uint32_t type;
+    struct wire_hello hello;
+    struct wire_run run;
+    struct wire_started started;
+    struct wire_ended ended;
+    struct wire_entry entry;
+    struct wire_done done;
+    struct wire_failed failed;
+    struct wire_kill kill;
+};
+
+enum wire_side {
+    WIRE_FROM_API,
+    WIRE_FROM_WARDEN,
+};
+
+enum wire_outcome {
+    WIRE_E_CLOSED = 1,  /* the other side is gone */
+    WIRE_E_INVALID = 2, /* a message that breaks its row; its descriptors were closed */
+};
+
+/* Checks bytes that came from a peer against the table: type, direction, exact size, number of descriptors, termination
+ * and alphabet of every string, ranges of every enum. Looks at nothing beyond size. Returns 0 or WIRE_E_INVALID. */
+int wire_check(const union wire_message *message, size_t size, size_t n_fds, enum wire_side sender);
+
+/* Sends one message of its table size with its descriptors, which stay the caller's. Returns 0, WIRE_E_CLOSED or a
+ * negative errno (-EAGAIN on a full non-blocking socket). */
+int wire_send(int socket_fd, const void *message, const int *fds);
+
+/* Receives and checks one message from sender. fds has room for WIRE_FDS_MAX; unused places are set to -1; the caller
+ * owns the others. flags are those of recvmsg(2). Returns 0, WIRE_E_CLOSED, WIRE_E_INVALID or a negative errno. */
+int wire_receive(int socket_fd, enum wire_side sender, int flags, union wire_message *ret_message,
+                 int ret_fds[static WIRE_FDS_MAX]);
+
+/* Closes every descriptor of a received message that has not been taken. */
+void wire_close_fds(int fds[static WIRE_FDS_MAX]);

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* program.h -- what a cell runs: files to write, environment, and a list of processes, packed into sealed memory.
+ *
+ * The api packs it (unprivileged); the cell's init unpacks it after the last wall is up, with no more rights than the
+ * program itself will have. The warden passes the descriptor along and never looks inside. Both halves are here.
+ *
+ * Layout, all integers little endian as the host's: header, then files, environment, steps, each as its fields in
+ * order; strings are NUL-terminated, contents are length-prefixed. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+
+#define PROGRAM_FILES_MAX 4
+#define PROGRAM_ENV_MAX   64
+#define PROGRAM_STEPS_MAX 4
+#define PROGRAM_ARGV_MAX  8192 /* arguments of one step */
+#define PROGRAM_BYTES_MAX (64u << 20)
+
+enum program_step_flags {
+    PROGRAM_STEP_COMPILE = 1, /* its standard output goes to standard error; a failure ends the program */
+};
+
+enum program_flags {
+    PROGRAM_MIRROR = 1, /* link every entry of /mnt/data into the build directory before the first step */
+};
+
+/* Packing, in this order: begin, every file, begin_env, every variable, then each step with its arguments. */
+struct program_packer {
+    struct buffer bytes;
+    int error; /* the first failure; later calls do nothing */
+    size_t step_count_at, argc_at;
+    uint32_t n_steps, argc;
+};
+
+void program_pack_begin(struct program_packer *packer, uint32_t flags, uint32_t n_files, uint32_t n_env);
+void program_pack_file(struct program_packer *packer, const char *path, const void *data, size_t size);
+void program_pack_env(struct program_packer *packer, const char *assignment);
+void program_pack_step(struct program_packer *packer, uint32_t flags, const char *cwd);
+void program_pack_argument(struct program_packer *packer, const char *argument);
+/* Returns 0 and the finished bytes in packer->bytes (the caller deinits them), or a negative errno: -E2BIG above
+ * PROGRAM_BYTES_MAX or one of the counts. */
+int program_pack_end(struct program_packer *packer);
+
+struct program_file {
+    const char *path; /* absolute, inside the cell */
+    const void *data;
+    size_t size;
+};
+
+struct program_step {
+    uint32_t flags;
+    const char *cwd;
+    char **argv; /* NULL-terminated */
+};
+
+/* An unpacked program; strings point into the packed bytes, which must stay mapped. */
+struct program {
+    uint32_t flags;
+    struct program_file files[PROGRAM_FILES_MAX];
+    size_t n_files;
+    char *env[PROGRAM_ENV_MAX + 1];
+    struct program_step steps[PROGRAM_STEPS_MAX];
+    size_t n_steps;
+};
+
+/* Unpacks; checks every count and length. Returns 0, -EBADMSG or -ENOMEM. Free with program_deinit(), also after a
+ * failure. */
+int program_unpack(struct program *program, const void *bytes, size_t size);
+void program_deinit(struct program *program);
