@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures for every test that talks to a live server.
+
+server          one server for the whole session, with the values of http-api.md 13.9
+default_server  one with every default of the specification (but no lock-out after failed keys)
+server_with     a function that starts a server of its own with more variables, ended after the test
+client          a new keep-alive connection to `server` with its key
+"""
+
+import faulthandler
+import os
+
+import pytest
+
+from support import host
+from support.need import require
+from support.server import LIBRECHAT, PROGRAM, Server
+
+faulthandler.enable()
+
+
+def pytest_sessionstart(session):
+    host.become_subreaper()
+
+
+@pytest.fixture(scope="session")
+def program():
+    require(os.geteuid() == 0, "root, to start the warden")
+    require(os.access(PROGRAM, os.X_OK), f"a build at {PROGRAM} (set CODECELL_BUILD)")
+    return PROGRAM
+
+
+@pytest.fixture(scope="session")
+def server(program):
+    running = Server(LIBRECHAT)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def default_server(program):
+    running = Server({"AUTH_FAILURE_LIMIT": "0"})
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def server_with(program):
+    started = []
+
+    def start(data_dir=None, prefix=(), wait=True, **env):
+        running = Server({"AUTH_FAILURE_LIMIT": "0", **env}, data_dir=data_dir, prefix=prefix, wait=wait)
+        started.append(running)
+        return running
+
+    yield start
+    failures = []
+    for running in started:
+        try:
+            running.stop()
+        except AssertionError as error:
+            failures.append(str(error))
+    assert not failures, "\n".join(failures)
+
+
+@pytest.fixture
+def client(server):
+    with server.client() as connected:
+        yield connected
+
+
+@pytest.fixture(scope="session")
+def languages(server):
+    """{code: entry of GET /languages}"""
+    with server.client() as connected:
+        reply = connected.get("/languages")
+    assert reply.status == 200, reply
+    return {entry["code"]: entry for entry in reply.json}
+
+
+@pytest.fixture(scope="session")
+def need_language(languages):
+    """need_language("go") goes on only if that runtime is installed."""
+
+    def check(code):
+        entry = languages.get(code, {})
+        require(entry.get("available"), f"language {code}: {entry.get('reason', 'not listed')}")
+
+    return check
