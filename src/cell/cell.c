@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cell/cell.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "cell/credentials.h"
+#include "cell/init.h"
+#include "cell/mount_api.h"
+#include "cell/namespaces.h"
+#include "cell/rlimits.h"
+#include "wire/packet.h"
+
+#define CONTROL_FD     3 /* where an init keeps its end of the control socket */
+#define BUILD_MB       512
+#define SHM_MB         64
+#define SCRATCH_INODES "65536"
+
+/* The request that makes an armed cell run; its descriptors come with it. */
+struct run_request {
+    uint64_t file_bytes_max;
+};
+
+/* The state of a cell's PID 1 while it puts up its walls. */
+struct birth {
+    const struct cell_options *options;
+    int proc_fd; /* writable proc of the new PID namespace; never attached, closed before the program */
+    int fds[CELL_FDS];
+    struct run_request request;
+};
+
+/* Files of /proc that tell of the host or act on it. Those that only root may open are refused by ownership already;
+ * they are masked all the same, because one wall is not enough. */
+static const char *const masked_files[] = {
+    "/proc/cmdline",
+    "/proc/config.gz",
+    "/proc/kallsyms",
+    "/proc/kcore",
+    "/proc/key-users",
+    "/proc/keys",
+    "/proc/kmsg",
+    "/proc/kpagecount",
+    "/proc/kpageflags",
+    "/proc/kpagecgroup",
+    "/proc/latency_stats",
+    "/proc/modules",
+    "/proc/mtrr",
+    "/proc/sched_debug",
+    "/proc/sysrq-trigger",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/vmallocinfo",
+    "/proc/sys/kernel/random/boot_id",
+};
+
+static const char *const masked_dirs[] = { "/proc/acpi", "/proc/asound", "/proc/bus", "/proc/driver",
+                                           "/proc/fs",   "/proc/irq",    "/proc/scsi" };
+
+/* The keeper's death ends every cell; a parent in another PID namespace can kill even PID 1. */
+static int die_with_keeper(struct birth *birth)
+{
+    (void)birth;
+    return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? error_from_errno() : 0;
+}
+
+static int set_hostname(struct birth *birth)
+{
+    const char *name = birth->options->hostname;
+
+    if (sethostname(name, strlen(name)) < 0 || setdomainname("", 0) < 0)
+        return error_from_errno();
+    return 0;
+}
+
+/* Two mounts of one instance: the attached one is read-only, so nothing below /proc/sys or /proc/self can be written
+ * whoever owns it; the detached one writes this process's user namespace maps later. */
+static int mount_proc(struct birth *birth)
+{
+    CLEANUP_CLOSE int read_only = -1;
+    unsigned flags = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    int r = mount_new("proc", NULL, 0, flags | MOUNT_ATTR_RDONLY, &read_only);
+
+    if (r == 0)
+        r = mount_new("proc", NULL, 0, flags, &birth->proc_fd);
+    return r ? r : mount_attach(read_only, AT_FDCWD, "/proc");
+}
+
+/* The masks are the device node and the empty directory of the read-only root, in a namespace where nobody else runs
+ * yet. */
+static int mask_proc(struct birth *birth)
+{
+    (void)birth;
+    for (size_t i = 0; i < ARRAY_SIZE(masked_files); i++)
+        if (mount("/dev/null", masked_files[i], NULL, MS_BIND, NULL) < 0 && errno != ENOENT)
+            return error_from_errno();
+    for (size_t i = 0; i < ARRAY_SIZE(masked_dirs); i++)
+        if (mount("/run/empty", masked_dirs[i], NULL, MS_BIND, NULL) < 0 && errno != ENOENT)
+            return error_from_errno();
+    return 0;
+}
+
+static int mount_scratch(const char *path, uint64_t bytes, const char *mode, uid_t uid)
+{
+    char size[32], owner[16];
+    struct mount_option options[] = {
+        { "size", size }, { "nr_inodes", SCRATCH_INODES }, { "mode", mode }, { "uid", owner }, { "gid", owner },
+    };
+    CLEANUP_CLOSE int fd = -1;
+    int r;
+
+    snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
+    snprintf(owner, sizeof(owner), "%u", uid);
+    r = mount_new("tmpfs", options, ARRAY_SIZE(options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &fd);
+    return r ? r : mount_attach(fd, AT_FDCWD, path);
+}
+
+static int mount_scratches(struct birth *birth)
+{
+    const struct cell_options *o = birth->options;
+    int r = mount_scratch("/tmp", o->tmp_bytes, "1777", o->host_uid);
+
+    if (r == 0)
+        r = mount_scratch("/run/build", (uint64_t)BUILD_MB << 20, "0755", o->host_uid);
+    return r ? r : mount_scratch("/dev/shm", (uint64_t)SHM_MB << 20, "1777", o->host_uid);
+}
+
+/* Says that the cell is armed and waits for its program. End of file means that the keeper has no more use for it. */
+static int wait_for_program(struct birth *birth)
+{
+    int fds[PACKET_FDS_MAX];
+    size_t n_fds;
+    ssize_t n;
+
+    init_report(CONTROL_FD, &(struct cell_report){ .type = CELL_ARMED });
+    n = packet_receive(CONTROL_FD, &birth->request, sizeof(birth->request), 0, fds, &n_fds);
+    if (n == 0)
+        _exit(0);
+    if (n < 0)
+        return (int)n;
+    if (n != sizeof(birth->request) || n_fds != CELL_FDS)
+        return -EBADMSG;
+    memcpy(birth->fds, fds, sizeof(birth->fds));
+    return 0;
+}
+
+static int attach_workspace(struct birth *birth)
+{
+    int r = mount_attach(birth->fds[CELL_FD_WORKSPACE], AT_FDCWD, "/mnt/data");
+
+    close(birth->fds[CELL_FD_WORKSPACE]);
+    birth->fds[CELL_FD_WORKSPACE] = -1;
+    return r;
+}
+
+static int apply_rlimits(struct birth *birth)
+{
+    return rlimits_apply(birth->request.file_bytes_max);
+}
+
+static int become_user(struct birth *birth)
+{
+    int r = credentials_become(birth->proc_fd, birth->options->host_uid, birth->options->inside_uid);
+
+    close(birth->proc_fd);
+    birth->proc_fd = -1;
+    return r;
+}
+
+static int drop_privileges(struct birth *birth)
+{
+    int r = credentials_drop();
+
+    return r ? r : die_with_keeper(birth); /* the change of user cleared it */
+}
+
+static int load_filter(struct birth *birth)
+{
+    return seccomp_filter_load(birth->options->filter);
+}
+
+/* A cell's life up to its first foreign byte. Above the wait it is armed; the filter goes last. */
+static const struct {
+    const char *name;
+    int (*run)(struct birth *birth);
+} steps[] = {
+    { "parent death signal", die_with_keeper },
+    { "host name", set_hostname },
+    { "proc", mount_proc },
+    { "proc masks", mask_proc },
+    { "scratch mounts", mount_scratches },
+    { "wait", wait_for_program },
+    { "workspace", attach_workspace },
+    { "rlimits", apply_rlimits },
+    { "user", become_user },
+    { "privileges", drop_privileges },
+    { "system call filter", load_filter },
+};
+
+static void report_failure(const char *name, int error)
+{
+    struct cell_report report = { .type = CELL_FAILED, .error = -error };
+
+    snprintf(report.name, sizeof(report.name), "%s", name);
+    init_report(CONTROL_FD, &report);
+}
+
+static void be_init(const struct cell_options *options, int control_fd)
+{
+    struct birth birth = { .options = options, .proc_fd = -1 };
+    char name[CELL_STEP_NAME_SIZE];
+    int r = 0;
+
+    /* Nothing of the keeper's is left but the control socket. */
+    if (control_fd != CONTROL_FD && dup3(control_fd, CONTROL_FD, O_CLOEXEC) < 0)
+        _exit(1);
+    close_range(0, CONTROL_FD - 1, 0);
+    close_range(CONTROL_FD + 1, ~0U, 0);
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        r = steps[i].run(&birth);
+        if (r < 0) {
+            report_failure(steps[i].name, r);
+            _exit(1);
+        }
+    }
+    r = init_run(CONTROL_FD, birth.fds[CELL_FD_PROGRAM], &birth.fds[CELL_FD_STDIN], name, sizeof(name));
+    if (r < 0)
+        report_failure(name, r);
+    _exit(r < 0);
+}
+
+int cell_arm(const struct cell_options *options, struct cell *ret_cell)
+{
+    int sockets[2], pid_fd = -1;
+    struct clone_args args = {
+        .flags = (uint64_t)namespaces_clone_flags() | CLONE_PIDFD,
+        .pidfd = (uintptr_t)&pid_fd,
+        .exit_signal = SIGCHLD,
+    };
+    pid_t pid;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+        return error_from_errno();
+    pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+    if (pid == 0)
+        be_init(options, sockets[1]);
+    close(sockets[1]);
+    if (pid < 0) {
+        int r = error_from_errno();
+
+        close(sockets[0]);
+        return r;
+    }
+    *ret_cell = (struct cell){ .pid = pid, .pid_fd = pid_fd, .control_fd = sockets[0] };
+    return 0;
+}
+
+int cell_run(struct cell *cell, const int fds[static CELL_FDS], uint64_t file_bytes_max)
+{
+    struct run_request request = { .file_bytes_max = file_bytes_max };
+
+    return packet_send(cell->control_fd, &request, sizeof(request), fds, CELL_FDS);
+}
+
+int cell_report(struct cell *cell, struct cell_report *ret_report)
+{
+    int fds[PACKET_FDS_MAX];
+    size_t n_fds;
+    ssize_t n = packet_receive(cell->control_fd, ret_report, sizeof(*ret_report), MSG_DONTWAIT, fds, &n_fds);
+
+    for (size_t i = 0; i < n_fds; i++)
+        close(fds[i]);
+    if (n == 0 || n == -ECONNRESET)
+        return -EPIPE;
+    if (n < 0)
+        return (int)n;
+    if (n != sizeof(*ret_report) || ret_report->type > CELL_FAILED)
+        return -EBADMSG;
+    ret_report->name[sizeof(ret_report->name) - 1] = '\0';
+    return 0;
+}
+
+void cell_kill(struct cell *cell)
+{
+    if (cell->pid_fd >= 0)
+        (void)syscall(SYS_pidfd_send_signal, cell->pid_fd, SIGKILL, NULL, 0);
+}
+
+void cell_reap(struct cell *cell)
+{
+    if (cell->pid < 0)
+        return;
+    while (waitpid(cell->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    cleanup_close_fd(&cell->pid_fd);
+    cleanup_close_fd(&cell->control_fd);
+    *cell = CELL_INIT;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cell.h -- one cell: its PID 1, from clone to the program's end.
+ *
+ * cell_arm() clones an init that puts up every wall that needs no knowledge of the program and then waits ("armed").
+ * cell_run() hands it the program; it attaches the workspace, drops its last privilege, loads the filter, and only then
+ * looks at what it was given (cell.c lists the steps in order). The keeper learns of the end through the control
+ * socket, a pidfd and the cgroup; what the program prints is never read here.
+ *
+ * The init is a fork of the keeper, not an exec: it holds no secret, since the keeper has none. It cannot be signalled,
+ * traced or read by the program: PID 1 takes no signal it has no handler for, it is undumpable, and the filter refuses
+ * ptrace. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "cell/seccomp.h"
+
+#define CELL_STEP_NAME_SIZE 32
+
+/* What all cells of a slot have in common. */
+struct cell_options {
+    const struct seccomp_filter *filter;
+    const char *hostname;
+    uid_t host_uid;   /* the slot's, on the host */
+    uid_t inside_uid; /* SANDBOX_UID */
+    uint64_t tmp_bytes;
+};
+
+struct cell {
+    pid_t pid;
+    int pid_fd;     /* readable when PID 1, and with it everything else, is dead; -1 = no cell */
+    int control_fd; /* reports; SOCK_SEQPACKET */
+};
+
+#define CELL_INIT ((struct cell){ .pid = -1, .pid_fd = -1, .control_fd = -1 })
+
+enum cell_report_type {
+    CELL_ARMED,   /* waiting for a program */
+    CELL_STARTED, /* the first step is about to start */
+    CELL_STEP,    /* a step ended: step, exit_code or signal */
+    CELL_FAILED,  /* a wall could not be put up: name, error */
+};
+
+struct cell_report {
+    uint32_t type;
+    uint32_t step;
+    int32_t exit_code, signal;
+    int32_t error; /* positive errno */
+    char name[CELL_STEP_NAME_SIZE];
+};
+
+/* Descriptors handed to a cell, in this order. They stay the caller's, who should close them after cell_run(). */
+enum cell_fd {
+    CELL_FD_PROGRAM,
+    CELL_FD_STDIN,
+    CELL_FD_STDOUT,
+    CELL_FD_STDERR,
+    CELL_FD_WORKSPACE, /* detached mount for /mnt/data */
+    CELL_FDS,
+};
+
+/* Clones a cell in the caller's cgroup, network namespace and root file system (rootfs_enter). The caller must be
+ * single-threaded and root. Returns 0 or a negative errno; the CELL_ARMED report follows. */
+int cell_arm(const struct cell_options *options, struct cell *ret_cell);
+
+/* Hands an armed cell its program. Returns 0 or a negative errno. */
+int cell_run(struct cell *cell, const int fds[static CELL_FDS], uint64_t file_bytes_max);
+
+/* Receives the next report without waiting. Returns 0, -EAGAIN, -EPIPE (no more will come) or another negative errno.
+ */
+int cell_report(struct cell *cell, struct cell_report *ret_report);
+
+/* Kills every process of the cell. */
+void cell_kill(struct cell *cell);
+
+/* Waits until PID 1 is dead and reaped, which the kernel allows only after all others of its namespace are, and closes
+ * the descriptors. Does nothing if there is no cell. */
+void cell_reap(struct cell *cell);

@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cell/cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/fd.h"
+
+#define GROUP_PREFIX    "codecell."
+#define CPU_PERIOD_US   100000
+#define PROC_TEXT_BYTES (256 * 1024)
+
+/* Names of a controller on a v1 hierarchy. */
+static const char *const controller_names[CGROUP_CONTROLLERS] = {
+    [CGROUP_MEMORY] = "memory",
+    [CGROUP_CPU] = "cpu",
+    [CGROUP_PIDS] = "pids",
+    [CGROUP_ACCOUNTING] = "cpuacct",
+};
+
+static bool list_has(const char *list, const char *name)
+{
+    size_t length = strlen(name);
+
+    for (const char *p = list; (p = strstr(p, name)); p += length)
+        if ((p == list || p[-1] == ',' || p[-1] == ' ') && (p[length] == '\0' || p[length] == ',' || p[length] == ' '))
+            return true;
+    return false;
+}
+
+struct hierarchy {
+    bool unified;
+    char root[CGROUP_PATH_SIZE]; /* which group the mount shows as its root */
+    char mount[CGROUP_PATH_SIZE];
+    char options[256];
+};
+
+/* Reads one line of mountinfo(5). Returns false for other file systems and for paths that do not fit. */
+static bool parse_mount(char *line, struct hierarchy *ret)
+{
+    char *save = NULL, *fields[6], *type, *options;
+    char *separator = strstr(line, " - ");
+
+    if (!separator)
+        return false;
+    *separator = '\0';
+    type = strtok_r(separator + 3, " ", &save);
+    if (!type || (strcmp(type, "cgroup") != 0 && strcmp(type, "cgroup2") != 0))
+        return false;
+    if (!strtok_r(NULL, " ", &save))
+        return false;
+    options = strtok_r(NULL, " \n", &save);
+    save = NULL;
+    for (int i = 0; i < 5; i++)
+        if (!(fields[i] = strtok_r(i == 0 ? line : NULL, " ", &save)))
+            return false;
+    if (strlen(fields[3]) >= sizeof(ret->root) || strlen(fields[4]) >= sizeof(ret->mount))
+        return false;
+    ret->unified = strcmp(type, "cgroup2") == 0;
+    strcpy(ret->root, fields[3]);
+    strcpy(ret->mount, fields[4]);
+    snprintf(ret->options, sizeof(ret->options), "%s", options ? options : "");
+    return true;
+}
+
+/* Finds "N:list:path" of /proc/self/cgroup for a v1 controller, or "0::path" for unified. */
+static bool find_path(const char *self_cgroup, const char *controller, bool unified, char *ret_path)
+{
+    for (const char *line = self_cgroup; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+        const char *list = strchr(line, ':');
+        const char *path = list ? strchr(list + 1, ':') : NULL;
+        const char *end = strchrnul(line, '\n');
+        char names[128];
+
+        if (!path || path > end || (size_t)(path - list - 1) >= sizeof(names) || end - path - 1 >= CGROUP_PATH_SIZE)
+            continue;
+        memcpy(names, list + 1, (size_t)(path - list - 1));
+        names[path - list - 1] = '\0';
+        if (unified ? names[0] != '\0' : !list_has(names, controller))
+            continue;
+        memcpy(ret_path, path + 1, (size_t)(end - path - 1));
+        ret_path[end - path - 1] = '\0';
+        return true;
+    }
+    return false;
+}
+
+static void assign(struct cgroup_layout *layout, enum cgroup_controller which, const struct hierarchy *h,
+                   const char *self_cgroup)
+{
+    char path[CGROUP_PATH_SIZE] = "/";
+    const char *below = path;
+    size_t root_length = strlen(h->root);
+    int n;
+
+    if (!find_path(self_cgroup, controller_names[which], h->unified, path))
+        return;
+    /* A container without a cgroup namespace sees the host's path in /proc/self/cgroup and a mount whose root is that
+     * path. */
+    if (strcmp(h->root, "/") != 0 && strncmp(path, h->root, root_length) == 0)
+        below = path + root_length;
+    if (strcmp(below, "/") == 0)
+        below = "";
+    n = snprintf(layout->controllers[which].directory, CGROUP_PATH_SIZE, "%s%s", h->mount, below);
+    if (n < 0 || n >= CGROUP_PATH_SIZE)
+        return;
+    strcpy(layout->controllers[which].mount, h->mount);
+    layout->controllers[which].found = true;
+    layout->controllers[which].unified = h->unified;
+}
+
+int cgroup_parse(const char *self_cgroup, const char *mountinfo, struct cgroup_layout *ret_layout, char *missing,
+                 size_t missing_size)
+{
+    CLEANUP_FREE char *copy = strdup(mountinfo);
+    struct hierarchy h, unified = { 0 };
+    char *save = NULL;
+
+    memset(ret_layout, 0, sizeof(*ret_layout));
+    if (!copy)
+        return -ENOMEM;
+    for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        if (!parse_mount(line, &h))
+            continue;
+        if (h.unified) {
+            unified = h;
+            continue;
+        }
+        for (int c = 0; c < CGROUP_CONTROLLERS; c++)
+            if (!ret_layout->controllers[c].found && list_has(h.options, controller_names[c]))
+                assign(ret_layout, (enum cgroup_controller)c, &h, self_cgroup);
+    }
+    ret_layout->pure_v2 = unified.unified;
+    for (int c = 0; c < CGROUP_ACCOUNTING; c++)
+        if (ret_layout->controllers[c].found)
+            ret_layout->pure_v2 = false;
+    if (unified.unified) {
+        assign(ret_layout, CGROUP_ACCOUNTING, &unified, self_cgroup);
+        for (int c = 0; c < CGROUP_ACCOUNTING && ret_layout->pure_v2; c++)
+            assign(ret_layout, (enum cgroup_controller)c, &unified, self_cgroup);
+    }
+    for (int c = 0; c < CGROUP_ACCOUNTING; c++) {
+        if (!ret_layout->controllers[c].found) {
+            snprintf(missing, missing_size, "%s", controller_names[c]);
+            return -ENOENT;
+        }
+    }
+    return 0;
+}
+
+int cgroup_detect(const char *proc, struct cgroup_layout *ret_layout, char *missing, size_t missing_size)
+{
+    CLEANUP_CLOSE int proc_fd = open(proc, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    CLEANUP_FREE char *self_cgroup = malloc(PROC_TEXT_BYTES), *mountinfo = malloc(PROC_TEXT_BYTES);
+    char path[64];
+    ssize_t n;
+
+    if (!self_cgroup || !mountinfo)
+        return -ENOMEM;
+    if (proc_fd < 0)
+        return error_from_errno();
+    /* "self" is a link, which fd_read_at() refuses only as the last component. */
+    snprintf(path, sizeof(path), "%d/cgroup", (int)getpid());
+    n = fd_read_at(proc_fd, path, self_cgroup, PROC_TEXT_BYTES);
+    if (n < 0)
+        return (int)n;
+    snprintf(path, sizeof(path), "%d/mountinfo", (int)getpid());
+    n = fd_read_at(proc_fd, path, mountinfo, PROC_TEXT_BYTES);
+    if (n < 0)
+        return (int)n;
+    return cgroup_parse(self_cgroup, mountinfo, ret_layout, missing, missing_size);
+}
+
+/* Removes empty groups that a killed server left: "codecell.<pid>" of a process that is gone, and their slots. */
+static void remove_stale(const char *directory)
+{
+    DIR *dir = opendir(directory);
+    struct dirent *entry;
+
+    if (!dir)
+        return;
+    while ((entry = readdir(dir))) {
+        char path[CGROUP_PATH_SIZE * 2];
+        DIR *slots;
+        struct dirent *slot;
+        int pid;
+
+        if (strncmp(entry->d_name, GROUP_PREFIX, strlen(GROUP_PREFIX)) != 0)
+            continue;
+        pid = atoi(entry->d_name + strlen(GROUP_PREFIX));
+        if (pid <= 0 || pid == getpid() || kill(pid, 0) == 0 || errno == EPERM)
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+        slots = opendir(path);
+        while (slots && (slot = readdir(slots)))
+            if (slot->d_type == DT_DIR && slot->d_name[0] != '.')
+                unlinkat(dirfd(slots), slot->d_name, AT_REMOVEDIR);
+        if (slots)
+            closedir(slots);
+        rmdir(path);
+    }
+    closedir(dir);
+}
+
+static int write_path(const char *directory, const char *name, const char *text)
+{
+    CLEANUP_CLOSE int dir_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (dir_fd < 0)
+        return error_from_errno();
+    return fd_write_at(dir_fd, name, text);
+}
+
+static bool has_controllers(const char *directory, const char *file)
+{
+    CLEANUP_CLOSE int dir_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    char text[256];
+
+    if (dir_fd < 0 || fd_read_at(dir_fd, file, text, sizeof(text)) < 0)
+        return false;
+    text[strcspn(text, "\n")] = '\0';
+    return list_has(text, "memory") && list_has(text, "pids") && list_has(text, "cpu");
+}
+
+/* Moves every process of a group into its child; kernel threads and processes that ended meanwhile refuse and may stay.
+ */
+static void move_all(const char *directory, const char *child)
+{
+    CLEANUP_CLOSE int dir_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    CLEANUP_FREE char *pids = malloc(PROC_TEXT_BYTES);
+    char *save = NULL;
+
+    if (dir_fd < 0 || !pids || fd_read_at(dir_fd, "cgroup.procs", pids, PROC_TEXT_BYTES) < 0)
+        return;
+    for (char *pid = strtok_r(pids, "\n", &save); pid; pid = strtok_r(NULL, "\n", &save))
+        write_path(child, "cgroup.procs", pid);
+}
+
+/* Makes controllers available to children of a v2 group. A group other than the real root may not hold processes itself
+ * then, so those in it move to a leaf. That is done only for our own group: a container's, or a unit's with
+ * Delegate=yes. */
+static int enable_controllers(const char *directory)
+{
+    char leaf[CGROUP_PATH_SIZE * 2];
+    int r;
+
+    if (has_controllers(directory, "cgroup.subtree_control"))
+        return 0;
+    if (!has_controllers(directory, "cgroup.controllers"))
+        return -ENOENT;
+    r = write_path(directory, "cgroup.subtree_control", "+memory +pids +cpu");
+    if (r != -EBUSY)
+        return r;
+    snprintf(leaf, sizeof(leaf), "%s/" GROUP_PREFIX "supervisor", directory);
+    if (mkdir(leaf, 0755) < 0 && errno != EEXIST)
+        return error_from_errno();
+    move_all(directory, leaf);
+    return write_path(directory, "cgroup.subtree_control", "+memory +pids +cpu");
+}
+
+static int prepare_pure_v2(struct cgroup_layout *layout, char *where, size_t where_size)
+{
+    const char *mount = layout->controllers[CGROUP_MEMORY].mount;
+    char own[CGROUP_PATH_SIZE], group[CGROUP_PATH_SIZE * 2];
+    int r;
+
+    strcpy(own, layout->controllers[CGROUP_MEMORY].directory);
+    /* A login session's scope is shared with the shell and must be left alone; there the root of the hierarchy serves.
+     */
+    r = strstr(own, ".scope") ? -EBUSY : enable_controllers(own);
+    if (r < 0 && strcmp(own, mount) != 0) {
+        strcpy(own, mount);
+        r = enable_controllers(own);
+    }
+    snprintf(where, where_size, "%s/cgroup.subtree_control", own);
+    if (r < 0)
+        return r;
+    remove_stale(own);
+    snprintf(group, sizeof(group), "%s/" GROUP_PREFIX "%d", own, (int)getpid());
+    snprintf(where, where_size, "%s", group);
+    if (strlen(group) >= CGROUP_PATH_SIZE)
+        return -ENAMETOOLONG;
+    if (mkdir(group, 0755) < 0 && errno != EEXIST)
+        return error_from_errno();
+    r = enable_controllers(group);
+    if (r < 0)
+        return r;
+    for (int c = 0; c < CGROUP_CONTROLLERS; c++)
+        strcpy(layout->controllers[c].directory, group);
+    return 0;
+}
+
+int cgroup_prepare(struct cgroup_layout *layout, char *where, size_t where_size)
+{
+    if (layout->pure_v2)
+        return prepare_pure_v2(layout, where, where_size);
+    for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
+        char group[CGROUP_PATH_SIZE * 2];
+
+        if (!layout->controllers[c].found)
+            continue;
+        remove_stale(layout->controllers[c].directory);
+        snprintf(group, sizeof(group), "%s/" GROUP_PREFIX "%d", layout->controllers[c].directory, (int)getpid());
+        snprintf(where, where_size, "%s", group);
+        if (strlen(group) >= CGROUP_PATH_SIZE)
+            return -ENAMETOOLONG;
+        if (mkdir(group, 0755) < 0 && errno != EEXIST)
+            return error_from_errno();
+        strcpy(layout->controllers[c].directory, group);
+    }
+    return 0;
+}
+
+void cgroup_remove(const struct cgroup_layout *layout)
+{
+    for (int c = 0; c < CGROUP_CONTROLLERS; c++)
+        if (layout->controllers[c].found)
+            rmdir(layout->controllers[c].directory);
+}
+
+static int slot_path(const struct cgroup_layout *layout, int controller, unsigned slot,
+                     char ret_path[static CGROUP_PATH_SIZE])
+{
+    int n = snprintf(ret_path, CGROUP_PATH_SIZE, "%s/slot%u", layout->controllers[controller].directory, slot);
+
+    return n < 0 || n >= CGROUP_PATH_SIZE ? -ENAMETOOLONG : 0;
+}
+
+/* Writable where it can be reset, else only readable; absent (-1) before Linux 5.19 on v2. */
+static int open_peak(const struct cgroup_slot *slot)
+{
+    const char *name = slot->unified[CGROUP_MEMORY] ? "memory.peak" : "memory.max_usage_in_bytes";
+    int fd = openat(slot->dir_fds[CGROUP_MEMORY], name, O_RDWR | O_CLOEXEC);
+
+    return fd >= 0 ? fd : openat(slot->dir_fds[CGROUP_MEMORY], name, O_RDONLY | O_CLOEXEC);
+}
+
+int cgroup_slot_open(const struct cgroup_layout *layout, unsigned slot, struct cgroup_slot *ret_slot)
+{
+    struct cgroup_slot made = CGROUP_SLOT_INIT;
+
+    for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
+        char path[CGROUP_PATH_SIZE];
+        int r;
+
+        if (!layout->controllers[c].found)
+            continue;
+        r = slot_path(layout, c, slot, path);
+        if (r == 0 && mkdir(path, 0755) < 0 && errno != EEXIST)
+            r = error_from_errno();
+        if (r == 0 && (made.dir_fds[c] = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+            r = error_from_errno();
+        if (r < 0) {
+            cgroup_slot_close(&made);
+            return r;
+        }
+        made.unified[c] = layout->controllers[c].unified;
+    }
+    made.peak_fd = open_peak(&made);
+    *ret_slot = made;
+    return 0;
+}
+
+void cgroup_slot_close(struct cgroup_slot *slot)
+{
+    for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
+        cleanup_close_fd(&slot->dir_fds[c]);
+        slot->dir_fds[c] = -1;
+    }
+    cleanup_close_fd(&slot->peak_fd);
+    slot->peak_fd = -1;
+}
+
+int cgroup_slot_remove(const struct cgroup_layout *layout, unsigned slot)
+{
+    int result = 0;
+
+    for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
+        char path[CGROUP_PATH_SIZE];
+
+        if (!layout->controllers[c].found || slot_path(layout, c, slot, path) < 0)
+            continue;
+        if (rmdir(path) < 0 && errno != ENOENT)
+            result = error_from_errno();
+    }
+    return result;
+}
+
+int cgroup_slot_enter(const struct cgroup_slot *slot)
+{
+    for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
+        int r;
+
+        if (slot->dir_fds[c] < 0)
+            continue;
+        r = fd_write_at(slot->dir_fds[c], "cgroup.procs", "0");
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int write_number(const struct cgroup_slot *slot, enum cgroup_controller c, const char *name, uint64_t value)
+{
+    char text[32];
+
+    snprintf(text, sizeof(text), "%" PRIu64, value);
+    return fd_write_at(slot->dir_fds[c], name, text);
+}
+
+static int64_t read_number(const struct cgroup_slot *slot, enum cgroup_controller c, const char *name)
+{
+    char text[64];
+    ssize_t n;
+
+    if (slot->dir_fds[c] < 0)
+        return -ENOENT;
+    n = fd_read_at(slot->dir_fds[c], name, text, sizeof(text));
+    return n < 0 ? n : strtoll(text, NULL, 10);
+}
+
+/* Reads "name value" from a file of such lines. */
+static int64_t read_keyed(const struct cgroup_slot *slot, enum cgroup_controller c, const char *file, const char *key)
+{
+    char text[2048];
+    size_t length = strlen(key);
+    ssize_t n;
+
+    if (slot->dir_fds[c] < 0)
+        return -ENOENT;
+    n = fd_read_at(slot->dir_fds[c], file, text, sizeof(text));
+    if (n < 0)
+        return n;
+    for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+        if (strncmp(line, key, length) == 0 && line[length] == ' ')
+            return strtoll(line + length + 1, NULL, 10);
+    return -ENOENT;
+}
+
+/* v1 has two limits, memory alone and memory with swap, and the second may never be the smaller; a kernel without swap
+ * accounting lacks it. */
+static int limit_memory_v1(struct cgroup_slot *slot, uint64_t bytes)
+{
+    bool raising = bytes > slot->current.memory_bytes;
+    int r;
+
+    if (raising && slot->current.memory_bytes)
+        (void)write_number(slot, CGROUP_MEMORY, "memory.memsw.limit_in_bytes", bytes);
+    r = write_number(slot, CGROUP_MEMORY, "memory.limit_in_bytes", bytes);
+    if (r < 0)
+        return r;
+    r = write_number(slot, CGROUP_MEMORY, "memory.memsw.limit_in_bytes", bytes);
+    if (r < 0)
+        (void)fd_write_at(slot->dir_fds[CGROUP_MEMORY], "memory.swappiness", "0");
+    return 0;
+}
+
+static int limit_memory(struct cgroup_slot *slot, uint64_t bytes)
+{
+    int r;
+
+    if (!slot->unified[CGROUP_MEMORY])
+        return limit_memory_v1(slot, bytes);
+    r = write_number(slot, CGROUP_MEMORY, "memory.max", bytes);
+    if (r == 0)
+        (void)fd_write_at(slot->dir_fds[CGROUP_MEMORY], "memory.swap.max", "0"); /* absent without swap */
+    return r;
+}
+
+static int limit_cpu(struct cgroup_slot *slot, uint32_t cpu_millis)
+{
+    uint64_t quota_us = (uint64_t)cpu_millis * CPU_PERIOD_US / 1000;
+    char text[64];
+
+    if (!slot->unified[CGROUP_CPU])
+        return write_number(slot, CGROUP_CPU, "cpu.cfs_quota_us", quota_us);
+    snprintf(text, sizeof(text), "%" PRIu64 " %d", quota_us, CPU_PERIOD_US);
+    return fd_write_at(slot->dir_fds[CGROUP_CPU], "cpu.max", text);
+}
+
+int cgroup_slot_limit(struct cgroup_slot *slot, const struct cgroup_limits *limits)
+{
+    int r = 0;
+
+    if (limits->memory_bytes != slot->current.memory_bytes && (r = limit_memory(slot, limits->memory_bytes)) < 0)
+        return r;
+    slot->current.memory_bytes = limits->memory_bytes;
+    if (limits->processes_max != slot->current.processes_max &&
+        (r = write_number(slot, CGROUP_PIDS, "pids.max", limits->processes_max)) < 0)
+        return r;
+    slot->current.processes_max = limits->processes_max;
+    if (limits->cpu_millis != slot->current.cpu_millis && (r = limit_cpu(slot, limits->cpu_millis)) < 0)
+        return r;
+    slot->current.cpu_millis = limits->cpu_millis;
+    return 0;
+}
+
+static int64_t oom_kills(const struct cgroup_slot *slot)
+{
+    return read_keyed(slot, CGROUP_MEMORY, slot->unified[CGROUP_MEMORY] ? "memory.events" : "memory.oom_control",
+                      "oom_kill");
+}
+
+static int64_t cpu_us(const struct cgroup_slot *slot)
+{
+    int64_t ns;
+
+    if (slot->unified[CGROUP_ACCOUNTING])
+        return read_keyed(slot, CGROUP_ACCOUNTING, "cpu.stat", "usage_usec");
+    ns = read_number(slot, CGROUP_ACCOUNTING, "cpuacct.usage");
+    return ns < 0 ? ns : ns / 1000;
+}
+
+int64_t cgroup_slot_memory(const struct cgroup_slot *slot)
+{
+    return read_number(slot, CGROUP_MEMORY, slot->unified[CGROUP_MEMORY] ? "memory.current" : "memory.usage_in_bytes");
+}
+
+int64_t cgroup_slot_processes(const struct cgroup_slot *slot)
+{
+    return read_number(slot, CGROUP_PIDS, "pids.current");
+}
+
+static int64_t peak_bytes(const struct cgroup_slot *slot)
+{
+    char text[32];
+    ssize_t n = slot->peak_fd < 0 ? -1 : pread(slot->peak_fd, text, sizeof(text) - 1, 0);
+
+    if (n <= 0)
+        return -ENOENT;
+    text[n] = '\0';
+    return strtoll(text, NULL, 10);
+}
+
+static uint64_t or_zero(int64_t value)
+{
+    return value < 0 ? 0 : (uint64_t)value;
+}
+
+int cgroup_slot_begin(struct cgroup_slot *slot)
+{
+    slot->base_oom_kills = or_zero(oom_kills(slot));
+    slot->base_process_limit = or_zero(read_keyed(slot, CGROUP_PIDS, "pids.events", "max"));
+    slot->base_cpu_us = or_zero(cpu_us(slot));
+    slot->base_memory_bytes = or_zero(cgroup_slot_memory(slot));
+    slot->base_peak_bytes = or_zero(peak_bytes(slot));
+    slot->peak_resets = slot->peak_fd >= 0 && pwrite(slot->peak_fd, "0", 1, 0) == 1;
+    return 0;
+}
+
+int cgroup_slot_figures(struct cgroup_slot *slot, struct cgroup_figures *ret_figures)
+{
+    int64_t peak = peak_bytes(slot);
+    int64_t cpu = cpu_us(slot);
+
+    ret_figures->oom_kills = (uint32_t)(or_zero(oom_kills(slot)) - slot->base_oom_kills);
+    ret_figures->process_limit =
+        (uint32_t)(or_zero(read_keyed(slot, CGROUP_PIDS, "pids.events", "max")) - slot->base_process_limit);
+    ret_figures->cpu_us = cpu < 0 ? -1 : cpu - (int64_t)slot->base_cpu_us;
+    ret_figures->processes_peak = -1; /* pids.peak counts since the group was made and cannot be reset */
+    ret_figures->memory_peak_bytes = -1;
+    /* What was charged before (the keeper, cached pages of earlier runs) is not this run's. A peak that cannot be reset
+     * is this run's only if this run raised it. */
+    if ((slot->peak_resets || peak > (int64_t)slot->base_peak_bytes) && peak >= (int64_t)slot->base_memory_bytes)
+        ret_figures->memory_peak_bytes = peak - (int64_t)slot->base_memory_bytes;
+    return 0;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cgroup.h -- limits and figures of a slot, on cgroup v1, v2 and hosts that mix them.
+ *
+ * Where the controllers are is read from /proc/self/cgroup and /proc/self/mountinfo, never guessed from the
+ * distribution. On a mixed host limits come from the v1 controllers and CPU figures from the unified hierarchy.
+ *
+ * A process enters a slot's groups once, when the slot's keeper starts; cells inherit them by fork. Moving a process
+ * into a v1 group waits for an RCU grace period (10 ms and more), a fork inside costs nothing. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CGROUP_PATH_SIZE 512
+
+enum cgroup_controller {
+    CGROUP_MEMORY,
+    CGROUP_CPU,
+    CGROUP_PIDS,
+    CGROUP_ACCOUNTING, /* where CPU time is read: the unified hierarchy, else v1's cpuacct */
+    CGROUP_CONTROLLERS,
+};
+
+/* Where each controller is. */
+struct cgroup_layout {
+    struct {
+        bool found;
+        bool unified;                     /* v2 files, else v1 files */
+        char mount[CGROUP_PATH_SIZE];     /* mount point of the hierarchy */
+        char directory[CGROUP_PATH_SIZE]; /* the group under which slots are made */
+    } controllers[CGROUP_CONTROLLERS];
+    bool pure_v2; /* one hierarchy for all */
+};
+
+/* Reads the layout of the calling process from proc ("/proc"). Returns 0; -ENOENT if a controller that limits need
+ * (memory, pids, cpu) is on no hierarchy, with its name in missing; or another negative errno. */
+int cgroup_detect(const char *proc, struct cgroup_layout *ret_layout, char *missing, size_t missing_size);
+
+/* Parses the two files; separate for tests and fuzzing. */
+int cgroup_parse(const char *self_cgroup, const char *mountinfo, struct cgroup_layout *ret_layout, char *missing,
+                 size_t missing_size);
+
+/* Makes the server's own group below the detected one on every hierarchy and moves layout->controllers[].directory
+ * there. On v2 turns the controllers on, moving the caller into a leaf if the kernel demands it. Empty groups of
+ * servers that are dead are removed. Returns 0 or a negative errno with the path that refused in where. */
+int cgroup_prepare(struct cgroup_layout *layout, char *where, size_t where_size);
+
+/* Removes what cgroup_prepare() made. The groups of slots must be gone. */
+void cgroup_remove(const struct cgroup_layout *layout);
+
+struct cgroup_limits {
+    uint64_t memory_bytes; /* swap included */
+    uint32_t processes_max;
+    uint32_t cpu_millis; /* 1000 = one core */
+};
+
+/* The groups of one slot. */
+struct cgroup_slot {
+    int dir_fds[CGROUP_CONTROLLERS]; /* -1 = not used, or the same directory as another's */
+    bool unified[CGROUP_CONTROLLERS];
+    struct cgroup_limits current; /* what was written last */
+    /* figures at the last cgroup_slot_begin() */
+    uint64_t base_oom_kills, base_process_limit, base_memory_bytes, base_cpu_us, base_peak_bytes;
+    int peak_fd;      /* the memory peak's file, open as long as the slot: v2 resets it for one open file only */
+    bool peak_resets; /* v1, and v2 since Linux 6.12 */
+};
+
+#define CGROUP_SLOT_INIT ((struct cgroup_slot){ .dir_fds = { -1, -1, -1, -1 }, .peak_fd = -1 })
+
+struct cgroup_figures { /* -1 = this host cannot tell */
+    uint32_t oom_kills;
+    uint32_t process_limit; /* forks refused */
+    int64_t cpu_us;
+    int64_t memory_peak_bytes;
+    int64_t processes_peak;
+};
+
+/* Makes the slot's groups (or takes over existing ones) and opens them. Returns 0 or a negative errno. */
+int cgroup_slot_open(const struct cgroup_layout *layout, unsigned slot, struct cgroup_slot *ret_slot);
+void cgroup_slot_close(struct cgroup_slot *slot);
+
+/* Removes the groups of a slot; every process in them must be gone. Returns 0 or a negative errno. */
+int cgroup_slot_remove(const struct cgroup_layout *layout, unsigned slot);
+
+/* Moves the calling process in. */
+int cgroup_slot_enter(const struct cgroup_slot *slot);
+
+/* Sets limits; writes only what differs from the last call. */
+int cgroup_slot_limit(struct cgroup_slot *slot, const struct cgroup_limits *limits);
+
+/* Notes the counters before a run. */
+int cgroup_slot_begin(struct cgroup_slot *slot);
+
+/* What happened since cgroup_slot_begin(). */
+int cgroup_slot_figures(struct cgroup_slot *slot, struct cgroup_figures *ret_figures);
+
+/* Processes in the slot now, or a negative errno. */
+int64_t cgroup_slot_processes(const struct cgroup_slot *slot);
+
+/* Bytes charged to the slot now, or a negative errno. */
+int64_t cgroup_slot_memory(const struct cgroup_slot *slot);

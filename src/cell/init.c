@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cell/init.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "wire/packet.h"
+#include "wire/program.h"
+
+#define WORKSPACE_DIR "/mnt/data"
+#define BUILD_DIR     "/run/build"
+
+/* Exit code of a step whose program could not be executed, as shells have it. */
+#define EXEC_FAILED 127
+
+void init_report(int control_fd, const struct cell_report *report)
+{
+    (void)packet_send(control_fd, report, sizeof(*report), NULL, 0);
+}
+
+static int write_files(const struct program *program)
+{
+    for (size_t i = 0; i < program->n_files; i++) {
+        const struct program_file *file = &program->files[i];
+        CLEANUP_CLOSE int fd = open(file->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        int r;
+
+        if (fd < 0)
+            return error_from_errno();
+        r = fd_write_full(fd, file->data, file->size);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* Links what lies in the workspace beside the source, for tool chains that resolve names relative to it. */
+static void mirror_workspace(void)
+{
+    DIR *dir = opendir(WORKSPACE_DIR);
+    struct dirent *entry;
+
+    if (!dir)
+        return;
+    while ((entry = readdir(dir))) {
+        char from[sizeof(BUILD_DIR) + NAME_MAX + 1], to[sizeof(WORKSPACE_DIR) + NAME_MAX + 1];
+
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        snprintf(from, sizeof(from), BUILD_DIR "/%s", entry->d_name);
+        snprintf(to, sizeof(to), WORKSPACE_DIR "/%s", entry->d_name);
+        if (symlink(to, from) < 0)
+            continue; /* the source's own name */
+    }
+    closedir(dir);
+}
+
+static void reset_signals(void)
+{
+    sigset_t none;
+
+    for (int s = 1; s < NSIG; s++)
+        signal(s, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void say(const char *what, const char *which)
+{
+    char text[256];
+    int n = snprintf(text, sizeof(text), "%s: %s: %s\n", which, what, strerror(errno));
+
+    if (n > 0 && write(STDERR_FILENO, text, (size_t)n) < 0)
+        return;
+}
+
+static void exec_step(const struct program *program, const struct program_step *step, const int standard_fds[static 3])
+{
+    int out = step->flags & PROGRAM_STEP_COMPILE ? standard_fds[2] : standard_fds[1];
+
+    setsid();
+    reset_signals();
+    umask(022);
+    if (dup2(standard_fds[0], STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
+        dup2(standard_fds[2], STDERR_FILENO) < 0 || close_range(3, ~0U, 0) < 0)
+        _exit(EXEC_FAILED);
+    if (chdir(step->cwd) < 0)
+        say("cannot change directory", step->cwd);
+    else {
+        execve(step->argv[0], step->argv, program->env);
+        say("cannot execute", step->argv[0]);
+    }
+    _exit(EXEC_FAILED);
+}
+
+/* Waits for child and reaps every orphan that comes to PID 1 meanwhile. */
+static int wait_for(pid_t child, struct cell_report *report)
+{
+    for (;;) {
+        siginfo_t info = { 0 };
+
+        if (waitid(P_ALL, 0, &info, WEXITED) < 0) {
+            if (errno == EINTR)
+                continue;
+            return error_from_errno();
+        }
+        if (info.si_pid != child)
+            continue;
+        if (info.si_code == CLD_EXITED)
+            report->exit_code = info.si_status;
+        else
+            report->signal = info.si_status;
+        return 0;
+    }
+}
+
+static int run_steps(int control_fd, const struct program *program, const int standard_fds[static 3])
+{
+    init_report(control_fd, &(struct cell_report){ .type = CELL_STARTED });
+    for (size_t i = 0; i < program->n_steps; i++) {
+        struct cell_report report = { .type = CELL_STEP, .step = (uint32_t)i };
+        pid_t child = fork();
+        int r;
+
+        if (child < 0)
+            return error_from_errno();
+        if (child == 0)
+            exec_step(program, &program->steps[i], standard_fds);
+        r = wait_for(child, &report);
+        if (r < 0)
+            return r;
+        init_report(control_fd, &report);
+        if (report.exit_code != 0 || report.signal != 0)
+            break;
+    }
+    return 0;
+}
+
+int init_run(int control_fd, int program_fd, const int standard_fds[static 3], char *name, size_t name_size)
+{
+    struct program program;
+    struct stat st;
+    void *bytes;
+    int r;
+
+    snprintf(name, name_size, "program");
+    if (fstat(program_fd, &st) < 0)
+        return error_from_errno();
+    if (st.st_size <= 0 || st.st_size > PROGRAM_BYTES_MAX)
+        return -EBADMSG;
+    bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, program_fd, 0);
+    if (bytes == MAP_FAILED)
+        return error_from_errno();
+    r = program_unpack(&program, bytes, (size_t)st.st_size);
+    if (r == 0) {
+        snprintf(name, name_size, "source files");
+        r = write_files(&program);
+    }
+    if (r == 0) {
+        if (program.flags & PROGRAM_MIRROR)
+            mirror_workspace();
+        snprintf(name, name_size, "start");
+        r = run_steps(control_fd, &program, standard_fds);
+    }
+    return r;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cell/mount_api.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+int mount_new(const char *type, const struct mount_option *options, size_t n_options, unsigned attributes, int *ret_fd)
+{
+    CLEANUP_CLOSE int context = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
+    int fd;
+
+    if (context < 0)
+        return error_from_errno();
+    for (size_t i = 0; i < n_options; i++) {
+        unsigned command = options[i].value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG;
+
+        if (syscall(SYS_fsconfig, context, command, options[i].name, options[i].value, 0) < 0)
+            return error_from_errno();
+    }
+    if (syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+        return error_from_errno();
+    fd = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes);
+    if (fd < 0)
+        return error_from_errno();
+    *ret_fd = fd;
+    return 0;
+}
+
+int mount_attach(int mount_fd, int dir_fd, const char *path)
+{
+    if (syscall(SYS_move_mount, mount_fd, "", dir_fd, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        return error_from_errno();
+    return 0;
+}
+
+int mount_clone_idmapped(int dir_fd, int idmap_fd, int *ret_fd)
+{
+    struct mount_attr attr = {
+        .attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+        .userns_fd = (unsigned)idmap_fd,
+    };
+    CLEANUP_CLOSE int tree =
+        (int)syscall(SYS_open_tree, dir_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+
+    if (tree < 0)
+        return error_from_errno();
+    if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+        return error_from_errno();
+    *ret_fd = TAKE_FD(tree);
+    return 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mount_api.h -- the kernel's mount calls that work on descriptors, which the C library of older releases does not
+ * wrap.
+ *
+ * A mount is made detached and attached once, by descriptor: no path is ever looked up that somebody else could change.
+ */
+#pragma once
+
+#include <stddef.h>
+
+struct mount_option {
+    const char *name;
+    const char *value; /* NULL = a flag */
+};
+
+/* Makes a detached mount of a new file system instance. attributes are MOUNT_ATTR_*. Returns 0 and the mount's
+ * descriptor, which the caller owns, or a negative errno. */
+int mount_new(const char *type, const struct mount_option *options, size_t n_options, unsigned attributes, int *ret_fd);
+
+/* Attaches a detached mount on path below dir_fd, whose last component is not followed. Returns 0 or a negative errno.
+ */
+int mount_attach(int mount_fd, int dir_fd, const char *path);
+
+/* Makes a detached, read-only copy of a mount on which files of owner (user and group) appear as the mapping of
+ * idmap_fd, a descriptor of a user namespace, says. Needs Linux 5.12; as an overlay layer 5.19. Returns 0 and the
+ * descriptor, which the caller owns, or a negative errno. */
+int mount_clone_idmapped(int dir_fd, int idmap_fd, int *ret_fd);

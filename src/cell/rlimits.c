@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cell/rlimits.h"
+
+#include <stddef.h>
+#include <sys/resource.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+static const struct {
+    int resource;
+    rlim_t soft, hard;
+} limits[] = {
+    { RLIMIT_CORE, 0, 0 },
+    { RLIMIT_NOFILE, 256, 256 },
+    { RLIMIT_STACK, 8 << 20, 64 << 20 }, /* compilers raise their own */
+    { RLIMIT_MEMLOCK, 64 << 10, 64 << 10 },
+    { RLIMIT_MSGQUEUE, 0, 0 },
+    { RLIMIT_RTPRIO, 0, 0 },
+    { RLIMIT_NICE, 0, 0 },
+    { RLIMIT_SIGPENDING, 1024, 1024 },
+};
+
+/* Raising a hard limit needs a capability of the host that not every host grants; lowering needs none. */
+static int set(int resource, rlim_t soft, rlim_t hard)
+{
+    struct rlimit now;
+
+    if (getrlimit((__rlimit_resource_t)resource, &now) < 0)
+        return error_from_errno();
+    if (now.rlim_max < hard)
+        hard = now.rlim_max;
+    if (hard < soft)
+        soft = hard;
+    if (setrlimit((__rlimit_resource_t)resource, &(struct rlimit){ .rlim_cur = soft, .rlim_max = hard }) < 0)
+        return error_from_errno();
+    return 0;
+}
+
+int rlimits_apply(uint64_t file_bytes_max)
+{
+    int r = set(RLIMIT_FSIZE, file_bytes_max, file_bytes_max);
+
+    for (size_t i = 0; i < ARRAY_SIZE(limits) && r == 0; i++)
+        r = set(limits[i].resource, limits[i].soft, limits[i].hard);
+    return r;
+}

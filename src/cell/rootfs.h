@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rootfs.h -- the root file system that all cells share, read-only.
+ *
+ * Made once by the warden, in its own mount namespace, on a private tmpfs: read-only binds of the runtime tree, copies
+ * of the few files of /etc that runtimes read, device nodes, and empty directories where each cell mounts its own.
+ * Nothing of the host besides is in it. Slot keepers make it their root; cells inherit it. */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct rootfs_options {
+    const char *source;    /* tree whose runtimes cells see: "/" or SANDBOX_ROOTFS */
+    const char *guest_dir; /* shown as /opt/codecell/guest */
+    const char *target;    /* an existing directory to build it on */
+    const char *hostname;  /* for /etc/hostname and /etc/hosts */
+    uid_t sandbox_uid;     /* named in /etc/passwd; also the group */
+    bool mask_host_info;   /* else the host's machine-id is copied */
+};
+
+/* Builds the tree on options->target in the calling process's mount namespace, which must be private. Returns 0 or a
+ * negative errno; then step (at least 32 bytes) names what failed. */
+int rootfs_build(const struct rootfs_options *options, char *step, size_t step_size);
+
+/* Makes target the root of the calling process's own (new) mount namespace and drops everything else from it. Returns 0
+ * or a negative errno. */
+int rootfs_enter(const char *target);

@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cell/seccomp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <seccomp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/fd.h"
+
+/* Allowed whatever the arguments. Names, since some do not exist on every architecture; those are skipped. */
+static const char *const allowed[] = {
+    /* files and directories */
+    "access",
+    "chdir",
+    "chmod",
+    "chown",
+    "close",
+    "close_range",
+    "copy_file_range",
+    "creat",
+    "dup",
+    "dup2",
+    "dup3",
+    "faccessat",
+    "faccessat2",
+    "fadvise64",
+    "fallocate",
+    "fchdir",
+    "fchmod",
+    "fchmodat",
+    "fchown",
+    "fchownat",
+    "fdatasync",
+    "fgetxattr",
+    "flistxattr",
+    "flock",
+    "fremovexattr",
+    "fsetxattr",
+    "fstat",
+    "fstatfs",
+    "fsync",
+    "ftruncate",
+    "futimesat",
+    "getcwd",
+    "getdents",
+    "getdents64",
+    "getxattr",
+    "lchown",
+    "lgetxattr",
+    "link",
+    "linkat",
+    "listxattr",
+    "llistxattr",
+    "lremovexattr",
+    "lseek",
+    "lsetxattr",
+    "lstat",
+    "mkdir",
+    "mkdirat",
+    "newfstatat",
+    "open",
+    "openat",
+    "openat2",
+    "pread64",
+    "preadv",
+    "preadv2",
+    "pwrite64",
+    "pwritev",
+    "pwritev2",
+    "read",
+    "readahead",
+    "readlink",
+    "readlinkat",
+    "readv",
+    "removexattr",
+    "rename",
+    "renameat",
+    "renameat2",
+    "rmdir",
+    "sendfile",
+    "setxattr",
+    "splice",
+    "stat",
+    "statfs",
+    "statx",
+    "symlink",
+    "symlinkat",
+    "sync_file_range",
+    "tee",
+    "truncate",
+    "umask",
+    "unlink",
+    "unlinkat",
+    "utime",
+    "utimensat",
+    "utimes",
+    "write",
+    "writev",
+    /* waiting for descriptors and events */
+    "epoll_create",
+    "epoll_create1",
+    "epoll_ctl",
+    "epoll_ctl_old",
+    "epoll_pwait",
+    "epoll_pwait2",
+    "epoll_wait",
+    "eventfd",
+    "eventfd2",
+    "inotify_add_watch",
+    "inotify_init",
+    "inotify_init1",
+    "inotify_rm_watch",
+    "pipe",
+    "pipe2",
+    "poll",
+    "ppoll",
+    "pselect6",
+    "select",
+    "signalfd",
+    "signalfd4",
+    "timerfd_create",
+    "timerfd_gettime",
+    "timerfd_settime",
+    /* memory */
+    "brk",
+    "get_mempolicy",
+    "madvise",
+    "membarrier",
+    "memfd_create",
+    "mincore",
+    "mlock",
+    "mlock2",
+    "mlockall",
+    "mmap",
+    "mprotect",
+    "mremap",
+    "msync",
+    "munlock",
+    "munlockall",
+    "munmap",
+    "pkey_alloc",
+    "pkey_free",
+    "pkey_mprotect",
+    "remap_file_pages",
+    /* processes and threads */
+    "arch_prctl",
+    "capget",
+    "capset",
+    "execve",
+    "execveat",
+    "exit",
+    "exit_group",
+    "fork",
+    "getcpu",
+    "getegid",
+    "geteuid",
+    "getgid",
+    "getgroups",
+    "getpgid",
+    "getpgrp",
+    "getpid",
+    "getppid",
+    "getpriority",
+    "getresgid",
+    "getresuid",
+    "getrlimit",
+    "get_robust_list",
+    "getrusage",
+    "getsid",
+    "gettid",
+    "getuid",
+    "get_thread_area",
+    "pidfd_open",
+    "pidfd_send_signal",
+    "prlimit64",
+    "rseq",
+    "sched_getaffinity",
+    "sched_getattr",
+    "sched_getparam",
+    "sched_get_priority_max",
+    "sched_get_priority_min",
+    "sched_getscheduler",
+    "sched_rr_get_interval",
+    "sched_setaffinity",
+    "sched_setattr",
+    "sched_setparam",
+    "sched_setscheduler",
+    "sched_yield",
+    "setfsgid",
+    "setfsuid",
+    "setgid",
+    "setgroups",
+    "setpgid",
+    "setpriority",
+    "setregid",
+    "setresgid",
+    "setresuid",
+    "setreuid",
+    "setrlimit",
+    "set_robust_list",
+    "setsid",
+    "set_thread_area",
+    "set_tid_address",
+    "setuid",
+    "times",
+    "uname",
+    "vfork",
+    "wait4",
+    "waitid",
+    "waitpid",
+    "sysinfo",
+    /* signals */
+    "alarm",
+    "getitimer",
+    "kill",
+    "pause",
+    "restart_syscall",
+    "rt_sigaction",
+    "rt_sigpending",
+    "rt_sigprocmask",
+    "rt_sigqueueinfo",
+    "rt_sigreturn",
+    "rt_sigsuspend",
+    "rt_sigtimedwait",
+    "rt_tgsigqueueinfo",
+    "setitimer",
+    "sigaltstack",
+    "tgkill",
+    "tkill",
+    /* time, randomness */
+    "clock_getres",
+    "clock_gettime",
+    "clock_nanosleep",
+    "getrandom",
+    "gettimeofday",
+    "nanosleep",
+    "time",
+    "timer_create",
+    "timer_delete",
+    "timer_getoverrun",
+    "timer_gettime",
+    "timer_settime",
+    /* sockets, once made */
+    "accept",
+    "accept4",
+    "bind",
+    "connect",
+    "getpeername",
+    "getsockname",
+    "getsockopt",
+    "listen",
+    "recvfrom",
+    "recvmmsg",
+    "recvmsg",
+    "sendmmsg",
+    "sendmsg",
+    "sendto",
+    "setsockopt",
+    "shutdown",
+    /* System V IPC, private to the cell's namespace */
+    "msgctl",
+    "msgget",
+    "msgrcv",
+    "msgsnd",
+    "semctl",
+    "semget",
+    "semop",
+    "semtimedop",
+    "shmat",
+    "shmctl",
+    "shmdt",
+    "shmget",
+};
+
+/* Known and refused. Unnamed calls get ENOSYS; these get EPERM because programs and tests ask for the reason. */
+static const char *const refused[] = {
+    "acct",
+    "add_key",
+    "adjtimex",
+    "bpf",
+    "chroot",
+    "clock_adjtime",
+    "clock_settime",
+    "delete_module",
+    "fanotify_init",
+    "fanotify_mark",
+    "finit_module",
+    "fsconfig",
+    "fsmount",
+    "fsopen",
+    "fspick",
+    "init_module",
+    "ioperm",
+    "iopl",
+    "kcmp",
+    "kexec_file_load",
+    "kexec_load",
+    "keyctl",
+    "lookup_dcookie",
+    "mbind",
+    "migrate_pages",
+    "mount",
+    "mount_setattr",
+    "move_mount",
+    "move_pages",
+    "name_to_handle_at",
+    "nfsservctl",
+    "open_by_handle_at",
+    "open_tree",
+    "perf_event_open",
+    "pidfd_getfd",
+    "pivot_root",
+    "process_madvise",
+    "process_mrelease",
+    "process_vm_readv",
+    "process_vm_writev",
+    "ptrace",
+    "quotactl",
+    "quotactl_fd",
+    "reboot",
+    "request_key",
+    "seccomp",
+    "setdomainname",
+    "sethostname",
+    "set_mempolicy",
+    "set_mempolicy_home_node",
+    "setns",
+    "settimeofday",
+    "swapoff",
+    "swapon",
+    "syslog",
+    "_sysctl",
+    "umount",
+    "umount2",
+    "unshare",
+    "uselib",
+    "userfaultfd",
+    "ustat",
+    "vhangup",
+    "vmsplice",
+};
+
+/* Succeed without doing anything: a flush of every file system of the host is not a program's to order. */
+static const char *const ignored[] = { "sync", "syncfs" };
+
+/* prctl options a program has use for. */
+static const int prctl_options[] = {
+    PR_SET_NAME,
+    PR_GET_NAME,
+    PR_SET_PDEATHSIG,
+    PR_GET_PDEATHSIG,
+    PR_GET_DUMPABLE,
+    PR_SET_DUMPABLE,
+    PR_CAPBSET_READ,
+    PR_GET_NO_NEW_PRIVS,
+    PR_SET_NO_NEW_PRIVS,
+    PR_GET_SECCOMP,
+    PR_GET_KEEPCAPS,
+    PR_GET_SECUREBITS,
+    PR_SET_TIMERSLACK,
+    PR_GET_TIMERSLACK,
+    PR_SET_CHILD_SUBREAPER,
+    PR_GET_CHILD_SUBREAPER,
+    PR_SET_THP_DISABLE,
+    PR_GET_THP_DISABLE,
+    PR_SET_VMA,
+    PR_GET_TID_ADDRESS,
+    PR_CAP_AMBIENT,
+    PR_GET_SPECULATION_CTRL,
+};
+
+/* ioctl requests: what terminals checks, sockets and files need; none of a device driver. */
+static const unsigned long ioctl_requests[] = {
+    TCGETS,         TIOCGWINSZ,     TIOCGPGRP,     TIOCOUTQ,     FIONREAD,    FIONBIO,      FIOASYNC,
+    FIOCLEX,        FIONCLEX,       SIOCGIFCONF,   SIOCGIFFLAGS, SIOCGIFNAME, SIOCGIFINDEX, SIOCGIFADDR,
+    SIOCGIFBRDADDR, SIOCGIFNETMASK, SIOCGIFHWADDR, SIOCGIFMTU,   SIOCATMARK,
+};
+
+/* Every namespace flag of clone(2). CLONE_NEWTIME shares a bit with the exit signal and exists only in clone3 and
+ * unshare. */
+static const unsigned long namespace_flags[] = {
+    CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET,
+};
+
+/* futex operations without priority inheritance, whose kernel code has been a source of escapes. */
+static const int futex_operations[] = {
+    FUTEX_WAIT, FUTEX_WAKE, FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX_WAKE_OP, FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET,
+};
+
+#define SOCKET_TYPE_MASK 0xful /* the rest of the argument is SOCK_NONBLOCK and SOCK_CLOEXEC */
+
+/* Families, types and protocols that a cell may open: local ones, and TCP and UDP inside its own network namespace. */
+static const struct {
+    int family, type, protocol; /* protocol -1 = any */
+} sockets[] = {
+    { AF_UNIX, SOCK_STREAM, -1 },         { AF_UNIX, SOCK_DGRAM, -1 },           { AF_UNIX, SOCK_SEQPACKET, -1 },
+    { AF_INET, SOCK_STREAM, 0 },          { AF_INET, SOCK_STREAM, IPPROTO_TCP }, { AF_INET, SOCK_DGRAM, 0 },
+    { AF_INET, SOCK_DGRAM, IPPROTO_UDP }, { AF_INET6, SOCK_STREAM, 0 },          { AF_INET6, SOCK_STREAM, IPPROTO_TCP },
+    { AF_INET6, SOCK_DGRAM, 0 },          { AF_INET6, SOCK_DGRAM, IPPROTO_UDP },
+};
+
+/* Families below AF_INET6 that no row above names; those above it are refused by one comparison. */
+static const int refused_families[] = { AF_UNSPEC, 3, 4, 5, 6, 7, 8, 9 };
+
+/* Types that open raw access to a network even where the family is allowed. */
+static const int refused_types[] = { SOCK_RAW, SOCK_RDM, SOCK_DCCP, SOCK_PACKET };
+
+/* Kinds of node that mknod may make; devices need a capability besides. */
+static const unsigned long node_types[] = { 0, S_IFREG, S_IFIFO, S_IFSOCK };
+
+static int add(scmp_filter_ctx context, uint32_t action, const char *name, unsigned n,
+               const struct scmp_arg_cmp *compare)
+{
+    int number = seccomp_syscall_resolve_name(name);
+
+    /* Unknown to this libseccomp: the default action covers it. */
+    if (number == __NR_SCMP_ERROR)
+        return 0;
+    return seccomp_rule_add_array(context, action, number, n, compare);
+}
+
+static int add_names(scmp_filter_ctx context, uint32_t action, const char *const *names, size_t n)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = add(context, action, names[i], 0, NULL);
+    return r;
+}
+
+static int add_clone(scmp_filter_ctx context)
+{
+    unsigned long all = 0;
+    int r = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(namespace_flags) && r == 0; i++) {
+        all |= namespace_flags[i];
+        r = add(context, SCMP_ACT_ERRNO(EPERM), "clone", 1,
+                &SCMP_A0(SCMP_CMP_MASKED_EQ, namespace_flags[i], namespace_flags[i]));
+    }
+    return r ? r : add(context, SCMP_ACT_ALLOW, "clone", 1, &SCMP_A0(SCMP_CMP_MASKED_EQ, all, 0));
+}
+
+static int add_sockets(scmp_filter_ctx context)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(sockets) && r == 0; i++) {
+        struct scmp_arg_cmp compare[3] = {
+            SCMP_A0_32(SCMP_CMP_EQ, sockets[i].family),
+            SCMP_A1_32(SCMP_CMP_MASKED_EQ, SOCKET_TYPE_MASK, sockets[i].type),
+            SCMP_A2_32(SCMP_CMP_EQ, (uint32_t)sockets[i].protocol),
+        };
+
+        r = add(context, SCMP_ACT_ALLOW, "socket", sockets[i].protocol < 0 ? 2 : 3, compare);
+        if (r == 0 && sockets[i].family == AF_UNIX)
+            r = add(context, SCMP_ACT_ALLOW, "socketpair", 2, compare);
+    }
+    return r;
+}
+
+static int refuse_sockets(scmp_filter_ctx context)
+{
+    static const char *const calls[] = { "socket", "socketpair" };
+    int r = 0;
+
+    for (size_t c = 0; c < ARRAY_SIZE(calls) && r == 0; c++) {
+        r = add(context, SCMP_ACT_ERRNO(EAFNOSUPPORT), calls[c], 1, &SCMP_A0_32(SCMP_CMP_GT, AF_INET6));
+        for (size_t i = 0; i < ARRAY_SIZE(refused_families) && r == 0; i++)
+            r = add(context, SCMP_ACT_ERRNO(EAFNOSUPPORT), calls[c], 1,
+                    &SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)refused_families[i]));
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(refused_types) && r == 0; i++) {
+        r = add(
+            context, SCMP_ACT_ERRNO(EPERM), "socket", 2,
+            (struct scmp_arg_cmp[]){ SCMP_A0_32(SCMP_CMP_EQ, AF_INET),
+                                     SCMP_A1_32(SCMP_CMP_MASKED_EQ, SOCKET_TYPE_MASK, (uint32_t)refused_types[i]) });
+        if (r == 0)
+            r = add(context, SCMP_ACT_ERRNO(EPERM), "socket", 2,
+                    (struct scmp_arg_cmp[]){
+                        SCMP_A0_32(SCMP_CMP_EQ, AF_INET6),
+                        SCMP_A1_32(SCMP_CMP_MASKED_EQ, SOCKET_TYPE_MASK, (uint32_t)refused_types[i]) });
+    }
+    return r;
+}
+
+static int add_arguments(scmp_filter_ctx context)
+{
+    int r = add_clone(context);
+
+    if (r == 0)
+        r = add_sockets(context);
+    if (r == 0)
+        r = refuse_sockets(context);
+    for (size_t i = 0; i < ARRAY_SIZE(prctl_options) && r == 0; i++)
+        r = add(context, SCMP_ACT_ALLOW, "prctl", 1, &SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)prctl_options[i]));
+    for (size_t i = 0; i < ARRAY_SIZE(ioctl_requests) && r == 0; i++)
+        r = add(context, SCMP_ACT_ALLOW, "ioctl", 1, &SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)ioctl_requests[i]));
+    for (size_t i = 0; i < ARRAY_SIZE(futex_operations) && r == 0; i++)
+        r = add(context, SCMP_ACT_ALLOW, "futex", 1,
+                &SCMP_A1_32(SCMP_CMP_MASKED_EQ, (uint32_t)FUTEX_CMD_MASK, (uint32_t)futex_operations[i]));
+    for (size_t i = 0; i < ARRAY_SIZE(node_types) && r == 0; i++) {
+        r = add(context, SCMP_ACT_ALLOW, "mknod", 1, &SCMP_A1_32(SCMP_CMP_MASKED_EQ, S_IFMT, (uint32_t)node_types[i]));
+        if (r == 0)
+            r = add(context, SCMP_ACT_ALLOW, "mknodat", 1,
+                    &SCMP_A2_32(SCMP_CMP_MASKED_EQ, S_IFMT, (uint32_t)node_types[i]));
+    }
+    /* Larger pipes are memory that is charged to whoever made the pipe: the server. */
+    if (r == 0)
+        r = add(context, SCMP_ACT_ALLOW, "fcntl", 1, &SCMP_A1_32(SCMP_CMP_NE, F_SETPIPE_SZ));
+    if (r == 0)
+        r = add(context, SCMP_ACT_ERRNO(EPERM), "fcntl", 1, &SCMP_A1_32(SCMP_CMP_EQ, F_SETPIPE_SZ));
+    if (r == 0)
+        r = add(context, SCMP_ACT_ALLOW, "personality", 1, &SCMP_A0_32(SCMP_CMP_EQ, 0xffffffff));
+    if (r == 0)
+        r = add(context, SCMP_ACT_ALLOW, "personality", 1, &SCMP_A0_32(SCMP_CMP_EQ, PER_LINUX));
+    return r;
+}
+
+/* libseccomp writes the finished filter to a descriptor. */
+static int export_program(scmp_filter_ctx context, struct seccomp_filter *ret_filter)
+{
+    CLEANUP_CLOSE int fd = memfd_create("filter", MFD_CLOEXEC);
+    struct sock_filter *instructions;
+    struct stat st;
+    int r;
+
+    if (fd < 0)
+        return error_from_errno();
+    r = seccomp_export_bpf(context, fd);
+    if (r < 0)
+        return r;
+    if (fstat(fd, &st) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+        return error_from_errno();
+    instructions = malloc((size_t)st.st_size);
+    if (!instructions)
+        return -ENOMEM;
+    if (fd_read_full(fd, instructions, (size_t)st.st_size) != st.st_size) {
+        free(instructions);
+        return -EIO;
+    }
+    ret_filter->program = (struct sock_fprog){
+        .len = (unsigned short)((size_t)st.st_size / sizeof(*instructions)),
+        .filter = instructions,
+    };
+    return 0;
+}
+
+int seccomp_filter_compile(struct seccomp_filter *ret_filter)
+{
+    scmp_filter_ctx context = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+    int r;
+
+    if (!context)
+        return -ENOMEM;
+    r = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+    if (r == 0)
+        (void)seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a binary tree; libseccomp 2.5 and later */
+    if (r == 0)
+        r = add_names(context, SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed));
+    if (r == 0)
+        r = add_names(context, SCMP_ACT_ERRNO(EPERM), refused, ARRAY_SIZE(refused));
+    if (r == 0)
+        r = add_names(context, SCMP_ACT_ERRNO(0), ignored, ARRAY_SIZE(ignored));
+    if (r == 0)
+        r = add_arguments(context);
+    if (r == 0)
+        r = export_program(context, ret_filter);
+    seccomp_release(context);
+    return r;
+}
+
+void seccomp_filter_deinit(struct seccomp_filter *filter)
+{
+    free(filter->program.filter);
+    filter->program = (struct sock_fprog){ 0 };
+}
+
+int seccomp_filter_load(const struct seccomp_filter *filter)
+{
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter->program) < 0)
+        return error_from_errno();
+    return 0;
+}

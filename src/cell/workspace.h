@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* workspace.h -- what a cell sees as /mnt/data, and the harvest of what it wrote there.
+ *
+ * Without inputs it is a size-limited tmpfs. With inputs it is an overlay: the lower layer a directory of the store,
+ * shown with the cell's owner by an idmapped mount, the upper layer a size-limited tmpfs. Either way everything a
+ * program changed is in one tmpfs, which the keeper holds by descriptor and reads only after the cell is dead. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct workspace {
+    int tmpfs_fd; /* the writable layer's file system */
+    int upper_fd; /* directory in it that the harvest walks */
+    int mount_fd; /* what is attached as /mnt/data */
+};
+
+#define WORKSPACE_INIT ((struct workspace){ -1, -1, -1 })
+
+/* Makes the mounts, detached. lower_fd: the input directory, or -1; idmap_fd: see namespaces_idmap(). Files belong to
+ * uid, which is the slot's on the host. Returns 0 or a negative errno. */
+int workspace_new(int lower_fd, int idmap_fd, uid_t uid, uint64_t disk_bytes, struct workspace *ret_workspace);
+void workspace_deinit(struct workspace *workspace);
+
+/* True if the writable layer has no block or no inode left. */
+bool workspace_is_full(const struct workspace *workspace);
+
+enum harvest_kind {
+    HARVEST_FILE,
+    HARVEST_WHITEOUT,
+    HARVEST_OPAQUE,
+};
+
+struct harvest_options {
+    unsigned entries_max;    /* entries reported */
+    uint64_t file_bytes_max; /* a file of exactly this size has hit its limit */
+    /* Called for each entry; path is relative and lasts for the call, as does fd (-1 unless a file). Returns 0 to go
+     * on, or a negative errno that ends the harvest. */
+    int (*entry)(void *context, enum harvest_kind kind, const char *path, int fd, uint64_t size_bytes);
+    void *context;
+};
+
+struct harvest_result {
+    bool complete;
+    unsigned skipped; /* path too long, too deep, not readable */
+    bool file_at_limit;
+};
+
+/* Walks the writable layer. Opens only regular files, never follows a symbolic link, never leaves the file
+ * system, never blocks; bounded in entries, depth, name length and directory entries looked at. Nobody else may be able
+ * to write there any more. Returns 0 or a negative errno. */
+int workspace_harvest(const struct workspace *workspace, const struct harvest_options *options,
+                      struct harvest_result *ret_result);
