@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// run.cjs SOURCE [ARGS...] -- runs one JavaScript program inside a cell (exec.md 10.3).
+//
+// The program is CommonJS and behaves as if it were the file PROGRAM, which does not exist. A source that does not
+// compile as CommonJS is tried as the body of an async function (await outside of functions), then as an ES module.
+// The program is untrusted, and so is this process: nothing here is a wall.
+'use strict';
+
+const fs = require('fs');
+const Module = require('module');
+
+const WORKSPACE = '/mnt/data';
+const PROGRAM = `${WORKSPACE}/code.js`;
+const PARAMETERS = ['exports', 'require', 'module', '__filename', '__dirname'];
+
+// A source without any of these words cannot be anything but CommonJS.
+const MODULE_WORDS = /\b(?:import|export|await)\b/;
+
+function makeMainModule() {
+  const main = new Module(PROGRAM, null);
+  main.id = '.';
+  main.filename = PROGRAM;
+  main.paths = Module._nodeModulePaths(WORKSPACE);
+  process.mainModule = main;
+  Module._cache[PROGRAM] = main;
+  return main;
+}
+
+// Returns what attempt() returns, or undefined if it throws a SyntaxError.
+function unlessSyntaxError(attempt) {
+  try {
+    return attempt();
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function compilesAsCommonJs(source) {
+  const vm = require('vm');
+  return unlessSyntaxError(() => vm.compileFunction(source, PARAMETERS, { filename: PROGRAM })) !== undefined;
+}
+
+// Returns a require() and an import() that resolve as they would in the program.
+function programLoaders(main) {
+  main._compile('module.exports = { require, load: (specifier) => import(specifier) };', PROGRAM);
+  const loaders = main.exports;
+  main.exports = {};
+  return loaders;
+}
+
+// The source as a function that returns a promise, or undefined. Lines and columns stay those of the source.
+function compileAsync(source, load) {
+  const vm = require('vm');
+  const head = `(async function (${PARAMETERS.join(', ')}) {`;
+  const script = unlessSyntaxError(
+    () =>
+      new vm.Script(`${head}${source}\n})`, {
+        filename: PROGRAM,
+        columnOffset: -head.length,
+        importModuleDynamically: load,
+      })
+  );
+  return script && script.runInThisContext();
+}
+
+function runAsync(run, main, loaders) {
+  return run.call(main.exports, main.exports, loaders.require, main, PROGRAM, WORKSPACE);
+}
+
+// Compiles the source as an ES module. The loader's notice that this is experimental is not the program's business.
+function compileModule(source, load) {
+  const vm = require('vm');
+  const emitWarning = process.emitWarning;
+  process.emitWarning = () => {};
+  try {
+    return new vm.SourceTextModule(source, {
+      identifier: `file://${PROGRAM}`,
+      initializeImportMeta(meta) {
+        meta.url = `file://${PROGRAM}`;
+        meta.filename = PROGRAM;
+        meta.dirname = WORKSPACE;
+        meta.resolve = (specifier) => new URL(specifier, `file://${PROGRAM}`).href;
+      },
+      importModuleDynamically: load,
+    });
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}
+
+// What the ordinary loader gives for a specifier, or else require(): that one knows JSON, TypeScript's files and names
+// without extension.
+async function loadNamespace(specifier, loaders) {
+  if (!specifier.endsWith('.json')) {
+    try {
+      return await loaders.load(specifier);
+    } catch (error) {
+      if (!/^\.{0,2}\//.test(specifier) || !/NOT_FOUND|UNKNOWN_FILE|UNSUPPORTED_DIR/.test(error.code)) throw error;
+    }
+  }
+  const exports = loaders.require(specifier);
+  return exports && exports.__esModule ? exports : { ...exports, default: exports };
+}
+
+// Links a static import: the namespace seen through a synthetic module.
+async function linkImport(specifier, loaders, context) {
+  const vm = require('vm');
+  const namespace = await loadNamespace(specifier, loaders);
+  const names = Object.keys(namespace);
+  return new vm.SyntheticModule(
+    names,
+    function fill() {
+      for (const name of names) this.setExport(name, namespace[name]);
+    },
+    { identifier: specifier, context }
+  );
+}
+
+async function runModule(module, loaders) {
+  // Programs that mix import with require() are common, and other runtimes accept them.
+  for (const [name, value] of [['require', loaders.require], ['__filename', PROGRAM], ['__dirname', WORKSPACE]])
+    Object.defineProperty(globalThis, name, { value, configurable: true, writable: true, enumerable: false });
+  await module.link((specifier) => linkImport(specifier, loaders, module.context));
+  await module.evaluate();
+}
+
+function run(source) {
+  const main = makeMainModule();
+  if (MODULE_WORDS.test(source) && !compilesAsCommonJs(source)) {
+    const loaders = programLoaders(main);
+    const asyncBody = compileAsync(source, loaders.load);
+    return asyncBody ? runAsync(asyncBody, main, loaders) : runModule(compileModule(source, loaders.load), loaders);
+  }
+  main._compile(source, PROGRAM);
+  main.loaded = true;
+  return undefined;
+}
+
+const source = fs.readFileSync(process.argv[2], 'utf8').replace(/^\uFEFF/, '').replace(/^#!.*/, '');
+process.argv.splice(1, 2, PROGRAM);
+run(source);

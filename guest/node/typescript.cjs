@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// typescript.cjs -- preloaded for TypeScript programs: require() also finds and transpiles other .ts files.
+'use strict';
+
+const Module = require('module');
+
+Module._extensions['.ts'] = (module, filename) => {
+  const options = ['--loader=ts', '--format=cjs', '--target=es2019', '--log-level=error', `--sourcefile=${filename}`];
+  const { spawnSync } = require('child_process');
+  const input = require('fs').readFileSync(filename);
+  const { status, stdout, stderr, error } = spawnSync('esbuild', options, { input, maxBuffer: 1 << 28 });
+  if (error) throw error;
+  if (status !== 0) throw new SyntaxError(`${filename}\n${stderr}`);
+  module._compile(stdout.toString(), filename);
+};
+
+// TypeScript lets a file be named by its output: './x.js' may stand for x.ts.
+const resolveFilename = Module._resolveFilename;
+Module._resolveFilename = function resolve(request, ...rest) {
+  try {
+    return resolveFilename.call(this, request, ...rest);
+  } catch (error) {
+    if (!/^\.{0,2}\/.*\.js$/.test(request)) throw error;
+    return resolveFilename.call(this, request.replace(/\.js$/, '.ts'), ...rest);
+  }
+};

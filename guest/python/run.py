@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""run.py SOURCE [ARGS...] -- runs one Python program inside a cell (exec.md 10.3, 10.7.6).
+
+Started as `python3 -S run.py`, because site costs as much as the interpreter itself: what programs expect of site (the
+package directories, exit(), help()) is set up here. Whatever this file imports at its top is paid by every program, so
+it imports only what the interpreter already holds; the rest is imported where it is used. The program is untrusted, and
+so is this process: nothing here is a wall.
+"""
+
+import builtins
+import sys
+
+WORKSPACE = "/mnt/data"
+PROGRAM = WORKSPACE + "/code.py"
+FILENAME = "<code>"  # of the program, in tracebacks
+
+# Names a program may use without importing them (exec.md 10.7.6) and the modules they stand for.
+PRELOADED = {
+    "numpy": "numpy",
+    "np": "numpy",
+    "pandas": "pandas",
+    "pd": "pandas",
+    "matplotlib": "matplotlib",
+    "plt": "matplotlib.pyplot",
+    "scipy": "scipy",
+    "sklearn": "sklearn",
+    "cv2": "cv2",
+    "PIL": "PIL",
+    "Image": "PIL.Image",
+    "sympy": "sympy",
+    "sp": "sympy",
+    "networkx": "networkx",
+    "nx": "networkx",
+    "statsmodels": "statsmodels",
+    "sm": "statsmodels.api",
+    "json": "json",
+    "os": "os",
+    "sys": "sys",
+    "re": "re",
+    "math": "math",
+    "datetime": "datetime",
+    "collections": "collections",
+    "itertools": "itertools",
+    "functools": "functools",
+    "pathlib": "pathlib",
+}
+
+
+class AfterImport:
+    """Import hook: calls action(module) right after the module of that name was first imported."""
+
+    def __init__(self, name, action):
+        self.name = name
+        self.action = action
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname != self.name:
+            return None
+        sys.meta_path.remove(self)
+        import importlib.util
+
+        spec = importlib.util.find_spec(fullname)
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            self.chain(spec.loader)
+        return spec
+
+    def chain(self, loader):
+        execute = loader.exec_module
+
+        def exec_module(module):
+            execute(module)
+            self.action(module)
+
+        loader.exec_module = exec_module
+
+
+def set_up_path():
+    """The search path as for a script in the workspace, with the package directories that site would have added."""
+    version = "python%d.%d" % sys.version_info[:2]
+    sys.path[0] = WORKSPACE
+    sys.path += [
+        "/usr/local/lib/%s/dist-packages" % version,
+        "/usr/local/lib/%s/site-packages" % version,
+        "/usr/lib/python3/dist-packages",
+    ]
+
+
+def set_up_builtins():
+    """exit(), quit() and help(), which site would have added."""
+    import _sitebuiltins
+
+    builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
+    builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
+    builtins.help = _sitebuiltins._Helper()
+
+
+def set_up_source_lines(source):
+    """Lets tracebacks, inspect and warnings show the lines of a program that has no file of that name."""
+
+    def register(linecache):
+        lines = source.decode("utf-8", "replace").splitlines(True)
+        if lines and not lines[-1].endswith("\n"):
+            lines[-1] += "\n"
+        linecache.cache[FILENAME] = (len(source), None, lines, FILENAME)
+
+    if "linecache" in sys.modules:
+        register(sys.modules["linecache"])
+    else:
+        sys.meta_path.insert(0, AfterImport("linecache", register))
+
+
+def set_up_show():
+    """Gives matplotlib.pyplot a show() that saves every open figure as the next free plot_N.png of the workspace."""
+
+    def replace_show(pyplot):
+        def show(*args, **kwargs):
+            import os
+
+            number = 1
+            for figure in pyplot.get_fignums():
+                while os.path.exists("%s/plot_%d.png" % (WORKSPACE, number)):
+                    number += 1
+                pyplot.figure(figure).savefig("%s/plot_%d.png" % (WORKSPACE, number), bbox_inches="tight")
+                pyplot.close(figure)
+
+        pyplot.show = show
+
+    sys.meta_path.insert(0, AfterImport("matplotlib.pyplot", replace_show))
+
+
+def set_up_main():
+    """Puts an empty module in the place of __main__ and returns its namespace."""
+    main = type(sys)("__main__")
+    main.__file__ = PROGRAM
+    main.__builtins__ = builtins
+    sys.modules["__main__"] = main
+    return main.__dict__
+
+
+def compile_program(source):
+    """Returns (code, mode); the mode is "eval" if the whole source is one expression, whose value is to be shown."""
+    try:
+        return compile(source, FILENAME, "eval", dont_inherit=True), "eval"
+    except (SyntaxError, ValueError):
+        pass  # and leave the handler, or this error would be shown as the context of the next
+    return compile(source, FILENAME, "exec", dont_inherit=True), "exec"
+
+
+def mentioned_names(code, found):
+    """Adds every name that code, or code inside it, mentions to the set found."""
+    found.update(code.co_names)
+    for constant in code.co_consts:
+        if type(constant) is type(code):
+            mentioned_names(constant, found)
+    return found
+
+
+def global_names(source, mode):
+    """Returns (read, defined): the global names that the source reads, and those that it defines itself."""
+    import _symtable as table_bits
+
+    read, defined = set(), set()
+    top = table_bits.symtable(source, FILENAME, mode)
+    pending = [top]
+    while pending:
+        table = pending.pop()
+        pending += table.children
+        for name, flags in table.symbols.items():
+            scope = flags >> table_bits.SCOPE_OFF & table_bits.SCOPE_MASK
+            if table is not top and scope not in (table_bits.GLOBAL_EXPLICIT, table_bits.GLOBAL_IMPLICIT):
+                continue
+            if flags & (table_bits.DEF_LOCAL | table_bits.DEF_IMPORT):
+                defined.add(name)
+            if flags & table_bits.USE:
+                read.add(name)
+    return read, defined
+
+
+def preload(code, source, mode, namespace):
+    """Imports the preloaded names that the program reads and does not define itself. Absent libraries are skipped."""
+    mentioned = mentioned_names(code, set())
+    runs_text = not mentioned.isdisjoint(("eval", "exec", "compile"))
+    if mentioned.isdisjoint(PRELOADED) and not runs_text:
+        return
+    read, defined = global_names(source, mode)
+    if runs_text:  # text that is run later may read any name that it spells
+        import re
+
+        read.update(re.findall(r"\w+", source.decode("utf-8", "replace")))
+    for name in PRELOADED.keys() & (read - defined):
+        try:
+            __import__(PRELOADED[name])
+            namespace[name] = sys.modules[PRELOADED[name]]
+        except Exception:  # absent, or broken: the program will say so if it needs it
+            pass
+
+
+def own_frames_removed(trace):
+    """Returns the trace without the frames of this file that lead to the program."""
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    return trace
+
+
+def report(error):
+    """Shows an uncaught exception as the interpreter would, without the frames of this file."""
+    error.__traceback__ = own_frames_removed(error.__traceback__)
+    if sys.excepthook is not sys.__excepthook__:
+        sys.excepthook(type(error), error, error.__traceback__)
+        return
+    path = sys.path
+    sys.path = [entry for entry in path if entry != WORKSPACE]  # a user's collections.py must not spoil this
+    import traceback
+
+    sys.path = path
+    traceback.print_exception(error)
+
+
+def run(source, arguments):
+    """Runs the program as __main__. Returns its exit code; SystemExit passes through."""
+    sys.argv = [PROGRAM] + arguments
+    set_up_path()
+    set_up_builtins()
+    set_up_source_lines(source)
+    set_up_show()
+    namespace = set_up_main()
+    try:
+        code, mode = compile_program(source)
+        preload(code, source, mode, namespace)
+        value = eval(code, namespace)
+        if mode == "eval":
+            sys.displayhook(value)
+    except KeyboardInterrupt as error:
+        report(error)
+        return 130
+    except Exception as error:
+        report(error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1], "rb") as file:
+        text = file.read()
+    sys.exit(run(text, sys.argv[2:]))
