@@ -38,7 +38,9 @@ int kv_get(struct kv *kv, const char *key, char **ret_value, size_t *ret_length)
 int kv_members(struct kv *kv, const char *set, double min_score, double max_score, int descending, size_t limit,
                struct kv_member **ret_members, size_t *ret_n);
 
-/* A batch collects changes and applies them in one transaction: all or none. */
+/* A batch collects changes and applies them in one transaction: all or none. It copies what it is given. An addition
+ * fails with -EINVAL for an empty name or one above KV_KEY_MAX, -E2BIG, -ENOMEM; the commit then fails with the same
+ * error, so a caller that makes several additions may look at the commit alone. */
 int kv_batch_new(struct kv *kv, struct kv_batch **ret_batch);
 struct kv_batch *kv_batch_free(struct kv_batch *batch);
 int kv_batch_put(struct kv_batch *batch, const char *key, const char *value, size_t length,
