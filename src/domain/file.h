@@ -54,7 +54,9 @@ struct file_record {
 };
 
 /* Stores the records of blobs that are already in the store, all or none, in one transaction. Fills id, created_ms and
- * sequence of each record; the caller has filled the rest. Returns 0 or a negative errno. */
+ * sequence of each record; the caller has filled the rest. The blobs must have been committed within the last hour.
+ * Returns 0, -ENOENT if a session is not alive, -EINVAL for a record that could not be read back (an unsafe name, no
+ * digest), or another negative errno. */
 int file_add(struct kv *kv, struct file_record *records, size_t n_records);
 
 /* Looks a record up for a tenant. Returns 0, FILE_E_NOT_FOUND (also if the session is unknown, expired or another
@@ -62,8 +64,8 @@ int file_add(struct kv *kv, struct file_record *records, size_t n_records);
 int file_get(struct kv *kv, const char *tenant, const char *session_id, const char *file_id,
              struct file_record *ret_record);
 
-/* All records of a living session of this tenant, by created_ms, sequence. An unknown session gives none. *ret_records
- * is the caller's to free(). Returns 0 or a negative errno. */
+/* The records of a living session of this tenant (the newest LIMIT_FILES_LISTED), by created_ms, sequence. An unknown
+ * session gives none. *ret_records is the caller's to free(). Returns 0 or a negative errno. */
 int file_list(struct kv *kv, const char *tenant, const char *session_id, struct file_record **ret_records,
               size_t *ret_n);
 
@@ -72,8 +74,9 @@ int file_list(struct kv *kv, const char *tenant, const char *session_id, struct 
 int file_resolve(struct kv *kv, const char *tenant, const char *session_id, const char *file_id, const char *name,
                  struct file_record *ret_record);
 
-/* Makes sure that session_id holds an alias of source (exec.md 10.6.5); an existing one is kept.
- * Returns 0 or a negative errno. */
+/* Makes sure that session_id holds an alias of source (exec.md 10.6.5); an existing one is kept. A source of session_id
+ * itself needs none, and one that was deleted or has expired since it was resolved gets none. Returns 0, -ENOENT if
+ * session_id is not alive, or another negative errno. */
 int file_alias(struct kv *kv, const char *session_id, const struct file_record *source);
 
 /* Deletes a record; its blob goes when no record names it any more. Returns 0, FILE_E_NOT_FOUND or a negative errno. */

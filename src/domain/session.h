@@ -49,3 +49,15 @@ int session_resolve(struct kv *kv, const struct session_query *query, int64_t tt
 
 /* Renews the session's life (9.2). Returns 0, SESSION_E_NOT_FOUND or a negative errno. */
 int session_touch(struct kv *kv, const char *session_id, int64_t ttl_ms);
+
+/* For the other half of the domain (file.c), whatever the tenant. */
+
+/* Looks a living session up. Returns 0, SESSION_E_NOT_FOUND or a negative errno. */
+int session_find(struct kv *kv, const char *session_id, struct session *ret_session);
+
+/* True (1) if the session is expired, absent or damaged, else 0, or a negative errno. Stays true only under the lock of
+ * guard.h. */
+int session_is_expired(struct kv *kv, const char *session_id);
+
+/* Adds to batch what deletes the session's record and its places in all sets. Returns 0 or a negative errno. */
+int session_batch_drop(struct kv *kv, struct kv_batch *batch, const char *session_id);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* record.h -- how sessions and files lie in the key-value store: the names of records and sets, and the JSON of
+ * records.
+ *
+ * Records (key -> JSON):
+ *   session:<session>                       a session; no expiry of the store's, since the sweep must still read it
+ *   file:<session>:<file>                   a file of it
+ *   alias:<session>:<source session>:<file> id of the session's alias of that source
+ * Sets (member by score):
+ *   sessions                                all sessions by expiry
+ *   entity:<tenant>:<entity>                sessions of an entity by last activity
+ *   entity:<tenant>:<entity>:<user digest>  the same for one user; the digest of "" stands for no user
+ *   files:<session>                         ids of its files by sequence
+ *   blob:<key>                              <session>:<file> of every record that names the blob
+ *
+ * Decoders are fed with bytes that may be damaged; they return -EBADMSG then, never half a record. */
+#pragma once
+
+#include <stddef.h>
+
+#include "domain/file.h"
+#include "domain/session.h"
+#include "store/kv.h"
+
+#define RECORD_SESSIONS "sessions"
+
+/* By value, so that a name can be made where it is used: kv_get(kv, record_session(id).text, ...). */
+struct record_name {
+    char text[KV_KEY_MAX + 1];
+};
+
+struct record_name record_session(const char *session_id);
+struct record_name record_file(const char *session_id, const char *file_id);
+struct record_name record_alias(const char *session_id, const char *source_session_id, const char *source_id);
+struct record_name record_set_entity(const char *tenant, const char *entity_id);
+struct record_name record_set_entity_user(const char *tenant, const char *entity_id, const char *user_id);
+struct record_name record_set_files(const char *session_id);
+struct record_name record_set_blob(const char *blob);
+struct record_name record_reference(const char *session_id, const char *file_id);
+struct record_name record_of_reference(const char *reference); /* the file's record */
+
+/* JSON of a record. *ret_json is the caller's to free(). Returns 0, -EINVAL for values that could not be read back,
+ * -ENOMEM. */
+int record_encode_session(const struct session *session, char **ret_json, size_t *ret_length);
+int record_encode_file(const struct file_record *record, char **ret_json, size_t *ret_length);
+
+/* Returns 0, -EBADMSG or -ENOMEM. */
+int record_decode_session(const char *json, size_t length, const char *session_id, struct session *ret_session);
+int record_decode_file(const char *json, size_t length, const char *session_id, const char *file_id,
+                       struct file_record *ret_record);
