@@ -12,7 +12,6 @@
 #include "domain/filename.h"
 #include "domain/guard.h"
 #include "domain/limits.h"
-#include "domain/mime.h"
 #include "domain/record.h"
 
 #define SCORE_MAX ((double)INT64_MAX)

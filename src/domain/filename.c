@@ -7,16 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <uninorm.h>
 #include <unistr.h>
 
+#include "base/buffer.h"
 #include "base/cleanup.h"
 #include "store/digest.h"
 
 #define NAME_BYTES_MAX      (64 * 1024) /* of a received name while it is worked on */
 #define EXTENSION_BYTES_MAX 64          /* longer ones do not survive the cutting of a segment */
 #define CUT_DIGITS          6
+#define REASON_TOO_LONG     "too long"
 
 static const char seed_extensions[] = ".txt,.csv,.json,.xml,.yaml,.yml,"
                                       ".py,.js,.ts,.go,.java,.c,.cpp,.h,.hpp,.rs,.php,.rb,.r,.f90,.d,"
@@ -28,14 +29,6 @@ static const char extended_extensions[] =
     "@seed,"
     ".rtf,.dotx,.xltx,.ppt,.pptx,.potx,.ppsx,.odt,.ods,.odp,.odg,.sql,.bmp,.webp,.ico,.htm,"
     ".sh,.bat,.ps1,.dockerfile,.makefile,.ini,.cfg,.conf,.log,.zip,.eml,.msg,.mbox,.ics,.vcf";
-
-struct filename_rules {
-    bool any_extension;
-    char **extensions; /* lower case, with dot */
-    size_t n_extensions;
-    char **patterns; /* lower case */
-    size_t n_patterns;
-};
 
 /* A piece of a longer text. */
 struct span {
@@ -93,88 +86,17 @@ static int append_repaired(struct buffer *buffer, const char *text, size_t lengt
     return r;
 }
 
-static int hex_value(char c)
+static bool has_null_byte(const struct filename_rules *rules, struct span name)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = ascii_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return rules->strict && memchr(name.text, '\0', name.length);
 }
 
-/* The byte that "%xx" at text stands for, or -1. */
-static int percent_value(const char *text, size_t length)
-{
-    int high, low;
-
-    if (length < 3 || text[0] != '%')
-        return -1;
-    high = hex_value(text[1]);
-    low = hex_value(text[2]);
-    return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
-int filename_decode(const char *value, size_t length, struct buffer *ret_name)
-{
-    CLEANUP(buffer_deinit) struct buffer bytes = BUFFER_INIT(NAME_BYTES_MAX);
-    int r = 0;
-
-    for (size_t i = 0; i < length && r == 0; i++) {
-        int byte = percent_value(value + i, length - i);
-        bool escaped = byte == '"' || byte == '\r' || byte == '\n';
-        char c = escaped ? (char)byte : value[i];
-
-        r = buffer_append(&bytes, &c, 1);
-        i += escaped ? 2 : 0;
-    }
-    if (r == 0)
-        r = append_repaired(ret_name, bytes.data, bytes.length);
-    return r == -E2BIG ? FILENAME_E_TOO_LONG : r;
-}
-
-/* Appends one byte of ISO-8859-1 as UTF-8, or a raw one. */
-static int append_byte(struct buffer *buffer, unsigned char byte, bool latin1)
-{
-    const unsigned char encoded[2] = { (unsigned char)(0xc0 | byte >> 6), (unsigned char)(0x80 | (byte & 0x3f)) };
-
-    return latin1 && byte >= 0x80 ? buffer_append(buffer, encoded, 2) : buffer_append(buffer, &byte, 1);
-}
-
-int filename_decode_extended(const char *value, size_t length, struct buffer *ret_name)
-{
-    CLEANUP(buffer_deinit) struct buffer bytes = BUFFER_INIT(NAME_BYTES_MAX);
-    const char *charset_end = memchr(value, '\'', length), *end = value + length, *at;
-    bool utf8, latin1;
-    int r = 0;
-
-    at = charset_end ? memchr(charset_end + 1, '\'', (size_t)(end - charset_end - 1)) : NULL;
-    if (!at)
-        return FILENAME_E_INVALID;
-    utf8 = charset_end - value == 5 && strncasecmp(value, "utf-8", 5) == 0;
-    latin1 = charset_end - value == 10 && strncasecmp(value, "iso-8859-1", 10) == 0;
-    if (!utf8 && !latin1)
-        return FILENAME_E_INVALID;
-    for (at++; at < end && r == 0; at++) {
-        int byte = percent_value(at, (size_t)(end - at));
-
-        r = append_byte(&bytes, byte >= 0 ? (unsigned char)byte : (unsigned char)*at, latin1);
-        at += byte >= 0 ? 2 : 0;
-    }
-    if (r == 0)
-        r = append_repaired(ret_name, bytes.data, bytes.length);
-    return r == -E2BIG ? FILENAME_E_TOO_LONG : r;
-}
-
-static bool has_null_byte(struct span name, unsigned max_segment_characters)
-{
-    (void)max_segment_characters;
-    return memchr(name.text, '\0', name.length);
-}
-
-static bool has_traversal(struct span name, unsigned max_segment_characters)
+static bool has_traversal(const struct filename_rules *rules, struct span name)
 {
     struct span rest = name, segment;
 
-    (void)max_segment_characters;
+    if (!rules->strict)
+        return false;
     if (memchr(name.text, '\\', name.length))
         return true;
     while (next_segment(&rest, false, &segment)) {
@@ -184,24 +106,23 @@ static bool has_traversal(struct span name, unsigned max_segment_characters)
     return false;
 }
 
-/* The whole is counted in bytes: that is what can be stored. */
-static bool is_too_long(struct span name, unsigned max_segment_characters)
+/* The whole is bounded in bytes, strict or not: that is what a record can hold. */
+static bool is_too_long(const struct filename_rules *rules, struct span name)
 {
     struct span rest = name, segment;
 
     if (name.length > LIMIT_FILE_NAME_BYTES)
         return true;
-    while (next_segment(&rest, false, &segment)) {
-        if (u8_mbsnlen((const uint8_t *)segment.text, segment.length) > max_segment_characters)
+    while (rules->strict && next_segment(&rest, false, &segment)) {
+        if (u8_mbsnlen((const uint8_t *)segment.text, segment.length) > rules->max_segment_characters)
             return true;
     }
     return false;
 }
 
-static bool has_suspicious_characters(struct span name, unsigned max_segment_characters)
+static bool has_suspicious_characters(const struct filename_rules *rules, struct span name)
 {
-    (void)max_segment_characters;
-    for (size_t i = 0; i < name.length; i++) {
+    for (size_t i = 0; rules->strict && i < name.length; i++) {
         unsigned char c = (unsigned char)name.text[i];
 
         if (c < 0x20 || c == 0x7f || strchr("<>:\"|?*", c))
@@ -210,36 +131,36 @@ static bool has_suspicious_characters(struct span name, unsigned max_segment_cha
     return false;
 }
 
-static bool is_empty(struct span name, unsigned max_segment_characters)
+static bool is_empty(const struct filename_rules *rules, struct span name)
 {
     struct span rest = name, segment;
 
-    (void)max_segment_characters;
-    while (next_segment(&rest, false, &segment)) {
+    while (rules->strict && next_segment(&rest, false, &segment)) {
         if (!is_dropped(segment))
             return false;
     }
-    return true;
+    return rules->strict;
 }
 
 static const struct {
-    bool (*matches)(struct span name, unsigned max_segment_characters);
+    bool (*matches)(const struct filename_rules *rules, struct span name);
     const char *reason;
 } validations[] = {
-    { has_null_byte, "null byte" }, { has_traversal, "path traversal" },
-    { is_too_long, "too long" },    { has_suspicious_characters, "suspicious characters" },
+    { has_null_byte, "null byte" },
+    { has_traversal, "path traversal" },
+    { is_too_long, REASON_TOO_LONG },
+    { has_suspicious_characters, "suspicious characters" },
     { is_empty, "empty" },
 };
 
-int filename_validate(const char *name, size_t length, unsigned max_segment_characters, const char **ret_reason)
+/* Why a name is refused, or NULL. */
+static const char *reason_against(const struct filename_rules *rules, struct span name)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(validations); i++) {
-        if (validations[i].matches((struct span){ length ? name : "", length }, max_segment_characters)) {
-            *ret_reason = validations[i].reason;
-            return FILENAME_E_INVALID;
-        }
+        if (validations[i].matches(rules, name))
+            return validations[i].reason;
     }
-    return 0;
+    return NULL;
 }
 
 /* The largest length up to limit at which text can be cut without splitting a character. */
@@ -336,26 +257,44 @@ static int append_stored_name(struct buffer *buffer, struct span rest, bool back
     return r == 0 && buffer->length == 0 ? buffer_append(buffer, "_", 1) : r;
 }
 
-int filename_sanitise(const char *name, size_t length, bool backslash_separates, char ret_name[static FILENAME_SIZE])
+int filename_sanitise(const char *name, size_t length, bool backslash_separates, char ret_stored[static FILENAME_SIZE])
 {
     CLEANUP(buffer_deinit) struct buffer stored = BUFFER_INIT(LIMIT_FILE_NAME_BYTES);
     int r = append_stored_name(&stored, (struct span){ name, length }, backslash_separates);
 
     if (r < 0)
         return r == -E2BIG ? FILENAME_E_TOO_LONG : r;
-    memcpy(ret_name, stored.data, stored.length + 1);
+    memcpy(ret_stored, stored.data, stored.length + 1);
     return 0;
 }
 
-void filename_original(const char *name, size_t length, char ret_name[static FILENAME_SIZE])
+/* A record's original name is never empty. */
+static void write_original(struct span name, char ret_original[static FILENAME_SIZE])
 {
-    size_t kept = length <= LIMIT_FILE_NAME_BYTES ? length : character_boundary(name, LIMIT_FILE_NAME_BYTES);
+    for (size_t i = 0; i < name.length; i++)
+        ret_original[i] = name.text[i] ? name.text[i] : '_';
+    if (name.length == 0)
+        ret_original[name.length++] = '_';
+    ret_original[name.length] = '\0';
+}
 
-    for (size_t i = 0; i < kept; i++)
-        ret_name[i] = name[i] ? name[i] : '_';
-    if (kept == 0)
-        ret_name[kept++] = '_';
-    ret_name[kept] = '\0';
+int filename_accept(const struct filename_rules *rules, const char *received, size_t length,
+                    char ret_original[static FILENAME_SIZE], char ret_stored[static FILENAME_SIZE], char *ret_reason,
+                    size_t reason_size)
+{
+    struct span name = { length ? received : "", length };
+    const char *reason = reason_against(rules, name);
+    int r = reason ? FILENAME_E_INVALID : filename_sanitise(name.text, name.length, true, ret_stored);
+
+    if (r == FILENAME_E_TOO_LONG) {
+        reason = REASON_TOO_LONG;
+        r = FILENAME_E_INVALID;
+    }
+    if (r == FILENAME_E_INVALID)
+        snprintf(ret_reason, reason_size, "%s", reason);
+    if (r == 0)
+        write_original(name, ret_original);
+    return r;
 }
 
 bool filename_is_safe_relative(const char *name)
@@ -476,41 +415,32 @@ static int compile_patterns(struct filename_rules *rules, const char *list, char
     return r;
 }
 
-int filename_rules_new(const char *allowed_extensions, const char *blocked_patterns, struct filename_rules **ret_rules,
-                       char *error, size_t error_size)
+int filename_rules_init(struct filename_rules *rules, const char *allowed_extensions, const char *blocked_patterns,
+                        char *error, size_t error_size)
 {
-    struct filename_rules *rules = calloc(1, sizeof(*rules));
     int r;
 
-    if (!rules)
-        return -ENOMEM;
+    *rules = (struct filename_rules){ .strict = true, .max_segment_characters = LIMIT_FILE_NAME_SEGMENT_BYTES };
     r = compile_extensions(rules, allowed_extensions, error, error_size);
-    if (r == 0)
-        r = compile_patterns(rules, blocked_patterns, error, error_size);
-    if (r != 0) {
-        filename_rules_free(rules);
-        return r;
-    }
-    *ret_rules = rules;
-    return 0;
+    return r == 0 ? compile_patterns(rules, blocked_patterns, error, error_size) : r;
 }
 
-struct filename_rules *filename_rules_free(struct filename_rules *rules)
+static void list_free(char **list, size_t n)
 {
-    if (!rules)
-        return NULL;
-    for (size_t i = 0; i < rules->n_extensions; i++)
-        free(rules->extensions[i]);
-    for (size_t i = 0; i < rules->n_patterns; i++)
-        free(rules->patterns[i]);
-    free(rules->extensions);
-    free(rules->patterns);
-    free(rules);
-    return NULL;
+    for (size_t i = 0; i < n; i++)
+        free(list[i]);
+    free(list);
+}
+
+void filename_rules_deinit(struct filename_rules *rules)
+{
+    list_free(rules->extensions, rules->n_extensions);
+    list_free(rules->patterns, rules->n_patterns);
+    *rules = (struct filename_rules){ 0 };
 }
 
 /* The path that a name comes to, in the form in which rules are compared: dropped segments left out, composed (a sign
- * that composes to an ASCII letter must not hide an extension), ASCII in lower case, no NUL. */
+ * that composes to an ASCII letter must not hide an extension), ASCII in lower case. */
 static int append_comparable(struct buffer *buffer, struct span rest)
 {
     struct span segment;
@@ -525,7 +455,7 @@ static int append_comparable(struct buffer *buffer, struct span rest)
             r = append_composed(buffer, segment);
     }
     for (size_t i = 0; i < buffer->length; i++)
-        buffer->data[i] = buffer->data[i] ? ascii_lower(buffer->data[i]) : '_';
+        buffer->data[i] = ascii_lower(buffer->data[i]);
     return r;
 }
 
@@ -548,12 +478,12 @@ static bool is_blocked(const struct filename_rules *rules, const char *name)
     return false;
 }
 
-bool filename_rules_allow(const struct filename_rules *rules, const char *name, size_t length)
+bool filename_type_allowed(const struct filename_rules *rules, const char *original)
 {
     CLEANUP(buffer_deinit) struct buffer comparable = BUFFER_INIT(4 * NAME_BYTES_MAX);
     const char *extension, *text;
 
-    if (append_comparable(&comparable, (struct span){ name, length }) < 0)
+    if (append_comparable(&comparable, (struct span){ original, strlen(original) }) < 0)
         return false;
     text = comparable.data ? comparable.data : "";
     extension = filename_extension(text);

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "domain/mime.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <unictype.h>
@@ -14,6 +12,8 @@
 #include "base/buffer.h"
 #include "base/cleanup.h"
 #include "domain/filename.h"
+
+#define DISPOSITION_BYTES_MAX (4 * FILENAME_SIZE + 64) /* each byte of a name once plain, once as %xx */
 
 #define OOXML "application/vnd.openxmlformats-officedocument."
 #define ODF   "application/vnd.oasis.opendocument."
@@ -73,7 +73,7 @@ static const struct {
     { "ipynb", "application/x-ipynb+json" },
 };
 
-const char *mime_from_name(const char *name)
+const char *mime_guess(const char *name)
 {
     const char *extension = filename_extension(name);
 
@@ -82,44 +82,6 @@ const char *mime_from_name(const char *name)
             return types[i].type;
     }
     return MIME_DEFAULT;
-}
-
-const char *mime_of_download(const char *stored_type, const char *name)
-{
-    return !stored_type[0] || strcasecmp(stored_type, MIME_DEFAULT) == 0 ? mime_from_name(name) : stored_type;
-}
-
-/* The length of a token (RFC 9110, 5.6.2) at text. */
-static size_t token_length(const char *text)
-{
-    return strspn(text, "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
-}
-
-/* type/subtype, and after a semicolon anything printable. */
-static bool is_content_type(const char *text)
-{
-    size_t n = token_length(text);
-
-    if (n == 0 || text[n] != '/')
-        return false;
-    text += n + 1;
-    n = token_length(text);
-    if (n == 0)
-        return false;
-    text += n;
-    text += strspn(text, " \t");
-    if (*text && *text != ';')
-        return false;
-    while (*text >= 0x20 && *text < 0x7f)
-        text++;
-    return !*text;
-}
-
-void mime_of_upload(const char *received, char ret_type[static MIME_TYPE_SIZE])
-{
-    bool usable = received && strlen(received) < MIME_TYPE_SIZE && is_content_type(received);
-
-    snprintf(ret_type, MIME_TYPE_SIZE, "%s", usable ? received : MIME_DEFAULT);
 }
 
 static bool is_plain(ucs4_t character)
@@ -175,10 +137,10 @@ static int append_percent_encoded(struct buffer *buffer, const char *text)
     return r;
 }
 
-int mime_content_disposition(const char *stored_name, char ret_value[static MIME_DISPOSITION_SIZE])
+char *mime_content_disposition(const char *stored_name)
 {
     static const char head[] = "attachment; filename=\"", middle[] = "\"; filename*=UTF-8''";
-    CLEANUP(buffer_deinit) struct buffer value = BUFFER_INIT(MIME_DISPOSITION_SIZE - 1);
+    CLEANUP(buffer_deinit) struct buffer value = BUFFER_INIT(DISPOSITION_BYTES_MAX);
     const char *base = filename_base(stored_name);
     int r = buffer_append(&value, head, sizeof(head) - 1);
 
@@ -188,8 +150,5 @@ int mime_content_disposition(const char *stored_name, char ret_value[static MIME
         r = buffer_append(&value, middle, sizeof(middle) - 1);
     if (r == 0)
         r = append_percent_encoded(&value, base[0] ? base : "download");
-    if (r < 0)
-        return r == -E2BIG ? -ENAMETOOLONG : r;
-    memcpy(ret_value, value.data, value.length + 1);
-    return 0;
+    return r == 0 ? TAKE_PTR(value.data) : NULL;
 }
