@@ -16,8 +16,7 @@
 
 #define SCORE_MAX ((double)INT64_MAX)
 
-_Static_assert(FILE_NAME_SIZE == FILENAME_SIZE && FILE_CONTENT_TYPE_SIZE == MIME_TYPE_SIZE,
-               "records hold what the rules make");
+_Static_assert(FILE_NAME_SIZE == FILENAME_SIZE, "records hold what the rules make");
 
 static void free_batch(struct kv_batch **batch)
 {
