@@ -84,3 +84,23 @@ int fd_sealed_memory(const char *name, const void *data, size_t size, int *ret_f
     *ret_fd = TAKE_FD(fd);
     return 0;
 }
+
+void fd_close_others(const int *keep, size_t n)
+{
+    unsigned from = 3;
+
+    /* Ascending gaps between the kept ones; n is a handful. */
+    for (;;) {
+        unsigned next = ~0U;
+
+        for (size_t i = 0; i < n; i++)
+            if (keep[i] >= 0 && (unsigned)keep[i] >= from && (unsigned)keep[i] < next)
+                next = (unsigned)keep[i];
+        if (next == ~0U)
+            break;
+        if (next > from)
+            close_range(from, next - 1, 0);
+        from = next + 1;
+    }
+    close_range(from, ~0U, 0);
+}

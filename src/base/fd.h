@@ -22,3 +22,7 @@ ssize_t fd_read_at(int dir_fd, const char *name, char *ret_text, size_t size);
 /* Makes a memfd that holds exactly these bytes and can never change again (all seals). Returns 0 or a negative errno;
  * the caller owns *ret_fd. */
 int fd_sealed_memory(const char *name, const void *data, size_t size, int *ret_fd);
+
+/* Closes every descriptor above 2 but those listed (n of them, -1 entries ignored). For a process that was forked
+ * without exec. */
+void fd_close_others(const int *keep, size_t n);

@@ -11,6 +11,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@
 #include "cell/rlimits.h"
 #include "wire/packet.h"
 
+#define PROC_FD        4
 #define CONTROL_FD     3 /* where an init keeps its end of the control socket */
 #define BUILD_MB       512
 #define SHM_MB         64
@@ -38,7 +40,8 @@ struct run_request {
 /* The state of a cell's PID 1 while it puts up its walls. */
 struct birth {
     const struct cell_options *options;
-    int proc_fd; /* writable proc of the new PID namespace; never attached, closed before the program */
+    const struct cell *cell; /* the keeper's, for the scratch mounts it made */
+    int proc_fd;             /* writable proc of the new PID namespace; never attached, closed before the program */
     int fds[CELL_FDS];
     struct run_request request;
 };
@@ -113,29 +116,59 @@ static int mask_proc(struct birth *birth)
     return 0;
 }
 
-static int mount_scratch(const char *path, uint64_t bytes, const char *mode, uid_t uid)
-{
-    char size[32], owner[16];
-    struct mount_option options[] = {
-        { "size", size }, { "nr_inodes", SCRATCH_INODES }, { "mode", mode }, { "uid", owner }, { "gid", owner },
-    };
-    CLEANUP_CLOSE int fd = -1;
-    int r;
+/* What each cell may write besides /mnt/data. The keeper makes the mounts, so that it can ask how full they were after
+ * the cell is dead; the cell attaches them. size_bytes 0 stands for options->tmp_bytes. */
+static const struct {
+    const char *path, *mode;
+    uint64_t size_bytes;
+} scratches[CELL_SCRATCHES] = {
+    [CELL_SCRATCH_TMP] = { "/tmp", "1777", 0 },
+    [CELL_SCRATCH_BUILD] = { "/run/build", "0755", (uint64_t)BUILD_MB << 20 },
+    [CELL_SCRATCH_SHM] = { "/dev/shm", "1777", (uint64_t)SHM_MB << 20 },
+};
 
-    snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
-    snprintf(owner, sizeof(owner), "%u", uid);
-    r = mount_new("tmpfs", options, ARRAY_SIZE(options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &fd);
-    return r ? r : mount_attach(fd, AT_FDCWD, path);
+static int make_scratches(const struct cell_options *options, struct cell *cell)
+{
+    int r = 0;
+
+    for (int i = 0; i < CELL_SCRATCHES && r == 0; i++) {
+        uint64_t bytes = scratches[i].size_bytes ? scratches[i].size_bytes : options->tmp_bytes;
+        char size[32], owner[16];
+        struct mount_option mount_options[] = {
+            { "size", size }, { "nr_inodes", SCRATCH_INODES }, { "mode", scratches[i].mode }, { "uid", owner },
+            { "gid", owner },
+        };
+
+        snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
+        snprintf(owner, sizeof(owner), "%u", options->host_uid);
+        r = mount_new("tmpfs", mount_options, ARRAY_SIZE(mount_options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+                      &cell->scratch_fds[i]);
+    }
+    return r;
 }
 
-static int mount_scratches(struct birth *birth)
+static int attach_scratches(struct birth *birth)
 {
-    const struct cell_options *o = birth->options;
-    int r = mount_scratch("/tmp", o->tmp_bytes, "1777", o->host_uid);
+    int r = 0;
 
-    if (r == 0)
-        r = mount_scratch("/run/build", (uint64_t)BUILD_MB << 20, "0755", o->host_uid);
-    return r ? r : mount_scratch("/dev/shm", (uint64_t)SHM_MB << 20, "1777", o->host_uid);
+    for (int i = 0; i < CELL_SCRATCHES && r == 0; i++)
+        r = mount_attach(birth->cell->scratch_fds[i], AT_FDCWD, scratches[i].path);
+    return r;
+}
+
+/* Nothing of the keeper's is left but the control socket; 0, 1 and 2 stay taken, so that no descriptor that arrives
+ * later gets such a number by accident. proc_fd is put at its place. */
+static int close_descriptors(struct birth *birth)
+{
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (null_fd < 0 || dup3(birth->proc_fd, PROC_FD, O_CLOEXEC) < 0)
+        return error_from_errno();
+    for (int fd = 0; fd <= 2; fd++)
+        if (dup2(null_fd, fd) < 0)
+            return error_from_errno();
+    birth->proc_fd = PROC_FD;
+    return close_range(PROC_FD + 1, ~0U, 0) < 0 ? error_from_errno() : 0;
 }
 
 /* Says that the cell is armed and waits for its program. End of file means that the keeper has no more use for it. */
@@ -201,7 +234,8 @@ static const struct {
     { "host name", set_hostname },
     { "proc", mount_proc },
     { "proc masks", mask_proc },
-    { "scratch mounts", mount_scratches },
+    { "scratch mounts", attach_scratches },
+    { "descriptors", close_descriptors },
     { "wait", wait_for_program },
     { "workspace", attach_workspace },
     { "rlimits", apply_rlimits },
@@ -218,17 +252,15 @@ static void report_failure(const char *name, int error)
     init_report(CONTROL_FD, &report);
 }
 
-static void be_init(const struct cell_options *options, int control_fd)
+_Noreturn static void be_init(const struct cell_options *options, const struct cell *cell, int control_fd)
 {
-    struct birth birth = { .options = options, .proc_fd = -1 };
+    struct birth birth = { .options = options, .cell = cell, .proc_fd = -1 };
     char name[CELL_STEP_NAME_SIZE];
     int r = 0;
 
-    /* Nothing of the keeper's is left but the control socket. */
+    /* The keeper holds 3 and 4 for itself (cell.h), so nothing that is needed here is overwritten. */
     if (control_fd != CONTROL_FD && dup3(control_fd, CONTROL_FD, O_CLOEXEC) < 0)
         _exit(1);
-    close_range(0, CONTROL_FD - 1, 0);
-    close_range(CONTROL_FD + 1, ~0U, 0);
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
         r = steps[i].run(&birth);
         if (r < 0) {
@@ -242,30 +274,38 @@ static void be_init(const struct cell_options *options, int control_fd)
     _exit(r < 0);
 }
 
-int cell_arm(const struct cell_options *options, struct cell *ret_cell)
+static int clone_init(const struct cell_options *options, struct cell *cell)
 {
-    int sockets[2], pid_fd = -1;
+    CLEANUP_CLOSE int inner = -1;
+    int sockets[2];
     struct clone_args args = {
         .flags = (uint64_t)namespaces_clone_flags() | CLONE_PIDFD,
-        .pidfd = (uintptr_t)&pid_fd,
+        .pidfd = (uintptr_t)&cell->pid_fd,
         .exit_signal = SIGCHLD,
     };
-    pid_t pid;
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
         return error_from_errno();
-    pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-    if (pid == 0)
-        be_init(options, sockets[1]);
-    close(sockets[1]);
-    if (pid < 0) {
-        int r = error_from_errno();
+    cell->control_fd = sockets[0];
+    inner = sockets[1];
+    cell->pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+    if (cell->pid == 0)
+        be_init(options, cell, inner);
+    return cell->pid < 0 ? error_from_errno() : 0;
+}
 
-        close(sockets[0]);
-        return r;
-    }
-    *ret_cell = (struct cell){ .pid = pid, .pid_fd = pid_fd, .control_fd = sockets[0] };
-    return 0;
+int cell_arm(const struct cell_options *options, struct cell *ret_cell)
+{
+    struct cell cell = CELL_INIT;
+    int r = make_scratches(options, &cell);
+
+    if (r == 0)
+        r = clone_init(options, &cell);
+    if (r < 0)
+        cell_close(&cell);
+    else
+        *ret_cell = cell;
+    return r;
 }
 
 int cell_run(struct cell *cell, const int fds[static CELL_FDS], uint64_t file_bytes_max)
@@ -305,7 +345,25 @@ void cell_reap(struct cell *cell)
         return;
     while (waitpid(cell->pid, NULL, 0) < 0 && errno == EINTR)
         ;
+    cell->pid = -1;
+}
+
+bool cell_scratch_is_full(const struct cell *cell)
+{
+    struct statvfs st;
+
+    for (int i = 0; i < CELL_SCRATCHES; i++)
+        if (cell->scratch_fds[i] >= 0 && fstatvfs(cell->scratch_fds[i], &st) == 0 &&
+            (st.f_bavail <= 4 || st.f_favail == 0))
+            return true;
+    return false;
+}
+
+void cell_close(struct cell *cell)
+{
     cleanup_close_fd(&cell->pid_fd);
     cleanup_close_fd(&cell->control_fd);
+    for (int i = 0; i < CELL_SCRATCHES; i++)
+        cleanup_close_fd(&cell->scratch_fds[i]);
     *cell = CELL_INIT;
 }

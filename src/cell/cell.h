@@ -28,13 +28,21 @@ struct cell_options {
     uint64_t tmp_bytes;
 };
 
-struct cell {
-    pid_t pid;
-    int pid_fd;     /* readable when PID 1, and with it everything else, is dead; -1 = no cell */
-    int control_fd; /* reports; SOCK_SEQPACKET */
+enum cell_scratch {
+    CELL_SCRATCH_TMP,   /* /tmp, and /var/tmp as a link to it */
+    CELL_SCRATCH_BUILD, /* /run/build: sources and what compilers make of them */
+    CELL_SCRATCH_SHM,   /* /dev/shm */
+    CELL_SCRATCHES,
 };
 
-#define CELL_INIT ((struct cell){ .pid = -1, .pid_fd = -1, .control_fd = -1 })
+struct cell {
+    pid_t pid;                       /* -1 = no cell, or reaped */
+    int pid_fd;                      /* readable when PID 1, and with it everything else, is dead */
+    int control_fd;                  /* reports; SOCK_SEQPACKET */
+    int scratch_fds[CELL_SCRATCHES]; /* the cell's private file systems, held to see how full they were */
+};
+
+#define CELL_INIT ((struct cell){ .pid = -1, .pid_fd = -1, .control_fd = -1, .scratch_fds = { -1, -1, -1 } })
 
 enum cell_report_type {
     CELL_ARMED,   /* waiting for a program */
@@ -62,7 +70,8 @@ enum cell_fd {
 };
 
 /* Clones a cell in the caller's cgroup, network namespace and root file system (rootfs_enter). The caller must be
- * single-threaded and root. Returns 0 or a negative errno; the CELL_ARMED report follows. */
+ * single-threaded and root, and have descriptors 3 and 4 taken by something the cell has no need of: they become the
+ * init's own. Returns 0 or a negative errno; the CELL_ARMED report follows. */
 int cell_arm(const struct cell_options *options, struct cell *ret_cell);
 
 /* Hands an armed cell its program. Returns 0 or a negative errno. */
@@ -75,6 +84,11 @@ int cell_report(struct cell *cell, struct cell_report *ret_report);
 /* Kills every process of the cell. */
 void cell_kill(struct cell *cell);
 
-/* Waits until PID 1 is dead and reaped, which the kernel allows only after all others of its namespace are, and closes
- * the descriptors. Does nothing if there is no cell. */
+/* Waits until PID 1 is dead and reaped, which the kernel allows only after all others of its namespace are. */
 void cell_reap(struct cell *cell);
+
+/* True if one of the scratch file systems has no block or no inode left. */
+bool cell_scratch_is_full(const struct cell *cell);
+
+/* Closes the descriptors of a reaped cell; the last of its memory goes with them. */
+void cell_close(struct cell *cell);

@@ -88,7 +88,7 @@ struct wire_ended {
     int32_t signal;         /* 0 = exited */
     uint32_t oom_kills;     /* processes the kernel killed for memory */
     uint32_t process_limit; /* forks that the process limit refused */
-    uint32_t disk_full;     /* 1 = /mnt/data or /tmp was full at the end, or a file had reached its size limit */
+    uint32_t disk_full;     /* 1 = /mnt/data, /tmp or another private file system was full at the end */
     uint64_t wall_us;
     int64_t cpu_us; /* -1 = not measurable on this host; the same below */
     int64_t memory_peak_bytes;
@@ -111,9 +111,9 @@ struct wire_entry {
 /* The harvest is over. */
 struct wire_done {
     uint32_t type;
-    uint32_t complete; /* 0 = a bound was reached and entries are missing */
-    uint32_t skipped;  /* files left out for their name, depth or kind of link */
-    uint32_t reserved;
+    uint32_t complete;      /* 0 = a bound was reached and entries are missing */
+    uint32_t skipped;       /* files left out for their name, depth or kind of link */
+    uint32_t file_at_limit; /* 1 = a file had reached its size limit */
 };
 
 /* The cell could not be built; nothing ran, or nothing more will. */

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "warden/options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+static const struct option_row {
+    const char *name;
+    enum { TEXT, NUMBER, LEVEL } type;
+    size_t offset;
+    uint64_t minimum, maximum;
+} rows[] = {
+    { "--data-dir", TEXT, offsetof(struct warden_options, data_dir) },
+    { "--rootfs", TEXT, offsetof(struct warden_options, rootfs) },
+    { "--guest-dir", TEXT, offsetof(struct warden_options, guest_dir) },
+    { "--hostname", TEXT, offsetof(struct warden_options, hostname) },
+    { "--api-program", TEXT, offsetof(struct warden_options, api_program) },
+    { "--log-format", TEXT, offsetof(struct warden_options, log_format) },
+    { "--slots", NUMBER, offsetof(struct warden_options, slots), 1, WARDEN_SLOTS_MAX },
+    { "--api-uid", NUMBER, offsetof(struct warden_options, api_uid), 1, UINT32_MAX - 1 },
+    { "--uid-base", NUMBER, offsetof(struct warden_options, uid_base), 1, UINT32_MAX - 1 - WARDEN_SLOTS_MAX },
+    { "--sandbox-uid", NUMBER, offsetof(struct warden_options, sandbox_uid), 1, UINT32_MAX - 1 },
+    { "--mask-host-info", NUMBER, offsetof(struct warden_options, mask_host_info), 0, 1 },
+    { "--tmp-mb", NUMBER, offsetof(struct warden_options, tmp_mb), 1, 1 << 20 },
+    { "--config-fd", NUMBER, offsetof(struct warden_options, config_fd), 3, 1 << 20 },
+    { "--log-level", LEVEL, offsetof(struct warden_options, log_level) },
+};
+
+static const char *const level_names[] = {
+    [LOG_LEVEL_DEBUG] = "DEBUG", [LOG_LEVEL_INFO] = "INFO",         [LOG_LEVEL_WARNING] = "WARNING",
+    [LOG_LEVEL_ERROR] = "ERROR", [LOG_LEVEL_CRITICAL] = "CRITICAL",
+};
+
+static int parse_level(const char *text, uint64_t *ret)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(level_names); i++) {
+        if (strcmp(level_names[i], text) == 0) {
+            *ret = i;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+static int set(const struct option_row *row, const char *text, struct warden_options *options)
+{
+    void *place = (char *)options + row->offset;
+    uint64_t value;
+    char *end;
+
+    if (row->type == TEXT) {
+        *(const char **)place = text;
+        return 0;
+    }
+    if (row->type == LEVEL)
+        return parse_level(text, place);
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    if (errno || end == text || *end || text[0] == '-' || value < row->minimum || value > row->maximum)
+        return -EINVAL;
+    *(uint64_t *)place = value;
+    return 0;
+}
+
+int warden_options_parse(struct warden_options *options, int argc, char **argv, char *error, size_t error_size)
+{
+    uint64_t seen = 0;
+
+    *options = (struct warden_options){ 0 };
+    for (int i = 1; i < argc; i += 2) {
+        size_t row = 0;
+
+        while (row < ARRAY_SIZE(rows) && strcmp(rows[row].name, argv[i]) != 0)
+            row++;
+        if (row == ARRAY_SIZE(rows) || i + 1 >= argc || set(&rows[row], argv[i + 1], options) < 0) {
+            snprintf(error, error_size, "bad option or value: %s", argv[i]);
+            return -EINVAL;
+        }
+        seen |= 1ull << row;
+    }
+    for (size_t row = 0; row < ARRAY_SIZE(rows); row++) {
+        if (!(seen & 1ull << row)) {
+            snprintf(error, error_size, "missing option %s; start the server with `codecell serve`", rows[row].name);
+            return -EINVAL;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* options.h -- the warden's command line, written by `codecell serve`, never by a person.
+ *
+ * Secrets are not among it: the configuration of the api travels in sealed memory (config_fd) that the warden only
+ * passes on. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define WARDEN_SLOTS_MAX 512
+
+struct warden_options {
+    const char *data_dir; /* work/ and root/ are below it */
+    const char *rootfs;   /* runtime tree that cells see */
+    const char *guest_dir;
+    const char *hostname;    /* inside cells */
+    const char *api_program; /* executable of the api */
+    const char *log_format;  /* "json" or "text" */
+    uint64_t slots, api_uid, uid_base, sandbox_uid, mask_host_info, tmp_mb, log_level, config_fd;
+};
+
+/* Fills options from argv (strings borrowed). Returns 0, or -EINVAL with one sentence in error. */
+int warden_options_parse(struct warden_options *options, int argc, char **argv, char *error, size_t error_size);

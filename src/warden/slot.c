@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "warden/slot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "cell/cell.h"
+#include "cell/namespaces.h"
+#include "cell/rootfs.h"
+#include "cell/workspace.h"
+#include "wire/message.h"
+#include "wire/packet.h"
+
+/* Numbers that stay taken in a keeper, so that a cell's init can have them (cell.h). */
+#define SOCKET_FD   3
+#define WORK_DIR_FD 4
+
+#define ARM_TIMEOUT_MS   10000
+#define EMPTY_TIMEOUT_MS 5000
+#define SEND_TIMEOUT_S   30
+
+/* The keeper and the cell's init count as processes of the slot. */
+#define KEEPER_PROCESSES 2
+
+/* What the harvest may need beyond a cell that has used up its memory. */
+#define HARVEST_MEMORY_BYTES (64ull << 20)
+
+struct slot {
+    const struct slot_context *context;
+    unsigned index;
+    uid_t uid; /* the slot's user on the host */
+    struct cgroup_slot cgroup;
+    int proc_self_fd; /* /proc/<keeper> of the host */
+    int idmap_fd;     /* the api's files as the slot's user's */
+    struct cell cell;
+    bool armed; /* the cell waits for a program */
+};
+
+/* One execution. */
+struct run {
+    struct wire_run request;
+    int fds[WIRE_FDS_MAX]; /* of enum wire_run_fd */
+    struct workspace workspace;
+    bool was_armed;
+    int64_t received_us, started_us, ended_us; /* 0 = not yet */
+    enum wire_end_reason reason;
+    bool killed, reported;
+    struct cell_report last;   /* the step that ended last */
+    struct wire_failed failed; /* type 0 = no failure */
+};
+
+static int open_host_proc(struct slot *slot)
+{
+    CLEANUP_CLOSE int proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    char self[16];
+
+    snprintf(self, sizeof(self), "%d", (int)getpid());
+    if (proc_fd < 0 || (slot->proc_self_fd = openat(proc_fd, self, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+        return error_from_errno();
+    return namespaces_idmap(proc_fd, (uid_t)slot->context->options->api_uid, slot->uid, &slot->idmap_fd);
+}
+
+static int enter_cgroup(struct slot *slot)
+{
+    int r = cgroup_slot_open(slot->context->cgroups, slot->index, &slot->cgroup);
+
+    return r ? r : cgroup_slot_enter(&slot->cgroup);
+}
+
+static int enter_root(struct slot *slot)
+{
+    if (unshare(CLONE_NEWNS) < 0)
+        return error_from_errno();
+    return rootfs_enter(slot->context->root_dir);
+}
+
+static int new_network(struct slot *slot)
+{
+    (void)slot;
+    return namespaces_new_network();
+}
+
+/* The kernel should sooner kill anything in the cell than its keeper. Not every host grants the right to say so. */
+static int prefer_survival(struct slot *slot)
+{
+    (void)fd_write_at(slot->proc_self_fd, "oom_score_adj", "-999");
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(struct slot *slot);
+} setup_steps[] = {
+    { "host proc", open_host_proc },
+    { "cgroup", enter_cgroup },
+    { "network namespace", new_network },
+    { "root file system", enter_root },
+    { "out-of-memory score", prefer_survival },
+};
+
+static int slot_setup(struct slot *slot)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(setup_steps); i++) {
+        int r = setup_steps[i].run(slot);
+
+        if (r < 0) {
+            log_error("slot %u: %s: %s", slot->index, setup_steps[i].name, strerror(-r));
+            return r;
+        }
+    }
+    return 0;
+}
+
+static bool fd_readable(int fd, int timeout_ms)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+
+    return poll(&p, 1, timeout_ms) > 0;
+}
+
+static int arm(struct slot *slot)
+{
+    const struct warden_options *o = slot->context->options;
+    struct cell_options options = {
+        .filter = slot->context->filter,
+        .hostname = o->hostname,
+        .host_uid = slot->uid,
+        .inside_uid = (uid_t)o->sandbox_uid,
+        .tmp_bytes = o->tmp_mb << 20,
+    };
+    struct cell_report report;
+    int r = cell_arm(&options, &slot->cell);
+
+    if (r < 0)
+        return r;
+    r = fd_readable(slot->cell.control_fd, ARM_TIMEOUT_MS) ? cell_report(&slot->cell, &report) : -ETIMEDOUT;
+    if (r < 0)
+        return r;
+    if (report.type != CELL_ARMED) {
+        log_error("slot %u: cell step %s: %s", slot->index, report.name, strerror(report.error));
+        return -report.error;
+    }
+    slot->armed = true;
+    return 0;
+}
+
+/* Ends the cell, whatever its state. */
+static void discard_cell(struct slot *slot)
+{
+    cell_kill(&slot->cell);
+    cell_reap(&slot->cell);
+    cell_close(&slot->cell);
+    slot->armed = false;
+}
+
+static int open_lower(const struct run *run, int *ret_fd)
+{
+    struct open_how how = {
+        .flags = O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+    };
+
+    *ret_fd = -1;
+    if (run->request.workspace[0] == '\0')
+        return 0;
+    *ret_fd = (int)syscall(SYS_openat2, WORK_DIR_FD, run->request.workspace, &how, sizeof(how));
+    return *ret_fd < 0 ? error_from_errno() : 0;
+}
+
+/* tmpfs is charged to the cell's memory. A layer as large as the whole limit could never be filled: the kernel would
+ * kill the program for memory first, and the caller would be told the wrong reason. */
+static uint64_t disk_bytes(const struct wire_run *request)
+{
+    uint64_t most = request->memory_bytes / 4 * 3;
+
+    return request->disk_bytes < most ? request->disk_bytes : most;
+}
+
+static int make_workspace(struct slot *slot, struct run *run)
+{
+    CLEANUP_CLOSE int lower_fd = -1;
+    int r = open_lower(run, &lower_fd);
+
+    return r ? r : workspace_new(lower_fd, slot->idmap_fd, slot->uid, disk_bytes(&run->request), &run->workspace);
+}
+
+static int set_limits(struct slot *slot, struct run *run)
+{
+    struct cgroup_limits limits = {
+        .memory_bytes = run->request.memory_bytes,
+        .processes_max = run->request.processes_max + KEEPER_PROCESSES,
+        .cpu_millis = run->request.cpu_millis,
+    };
+    int r = cgroup_slot_limit(&slot->cgroup, &limits);
+
+    return r ? r : cgroup_slot_begin(&slot->cgroup);
+}
+
+static int hand_over(struct slot *slot, struct run *run)
+{
+    int fds[CELL_FDS] = {
+        [CELL_FD_PROGRAM] = run->fds[WIRE_RUN_PROGRAM], [CELL_FD_STDIN] = run->fds[WIRE_RUN_STDIN],
+        [CELL_FD_STDOUT] = run->fds[WIRE_RUN_STDOUT],   [CELL_FD_STDERR] = run->fds[WIRE_RUN_STDERR],
+        [CELL_FD_WORKSPACE] = run->workspace.mount_fd,
+    };
+    int r = cell_run(&slot->cell, fds, run->request.file_bytes_max);
+
+    slot->armed = false;
+    /* The reader of the output must see its end when the cell is gone. */
+    for (int i = WIRE_RUN_PROGRAM; i < WIRE_RUN_FDS; i++) {
+        cleanup_close_fd(&run->fds[i]);
+        run->fds[i] = -1;
+    }
+    return r;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(struct slot *slot, struct run *run);
+} run_steps[] = {
+    { "workspace mounts", make_workspace },
+    { "limits", set_limits },
+    { "hand over", hand_over },
+};
+
+static void fail(struct run *run, const char *name, int error)
+{
+    run->failed.type = WIRE_FAILED;
+    run->failed.error = error > 0 ? error : EIO;
+    snprintf(run->failed.step, sizeof(run->failed.step), "%s", name);
+}
+
+static void kill_for(struct slot *slot, struct run *run, enum wire_end_reason reason)
+{
+    if (run->killed)
+        return;
+    run->killed = true;
+    run->reason = reason;
+    cell_kill(&slot->cell);
+}
+
+static void on_report(struct run *run, const struct cell_report *report)
+{
+    switch (report->type) {
+    case CELL_STARTED: {
+        struct wire_started started = { .type = WIRE_STARTED, .armed = run->was_armed };
+
+        run->started_us = clock_monotonic_us();
+        started.prepare_us = (uint64_t)(run->started_us - run->received_us);
+        (void)wire_send(run->fds[WIRE_RUN_CHANNEL], &started, NULL);
+        break;
+    }
+    case CELL_STEP:
+        run->ended_us = clock_monotonic_us();
+        run->last = *report;
+        run->reported = true;
+        break;
+    case CELL_FAILED:
+        fail(run, report->name, report->error);
+        break;
+    default:
+        break;
+    }
+}
+
+static void read_reports(struct slot *slot, struct run *run)
+{
+    struct cell_report report;
+
+    while (cell_report(&slot->cell, &report) == 0)
+        on_report(run, &report);
+}
+
+/* Anything on the execution channel before the end is a wish to end: a kill, a closed channel, or nonsense. */
+static void read_channel(struct slot *slot, struct run *run)
+{
+    union wire_message message;
+    int fds[WIRE_FDS_MAX];
+    int r = wire_receive(run->fds[WIRE_RUN_CHANNEL], WIRE_FROM_API, MSG_DONTWAIT, &message, fds);
+
+    if (r == -EAGAIN)
+        return;
+    wire_close_fds(fds);
+    kill_for(slot, run, WIRE_END_KILLED);
+}
+
+static int poll_timeout_ms(const struct run *run)
+{
+    int64_t left_us;
+
+    if (run->killed || !run->started_us)
+        return -1;
+    left_us = run->started_us + (int64_t)run->request.timeout_us - clock_monotonic_us();
+    return left_us <= 0 ? 0 : (int)(left_us / 1000) + 1;
+}
+
+/* From hand-over to the death of the cell's last process. */
+static void watch(struct slot *slot, struct run *run)
+{
+    for (;;) {
+        struct pollfd polls[] = {
+            { .fd = slot->cell.pid_fd, .events = POLLIN },
+            { .fd = slot->cell.control_fd, .events = POLLIN },
+            { .fd = run->killed ? -1 : run->fds[WIRE_RUN_CHANNEL], .events = POLLIN },
+        };
+        int timeout_ms = poll_timeout_ms(run);
+
+        if (poll(polls, ARRAY_SIZE(polls), timeout_ms) < 0 && errno != EINTR)
+            break;
+        if (polls[1].revents & POLLIN)
+            read_reports(slot, run);
+        if (polls[0].revents)
+            break;
+        if (polls[1].revents & POLLHUP)
+            cell_kill(&slot->cell); /* PID 1 closed its socket without dying: it can only be on its way out */
+        if (polls[2].revents)
+            read_channel(slot, run);
+        if (poll_timeout_ms(run) == 0)
+            kill_for(slot, run, WIRE_END_TIMEOUT);
+    }
+    read_reports(slot, run);
+    cell_kill(&slot->cell);
+    cell_reap(&slot->cell);
+    if (!run->ended_us || run->killed)
+        run->ended_us = clock_monotonic_us();
+}
+
+/* A cell that died full leaves its memory in the harvest's files; the keeper needs some of its own to read them. */
+static void make_room(struct slot *slot)
+{
+    struct cgroup_limits limits = slot->cgroup.current;
+    int64_t used = cgroup_slot_memory(&slot->cgroup);
+
+    if (used < 0 || (uint64_t)used + HARVEST_MEMORY_BYTES / 2 < limits.memory_bytes)
+        return;
+    limits.memory_bytes += HARVEST_MEMORY_BYTES;
+    (void)cgroup_slot_limit(&slot->cgroup, &limits);
+}
+
+static int send_ended(struct slot *slot, struct run *run)
+{
+    struct cgroup_figures figures;
+    struct wire_ended ended = {
+        .type = WIRE_ENDED,
+        .reason = run->killed     ? run->reason
+                  : run->reported ? WIRE_END_EXITED
+                                  : WIRE_END_LOST,
+        .step = run->last.step,
+        .exit_code = run->last.exit_code,
+        .signal = run->last.signal,
+        .wall_us = run->started_us ? (uint64_t)(run->ended_us - run->started_us) : 0,
+    };
+
+    cgroup_slot_figures(&slot->cgroup, &figures);
+    ended.oom_kills = figures.oom_kills;
+    ended.process_limit = figures.process_limit;
+    ended.cpu_us = figures.cpu_us;
+    ended.memory_peak_bytes = figures.memory_peak_bytes;
+    ended.processes_peak = figures.processes_peak;
+    ended.disk_full = workspace_is_full(&run->workspace) || cell_scratch_is_full(&slot->cell);
+    return wire_send(run->fds[WIRE_RUN_CHANNEL], &ended, NULL);
+}
+
+static int send_entry(void *context, enum harvest_kind kind, const char *path, int fd, uint64_t size_bytes)
+{
+    static const enum wire_entry_kind kinds[] = {
+        [HARVEST_FILE] = WIRE_ENTRY_FILE,
+        [HARVEST_WHITEOUT] = WIRE_ENTRY_WHITEOUT,
+        [HARVEST_OPAQUE] = WIRE_ENTRY_OPAQUE,
+    };
+    struct run *run = context;
+    struct wire_entry entry = { .type = WIRE_ENTRY, .kind = kinds[kind], .size_bytes = size_bytes };
+    int r;
+
+    snprintf(entry.path, WIRE_PATH_SIZE, "%s", path);
+    r = wire_send(run->fds[WIRE_RUN_CHANNEL], &entry, &fd);
+    return r > 0 ? -EPIPE : r;
+}
+
+static void harvest(struct run *run)
+{
+    struct harvest_options options = {
+        .entries_max = run->request.entries_max,
+        .file_bytes_max = run->request.file_bytes_max,
+        .entry = send_entry,
+        .context = run,
+    };
+    struct harvest_result result;
+    struct wire_done done = { .type = WIRE_DONE };
+
+    if (workspace_harvest(&run->workspace, &options, &result) < 0)
+        return;
+    done.complete = result.complete;
+    done.skipped = result.skipped;
+    done.file_at_limit = result.file_at_limit;
+    (void)wire_send(run->fds[WIRE_RUN_CHANNEL], &done, NULL);
+}
+
+static void finish(struct slot *slot, struct run *run)
+{
+    make_room(slot);
+    if (run->failed.type)
+        (void)wire_send(run->fds[WIRE_RUN_CHANNEL], &run->failed, NULL);
+    else if (send_ended(slot, run) == 0)
+        harvest(run);
+    workspace_deinit(&run->workspace);
+    cell_close(&slot->cell);
+    wire_close_fds(run->fds);
+}
+
+/* A reader that stops reading must not hold the slot for ever. */
+static void bound_sends(int channel_fd)
+{
+    struct timeval limit = { .tv_sec = SEND_TIMEOUT_S };
+
+    (void)setsockopt(channel_fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+}
+
+static void serve(struct slot *slot, struct run *run)
+{
+    int r = 0;
+
+    bound_sends(run->fds[WIRE_RUN_CHANNEL]);
+    for (size_t i = 0; i < ARRAY_SIZE(run_steps) && r == 0; i++) {
+        r = run_steps[i].run(slot, run);
+        if (r < 0)
+            fail(run, run_steps[i].name, -r);
+    }
+    if (r < 0) {
+        cell_kill(&slot->cell);
+        cell_reap(&slot->cell);
+    } else
+        watch(slot, run);
+    finish(slot, run);
+}
+
+/* The slot may be used again when the kernel says that nobody but the keeper is in it. */
+static int wait_until_empty(struct slot *slot)
+{
+    for (int waited_ms = 0; cgroup_slot_processes(&slot->cgroup) > 1; waited_ms++) {
+        if (waited_ms >= EMPTY_TIMEOUT_MS)
+            return -EBUSY;
+        usleep(1000);
+    }
+    return 0;
+}
+
+static int renew(struct slot *slot)
+{
+    int r = wait_until_empty(slot);
+
+    if (r == 0 && namespaces_network_used(slot->proc_self_fd))
+        r = namespaces_new_network();
+    return r;
+}
+
+/* Waits for the next program. The armed cell may die meanwhile (somebody killed it from outside); then another is
+ * armed. */
+static int next_run(struct slot *slot, struct run *run)
+{
+    union wire_message message;
+    struct pollfd polls[] = { { .fd = SOCKET_FD, .events = POLLIN }, { .fd = slot->cell.pid_fd, .events = POLLIN } };
+    int r;
+
+    while (poll(polls, ARRAY_SIZE(polls), -1) < 0)
+        if (errno != EINTR)
+            return error_from_errno();
+    if (!polls[0].revents) {
+        discard_cell(slot);
+        return arm(slot) < 0 ? -ECHILD : -EAGAIN;
+    }
+    r = wire_receive(SOCKET_FD, WIRE_FROM_API, 0, &message, run->fds);
+    if (r != 0)
+        return r < 0 ? r : -EPIPE;
+    run->request = message.run;
+    run->received_us = clock_monotonic_us();
+    run->was_armed = slot->armed;
+    return 0;
+}
+
+static int keep(struct slot *slot)
+{
+    int r = slot_setup(slot);
+
+    while (r == 0) {
+        struct run run = { .workspace = WORKSPACE_INIT };
+
+        r = arm(slot);
+        if (r == 0)
+            r = packet_send(SOCKET_FD, SLOT_READY, sizeof(SLOT_READY), NULL, 0);
+        if (r < 0)
+            break;
+        do
+            r = next_run(slot, &run);
+        while (r == -EAGAIN);
+        if (r < 0)
+            break;
+        serve(slot, &run);
+        r = renew(slot);
+    }
+    discard_cell(slot);
+    return r;
+}
+
+static void take_numbers(const struct slot_context *context, int socket_fd)
+{
+    int work_copy = fcntl(context->work_dir_fd, F_DUPFD_CLOEXEC, 16);
+    int socket_copy = fcntl(socket_fd, F_DUPFD_CLOEXEC, 16);
+
+    dup3(socket_copy, SOCKET_FD, O_CLOEXEC);
+    dup3(work_copy, WORK_DIR_FD, O_CLOEXEC);
+    fd_close_others((const int[]){ SOCKET_FD, WORK_DIR_FD }, 2);
+}
+
+void slot_keep(const struct slot_context *context, unsigned index, int socket_fd)
+{
+    struct slot slot = {
+        .context = context,
+        .index = index,
+        .uid = (uid_t)context->options->uid_base + index,
+        .cgroup = CGROUP_SLOT_INIT,
+        .proc_self_fd = -1,
+        .idmap_fd = -1,
+        .cell = CELL_INIT,
+    };
+    pid_t warden = getppid();
+    sigset_t none;
+    int r;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != warden)
+        _exit(1);
+    prctl(PR_SET_NAME, "codecell-slot");
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    take_numbers(context, socket_fd);
+    r = keep(&slot);
+    if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+        log_error("slot %u: keeper ends: %s", index, strerror(-r));
+    _exit(r == -EPIPE || r == -ECONNRESET ? 0 : 1);
+}

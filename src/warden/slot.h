@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slot.h -- a slot and its keeper.
+ *
+ * A slot is what is costly to make and safe to reuse once empty: cgroups, a network namespace, a host user. Its keeper
+ * is a privileged, single-threaded process that lives in them and serves one execution after the other, in straight
+ * lines: arm a cell, wait for a program, watch it end, harvest, clean. It parses nothing but fixed-size messages.
+ *
+ * A keeper that dies takes its cell with it (parent death signal); the warden starts another for the slot. */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "cell/cgroup.h"
+#include "cell/seccomp.h"
+#include "warden/options.h"
+
+/* What all slots share; made by the warden before the first fork. */
+struct slot_context {
+    const struct warden_options *options;
+    const struct cgroup_layout *cgroups;
+    const struct seccomp_filter *filter;
+    const char *root_dir; /* where rootfs_build() built */
+    int work_dir_fd;      /* DATA_DIR/work */
+};
+
+/* What a keeper says to the warden: this byte string, each time it has an armed cell. */
+#define SLOT_READY "ready"
+
+/* The keeper's whole life. socket_fd receives WIRE_RUN and sends SLOT_READY; its end of file ends the keeper. Never
+ * returns. */
+_Noreturn void slot_keep(const struct slot_context *context, unsigned index, int socket_fd);

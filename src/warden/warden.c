@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "warden/warden.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "cell/cgroup.h"
+#include "cell/rootfs.h"
+#include "cell/seccomp.h"
+#include "warden/api_process.h"
+#include "warden/slot.h"
+#include "wire/message.h"
+#include "wire/packet.h"
+
+#define RESTART_PAUSE_US 1000000
+#define EVENTS_MAX       64
+
+/* What a watched descriptor is; slots are numbered from WATCH_SLOT on. */
+enum watch {
+    WATCH_API,
+    WATCH_SIGNALS,
+    WATCH_SLOT,
+};
+
+struct keeper {
+    pid_t pid; /* -1 = none */
+    int socket_fd;
+    int64_t started_us;
+    bool ready; /* has an armed cell and no program */
+};
+
+struct waiting_run {
+    struct wire_run request;
+    int fds[WIRE_FDS_MAX];
+};
+
+struct warden {
+    const struct warden_options *options;
+    struct cgroup_layout cgroups;
+    struct seccomp_filter filter;
+    struct slot_context context;
+    char root_dir[PATH_MAX];
+    struct api_process api;
+    struct keeper *keepers;
+    /* Ready slots and waiting executions, each first in, first out. A slot that was just used arms its next cell while
+     * others serve. The api keeps to the number of slots it was told; the ring only bridges the moments in which a slot
+     * is renewed. */
+    unsigned *ready_ring, ready_head, ready_count;
+    struct waiting_run *waiting_ring;
+    unsigned waiting_head, waiting_count;
+    int epoll_fd, signal_fd;
+    bool greeted, stopping, finished;
+    int status;
+};
+
+static int watch(struct warden *w, int fd, uint32_t tag)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data.u32 = tag };
+
+    return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? error_from_errno() : 0;
+}
+
+static int own_mounts(struct warden *w)
+{
+    (void)w;
+    /* Whatever is mounted from here on vanishes with the last process of the server, however it ends. */
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return error_from_errno();
+    return 0;
+}
+
+static int prepare_cgroups(struct warden *w)
+{
+    char what[CGROUP_PATH_SIZE * 2] = "";
+    int r = cgroup_detect("/proc", &w->cgroups, what, sizeof(what));
+
+    if (r == 0)
+        r = cgroup_prepare(&w->cgroups, what, sizeof(what));
+    if (r < 0)
+        log_error("cgroup: %s", what);
+    return r;
+}
+
+static int build_root(struct warden *w)
+{
+    const struct warden_options *o = w->options;
+    struct rootfs_options options = {
+        .source = o->rootfs,
+        .guest_dir = o->guest_dir,
+        .target = w->root_dir,
+        .hostname = o->hostname,
+        .sandbox_uid = (uid_t)o->sandbox_uid,
+        .mask_host_info = o->mask_host_info,
+    };
+    char step[32] = "";
+    int r;
+
+    snprintf(w->root_dir, sizeof(w->root_dir), "%s/root", o->data_dir);
+    if (mkdir(w->root_dir, 0755) < 0 && errno != EEXIST)
+        return error_from_errno();
+    r = rootfs_build(&options, step, sizeof(step));
+    if (r < 0)
+        log_error("root file system of cells: %s", step);
+    return r;
+}
+
+static int compile_filter(struct warden *w)
+{
+    return seccomp_filter_compile(&w->filter);
+}
+
+static int open_work_dir(struct warden *w)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof(path), "%s/work", w->options->data_dir);
+    w->context.work_dir_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return w->context.work_dir_fd < 0 ? error_from_errno() : 0;
+}
+
+static int make_loop(struct warden *w)
+{
+    sigset_t signals;
+    int r;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGCHLD);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    w->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (w->signal_fd < 0 || w->epoll_fd < 0)
+        return error_from_errno();
+    r = watch(w, w->signal_fd, WATCH_SIGNALS);
+    w->keepers = calloc(w->options->slots, sizeof(*w->keepers));
+    w->ready_ring = calloc(w->options->slots, sizeof(*w->ready_ring));
+    w->waiting_ring = calloc(w->options->slots, sizeof(*w->waiting_ring));
+    if (!w->keepers || !w->ready_ring || !w->waiting_ring)
+        return -ENOMEM;
+    for (unsigned i = 0; i < w->options->slots; i++)
+        w->keepers[i] = (struct keeper){ .pid = -1, .socket_fd = -1 };
+    return r;
+}
+
+static int start_api(struct warden *w)
+{
+    int r = api_process_start(&w->api, w->options->api_program);
+
+    w->greeted = false;
+    return r ? r : watch(w, w->api.channel_fd, WATCH_API);
+}
+
+static int open_api_program(struct warden *w)
+{
+    w->api = (struct api_process){
+        .pid = -1,
+        .channel_fd = -1,
+        .config_fd = (int)w->options->config_fd,
+        .program_fd = open(w->options->api_program, O_RDONLY | O_CLOEXEC),
+        .uid = (uid_t)w->options->api_uid,
+    };
+    return w->api.program_fd < 0 ? error_from_errno() : start_api(w);
+}
+
+static int start_keeper(struct warden *w, unsigned index)
+{
+    struct keeper *keeper = &w->keepers[index];
+    int sockets[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+        return error_from_errno();
+    keeper->pid = fork();
+    if (keeper->pid == 0)
+        slot_keep(&w->context, index, sockets[1]);
+    close(sockets[1]);
+    if (keeper->pid < 0) {
+        int r = error_from_errno();
+
+        close(sockets[0]);
+        return r;
+    }
+    keeper->socket_fd = sockets[0];
+    keeper->started_us = clock_monotonic_us();
+    keeper->ready = false;
+    return watch(w, keeper->socket_fd, WATCH_SLOT + index);
+}
+
+static int start_keepers(struct warden *w)
+{
+    int r = 0;
+
+    for (unsigned i = 0; i < w->options->slots && r == 0; i++)
+        r = start_keeper(w, i);
+    return r;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(struct warden *w);
+} setup_steps[] = {
+    { "mount namespace", own_mounts },
+    { "cgroups", prepare_cgroups },
+    { "root file system of cells", build_root },
+    { "system call filter", compile_filter },
+    { "work directory", open_work_dir },
+    { "event loop", make_loop },
+    { "slots", start_keepers },
+    { "api", open_api_program },
+};
+
+static int setup(struct warden *w)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(setup_steps); i++) {
+        int r = setup_steps[i].run(w);
+
+        if (r < 0) {
+            log_error("cannot start: %s: %s (`codecell doctor` tells what this host lacks)", setup_steps[i].name,
+                      strerror(-r));
+            return r;
+        }
+    }
+    return 0;
+}
+
+static void refuse(int fds[static WIRE_FDS_MAX], int error)
+{
+    struct wire_failed failed = { .type = WIRE_FAILED, .error = error, .step = "slot" };
+
+    (void)wire_send(fds[WIRE_RUN_CHANNEL], &failed, NULL);
+    wire_close_fds(fds);
+}
+
+/* Gives waiting executions to ready slots. A keeper that is gone loses its turn; its death is handled when it is
+ * reaped. */
+static void dispatch(struct warden *w)
+{
+    while (w->ready_count > 0 && w->waiting_count > 0) {
+        struct waiting_run *run = &w->waiting_ring[w->waiting_head];
+        struct keeper *keeper = &w->keepers[w->ready_ring[w->ready_head]];
+
+        w->ready_head = (w->ready_head + 1) % (unsigned)w->options->slots;
+        w->ready_count--;
+        if (!keeper->ready)
+            continue;
+        keeper->ready = false;
+        if (wire_send(keeper->socket_fd, &run->request, run->fds) != 0)
+            continue;
+        wire_close_fds(run->fds);
+        w->waiting_head = (w->waiting_head + 1) % (unsigned)w->options->slots;
+        w->waiting_count--;
+    }
+}
+
+static void greet_api(struct warden *w)
+{
+    struct wire_hello hello = { .type = WIRE_HELLO, .slots = (uint32_t)w->options->slots };
+
+    if (w->greeted || w->api.channel_fd < 0)
+        return;
+    w->greeted = wire_send(w->api.channel_fd, &hello, NULL) == 0;
+}
+
+static void on_slot(struct warden *w, unsigned index)
+{
+    struct keeper *keeper = &w->keepers[index];
+    char text[sizeof(SLOT_READY)];
+    ssize_t n = recv(keeper->socket_fd, text, sizeof(text), MSG_DONTWAIT);
+
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n <= 0) {
+        /* The keeper is dying; SIGCHLD tells the rest. */
+        cleanup_close_fd(&keeper->socket_fd);
+        keeper->socket_fd = -1;
+        keeper->ready = false;
+        return;
+    }
+    if (keeper->ready || w->ready_count >= w->options->slots)
+        return;
+    keeper->ready = true;
+    w->ready_ring[(w->ready_head + w->ready_count++) % (unsigned)w->options->slots] = index;
+    greet_api(w);
+    dispatch(w);
+}
+
+static void on_api_message(struct warden *w)
+{
+    struct waiting_run *place = &w->waiting_ring[(w->waiting_head + w->waiting_count) % (unsigned)w->options->slots];
+    union wire_message message;
+    int fds[WIRE_FDS_MAX];
+    int r = wire_receive(w->api.channel_fd, WIRE_FROM_API, MSG_DONTWAIT, &message, fds);
+
+    if (r == -EAGAIN)
+        return;
+    if (r != 0 || message.type != WIRE_RUN) {
+        /* An api that sends what is not in the table is broken or taken over: it is ended and started afresh. */
+        if (r == WIRE_E_INVALID || r == 0) {
+            log_error("the api sent an invalid message and is ended");
+            wire_close_fds(fds);
+            kill(w->api.pid, SIGKILL);
+        }
+        cleanup_close_fd(&w->api.channel_fd);
+        w->api.channel_fd = -1;
+        return;
+    }
+    if (w->waiting_count >= w->options->slots) {
+        refuse(fds, EBUSY);
+        return;
+    }
+    place->request = message.run;
+    memcpy(place->fds, fds, sizeof(place->fds));
+    w->waiting_count++;
+    dispatch(w);
+}
+
+static void forget_waiting(struct warden *w)
+{
+    for (; w->waiting_count > 0; w->waiting_count--) {
+        wire_close_fds(w->waiting_ring[w->waiting_head].fds);
+        w->waiting_head = (w->waiting_head + 1) % (unsigned)w->options->slots;
+    }
+}
+
+static void on_api_death(struct warden *w, int status)
+{
+    bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+    w->api.pid = -1;
+    cleanup_close_fd(&w->api.channel_fd);
+    w->api.channel_fd = -1;
+    forget_waiting(w);
+    /* Exit status 78 (EX_CONFIG) says that starting it again would end the same way. */
+    if (clean || w->stopping || (WIFEXITED(status) && (WEXITSTATUS(status) == 78 || WEXITSTATUS(status) >= 126))) {
+        w->status = clean ? 0 : WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+        w->finished = true;
+        return;
+    }
+    log_error("the api died (status %d) and is started again", status);
+    usleep(RESTART_PAUSE_US);
+    if (start_api(w) < 0) {
+        w->status = 1;
+        w->finished = true;
+        return;
+    }
+    for (unsigned i = 0; i < w->options->slots; i++)
+        if (w->keepers[i].ready)
+            greet_api(w);
+}
+
+static void on_keeper_death(struct warden *w, unsigned index)
+{
+    struct keeper *keeper = &w->keepers[index];
+
+    cleanup_close_fd(&keeper->socket_fd);
+    *keeper = (struct keeper){ .pid = -1, .socket_fd = -1, .started_us = keeper->started_us };
+    if (w->stopping)
+        return;
+    log_warning("slot %u: its keeper died and is started again", index);
+    if (clock_monotonic_us() - keeper->started_us < RESTART_PAUSE_US)
+        usleep(RESTART_PAUSE_US / 4); /* a keeper that cannot live must not become a fork loop */
+    if (start_keeper(w, index) < 0)
+        log_error("slot %u: cannot start its keeper: %s", index, strerror(errno));
+}
+
+static void reap(struct warden *w)
+{
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid == w->api.pid) {
+            on_api_death(w, status);
+            continue;
+        }
+        for (unsigned i = 0; i < w->options->slots; i++)
+            if (w->keepers[i].pid == pid)
+                on_keeper_death(w, i);
+    }
+}
+
+static void on_signals(struct warden *w)
+{
+    struct signalfd_siginfo info;
+
+    while (read(w->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+        if (info.ssi_signo == SIGCHLD) {
+            reap(w);
+            continue;
+        }
+        if (info.ssi_signo != SIGHUP)
+            w->stopping = true;
+        if (w->api.pid > 0)
+            kill(w->api.pid, (int)info.ssi_signo == SIGHUP ? SIGHUP : SIGTERM);
+        else if (w->stopping)
+            w->finished = true;
+    }
+}
+
+static void loop(struct warden *w)
+{
+    while (!w->finished) {
+        struct epoll_event events[EVENTS_MAX];
+        int n = epoll_wait(w->epoll_fd, events, EVENTS_MAX, -1);
+
+        for (int i = 0; i < n && !w->finished; i++) {
+            uint32_t tag = events[i].data.u32;
+
+            if (tag == WATCH_SIGNALS)
+                on_signals(w);
+            else if (tag == WATCH_API && w->api.channel_fd >= 0)
+                on_api_message(w);
+            else if (tag >= WATCH_SLOT && w->keepers[tag - WATCH_SLOT].socket_fd >= 0)
+                on_slot(w, tag - WATCH_SLOT);
+        }
+    }
+}
+
+/* Ends every keeper and waits for it, then gives the cgroups back. */
+static void teardown(struct warden *w)
+{
+    w->stopping = true;
+    if (w->api.pid > 0) {
+        kill(w->api.pid, SIGKILL);
+        waitpid(w->api.pid, NULL, 0);
+    }
+    for (unsigned i = 0; w->keepers && i < w->options->slots; i++) {
+        cleanup_close_fd(&w->keepers[i].socket_fd);
+        if (w->keepers[i].pid > 0) {
+            kill(w->keepers[i].pid, SIGKILL);
+            waitpid(w->keepers[i].pid, NULL, 0);
+        }
+    }
+    for (unsigned i = 0; i < w->options->slots; i++)
+        for (int tries = 0; cgroup_slot_remove(&w->cgroups, i) == -EBUSY && tries < 200; tries++)
+            usleep(10000); /* the cells of a killed keeper are still dying */
+    cgroup_remove(&w->cgroups);
+    seccomp_filter_deinit(&w->filter);
+    free(w->keepers);
+    free(w->ready_ring);
+    free(w->waiting_ring);
+}
+
+int warden_run(const struct warden_options *options)
+{
+    struct warden w = {
+        .options = options,
+        .epoll_fd = -1,
+        .signal_fd = -1,
+        .api = { .pid = -1, .channel_fd = -1 },
+    };
+
+    w.context = (struct slot_context){
+        .options = options,
+        .cgroups = &w.cgroups,
+        .filter = &w.filter,
+        .root_dir = w.root_dir,
+        .work_dir_fd = -1,
+    };
+    prctl(PR_SET_NAME, "codecell-warden");
+    if (setup(&w) == 0)
+        loop(&w);
+    else
+        w.status = 1;
+    teardown(&w);
+    return w.status;
+}
