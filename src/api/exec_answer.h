@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* exec_answer.h -- the result of an execution as the JSON document of POST /exec (exec.md 10.9, 10.10; extensions.md
+ * X1).
+ *
+ * Pure: the result is complete, nothing is looked up. */
+#pragma once
+
+#include <stddef.h>
+
+#include "engine/execution.h"
+
+/* Renders the answer. *ret_text is NUL-terminated and the caller's to free(). Returns 0, -EILSEQ if a text of the
+ * result is not UTF-8 (the engine's fault), or -ENOMEM. */
+int exec_answer_render(const char *execution_id, const struct execution_result *result, char **ret_text,
+                       size_t *ret_length);
