@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* api.h -- the product's routes on top of the HTTP library.
+ *
+ * How to use it: fill a struct api (everything up to "own" is borrowed), api_init(), start the server with
+ * .routes = api_routes(), .data = &api and .upload_prefixes = api_upload_prefixes; report executions to api.readiness.
+ * To stop: api_stopping(), drain the admission, http_server_stop(), api_deinit(), http_server_free(). */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/readiness.h"
+#include "domain/filename.h"
+#include "engine/admission.h"
+#include "engine/execution.h"
+#include "http/http.h"
+
+#define API_VERSION "1.2.0" /* what the contract has the API report */
+
+struct health;
+struct offload;
+
+struct api {
+    struct engine *engine; /* with its kv, blobs and languages */
+    struct admission *admission;
+    const struct filename_rules *filename_rules;
+    int64_t max_file_bytes;       /* of one uploaded file */
+    unsigned max_upload_files;    /* of one upload */
+    bool agent_bypass_extensions; /* skills may ship any extension (files.md F2) */
+
+    /* own, set by api_init() */
+    struct readiness readiness;
+    atomic_bool stopping;
+    atomic_uint open_writers; /* unfinished blobs held by uploads, each with a descriptor */
+    struct offload *offload;
+    struct health *health;
+};
+
+/* Starts what the handlers need. Returns 0 or a negative errno; the api is deinited in both cases. */
+int api_init(struct api *api);
+void api_deinit(struct api *api);
+
+/* From now on /health says unhealthy and executions are refused. Async-signal-safe. */
+void api_stopping(struct api *api);
+
+/* The one table of routes. */
+const struct http_route *api_routes(size_t *ret_n_routes);
+
+/* Paths that are exempt from the content type rule, for http_options (http-api.md 7.1). */
+extern const char *const api_upload_prefixes[];

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* handlers.h -- what the table in routes.c points to. One file an endpoint group. */
+#pragma once
+
+#include "api/api.h"
+
+void handle_exec(struct http_request *request); /* exec.c */
+
+void handle_upload(struct http_request *request); /* upload.c, files.md F1 */
+extern const struct http_upload upload_reception;
+void handle_upload_batch(struct http_request *request); /* upload_batch.c, F2 */
+extern const struct http_upload upload_batch_reception;
+
+void handle_files(struct http_request *request);       /* files.c, F3 */
+void handle_object(struct http_request *request);      /* F4 */
+void handle_file_delete(struct http_request *request); /* F6 */
+void handle_download(struct http_request *request);    /* download.c, F5 */
+
+void handle_health(struct http_request *request); /* health.c, admin.md A1 */
+void handle_health_detailed(struct http_request *request);
+void handle_health_redis(struct http_request *request);
+void handle_health_s3(struct http_request *request);
+void handle_health_nsjail(struct http_request *request);
+void handle_ready(struct http_request *request); /* extensions.md X2 */
+
+void handle_languages(struct http_request *request); /* languages.c, X3 */

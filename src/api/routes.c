@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* routes.c -- the one table of routes (http-api.md 2), and the life of struct api. */
+#include "api/api.h"
+#include "api/handlers.h"
+#include "api/health.h"
+#include "api/offload.h"
+#include "base/cleanup.h"
+
+#define OFFLOAD_THREADS 4
+#define OFFLOAD_WAITING 512
+
+enum {
+    ALSO_V1 = true,
+    CLIENT = true, /* a route of the clients: checks and names the execution profile (http-api.md 11.4) */
+    OTHER = false,
+};
+
+static const struct http_route routes[] = {
+    /* method, path, who may call, also under /v1, body, profile, handler, receiver of uploads */
+    { "POST", "/exec", HTTP_KEY, ALSO_V1, HTTP_BODY_JSON, CLIENT, handle_exec, NULL },
+
+    { "POST", "/upload", HTTP_KEY, ALSO_V1, HTTP_BODY_MULTIPART, CLIENT, handle_upload, &upload_reception },
+    { "POST", "/upload/batch", HTTP_KEY, ALSO_V1, HTTP_BODY_MULTIPART, CLIENT, handle_upload_batch,
+      &upload_batch_reception },
+    { "GET", "/files/{session_id}", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, CLIENT, handle_files, NULL },
+    { "DELETE", "/files/{session_id}/{file_id}", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, CLIENT, handle_file_delete, NULL },
+    { "GET", "/sessions/{session_id}/objects/{file_id}", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, CLIENT, handle_object,
+      NULL },
+    { "GET", "/download/{session_id}/{file_id}", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, CLIENT, handle_download, NULL },
+
+    { "GET", "/languages", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, OTHER, handle_languages, NULL },
+    { "GET", "/ready", HTTP_OPEN, ALSO_V1, HTTP_BODY_NONE, OTHER, handle_ready, NULL },
+    { "GET", "/health", HTTP_OPEN, ALSO_V1, HTTP_BODY_NONE, OTHER, handle_health, NULL },
+    { "GET", "/health/detailed", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, OTHER, handle_health_detailed, NULL },
+    { "GET", "/health/redis", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, OTHER, handle_health_redis, NULL },
+    { "GET", "/health/s3", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, OTHER, handle_health_s3, NULL },
+    { "GET", "/health/nsjail", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, OTHER, handle_health_nsjail, NULL },
+};
+
+const char *const api_upload_prefixes[] = { "/upload", "/v1/upload", NULL };
+
+const struct http_route *api_routes(size_t *ret_n_routes)
+{
+    *ret_n_routes = ARRAY_SIZE(routes);
+    return routes;
+}
+
+int api_init(struct api *api)
+{
+    int r;
+
+    api->readiness = (struct readiness)READINESS_INIT;
+    atomic_init(&api->stopping, false);
+    atomic_init(&api->open_writers, 0);
+    api->offload = NULL;
+    api->health = NULL;
+    r = offload_new(OFFLOAD_THREADS, OFFLOAD_WAITING, &api->offload);
+    return r < 0 ? r : health_new(api, &api->health);
+}
+
+void api_deinit(struct api *api)
+{
+    api->offload = offload_free(api->offload);
+    api->health = health_free(api->health);
+}
+
+void api_stopping(struct api *api)
+{
+    atomic_store(&api->stopping, true);
+}
