@@ -17,9 +17,12 @@
 #define LANGUAGE_HIDDEN_MAX   4
 #define LANGUAGE_PATTERNS_MAX 24
 
+#define LANGUAGE_SOURCE_SIZE  128 /* bytes of a source's file name with its NUL */
+
 /* One process of an execution: the compiler, or the program. Of the argument vector, "{args}" as a whole element stands
- * for the request's arguments; {source}, {stem} (source name without extension) and {build} (the build directory) are
- * replaced inside elements. argv[0] is an absolute path inside the cell. */
+ * for the request's arguments; {source}, {stem} (source name without extension), {build} (the build directory) and
+ * {memory_mb} (the cell's memory limit) are replaced inside elements by language_argument(). argv[0] is an absolute path
+ * inside the cell. */
 struct language_step {
     char *argv[LANGUAGE_ARGV_MAX + 1]; /* NULL-terminated */
     bool compile;                      /* a failure of this step is a compile_error; its stdout goes to stderr */
@@ -33,7 +36,7 @@ struct language {
     char *extensions[LANGUAGE_ALIASES_MAX + 1]; /* without dot */
     char *source;                               /* file name of the source inside the build directory, "code.c" */
     bool mirror;                     /* link every entry of /mnt/data into the build directory beside the source */
-    char *public_class_regex;        /* Java: group 1 names the source; NULL elsewhere */
+    char *public_class_regex;        /* Java: see language_source_name(); NULL elsewhere */
     char *env[LANGUAGE_ENV_MAX + 1]; /* "NAME=value", added to the common environment */
     char *hidden[LANGUAGE_HIDDEN_MAX + 1]; /* names directly in /mnt/data that are the tool chain's own */
     struct language_step steps[LANGUAGE_STEPS_MAX];
@@ -65,6 +68,22 @@ void language_table_deinit(struct language_table *table);
 
 /* Finds by code or alias, ignoring case. NULL if there is none. The result is borrowed from the table. */
 const struct language *language_find(const struct language_table *table, const char *name);
+
+/* The file name for this source: that of the language, or, where public_class_regex (POSIX extended) matches a line of
+ * the code, the text of its last group with the language's extension. Never contains a slash. */
+void language_source_name(const struct language *language, const char *code, size_t code_length,
+                          char ret_name[static LANGUAGE_SOURCE_SIZE]);
+
+/* What the placeholders stand for in one execution. */
+struct language_values {
+    const char *source; /* from language_source_name() */
+    const char *build;  /* "/run/build" */
+    uint64_t memory_mb;
+};
+
+/* An element of a step's argv with its placeholders replaced ("{args}" is the caller's to expand and stays as it is).
+ * Returns a string the caller frees, or NULL without memory. */
+char *language_argument(const char *element, const struct language_values *values);
 
 /* Runs version_argv of every available language on the host and fills version. Slow (seconds); called by the warming
  * thread after the start, once. Thread-safe against readers because version is published last, atomically. */
