@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* api.c -- `codecell api`: the half of the server that speaks with the network, and has no privileges.
+ *
+ * The warden starts it as the api's user, in the share directory, with the sealed configuration and a channel to
+ * itself. A failure that a new start would repeat exits with EX_CONFIG, which tells the warden not to try. */
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "main/api_house.h"
+#include "main/api_http.h"
+#include "main/api_log.h"
+#include "main/build_info.h"
+#include "main/command.h"
+#include "main/data_dir.h"
+#include "main/handover.h"
+#include "main/option.h"
+#include "wire/message.h"
+
+/* The warden may need so long for its first cell before the start counts as failed. */
+#define HELLO_WAIT_MS      60000
+#define LOCK_WAIT_MS       5000
+#define HTTP_STOP_GRACE_MS 1000
+
+struct process {
+    struct handover handover;
+    int config_fd, warden_fd, signal_fd, data_fd, work_fd;
+    struct kv *kv;
+    struct blob_store *blobs;
+    struct language_table languages;
+    struct engine engine;
+    struct admission *admission;
+    struct api api;
+    bool api_ready;
+    struct api_http http;
+    struct http_server *server;
+    struct api_house *house;
+    char reason[512]; /* why a step failed, if errno is not enough */
+};
+
+static int check_unprivileged(void)
+{
+    char status[8192];
+    ssize_t n = fd_read_at(AT_FDCWD, "/proc/self/status", status, sizeof(status));
+    static const char *const sets[] = { "CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:" };
+
+    if (n < 0)
+        return (int)n;
+    if (getuid() == 0 || geteuid() == 0 || getgid() == 0 || getegid() == 0)
+        return -EPERM;
+    for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {
+        const char *line = strstr(status, sets[i]);
+
+        if (!line || strtoull(line + strlen(sets[i]), NULL, 16) != 0)
+            return -EPERM;
+    }
+    return 0;
+}
+
+/* Nothing of this process may be read by others or kept on disk: it holds the keys. */
+static int step_harden(struct process *p)
+{
+    const struct rlimit none = { 0, 0 };
+    int r = check_unprivileged();
+
+    if (r < 0) {
+        snprintf(p->reason, sizeof(p->reason), "it must be started by the warden, with no privileges");
+        return r;
+    }
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
+        return error_from_errno();
+#ifndef __SANITIZE_ADDRESS__ /* the leak checker traces its own process */
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+        return error_from_errno();
+#endif
+    umask(077);
+    return 0;
+}
+
+/* Blocked before the first thread exists; they are read from a descriptor. */
+static int step_signals(struct process *p)
+{
+    sigset_t set;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        return error_from_errno();
+    p->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
+    return p->signal_fd < 0 ? error_from_errno() : 0;
+}
+
+static int step_configuration(struct process *p)
+{
+    CLEANUP(buffer_deinit) struct buffer problems = BUFFER_INIT(CONFIG_PROBLEMS_MAX_BYTES);
+    int r;
+
+    if (fcntl(p->config_fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(p->warden_fd, F_SETFD, FD_CLOEXEC) < 0)
+        return error_from_errno();
+    r = handover_open(&p->handover, p->config_fd, &problems);
+    close(p->config_fd);
+    p->config_fd = -1;
+    if (r == CONFIG_E_INVALID) {
+        snprintf(p->reason, sizeof(p->reason), "%s", problems.data);
+        return -EINVAL;
+    }
+    if (r == 0)
+        api_log_init(&p->handover.config);
+    return r;
+}
+
+static int step_data(struct process *p)
+{
+    const char *path = p->handover.config.data_dir;
+    int r = data_dir_lock(path, LOCK_WAIT_MS, &p->data_fd, p->reason, sizeof(p->reason));
+
+    if (r == DATA_DIR_E_REFUSED)
+        return -EBUSY;
+    return r < 0 ? r : data_dir_open_work(p->data_fd, &p->work_fd);
+}
+
+static int step_stores(struct process *p)
+{
+    char path[PATH_MAX];
+    int r;
+
+    snprintf(path, sizeof(path), "%s/%s", p->handover.config.data_dir, DATA_DIR_DATABASE);
+    r = kv_open_sqlite(path, &p->kv, p->reason, sizeof(p->reason));
+    if (r < 0)
+        return r;
+    snprintf(path, sizeof(path), "%s/%s", p->handover.config.data_dir, DATA_DIR_BLOBS);
+    return blob_store_open_directory(path, &p->blobs);
+}
+
+/* Relative on purpose, see serve.c. */
+static int step_languages(struct process *p)
+{
+    return language_table_load(&p->languages, "languages", p->handover.config.sandbox_rootfs, p->reason,
+                               sizeof(p->reason));
+}
+
+static int step_engine(struct process *p)
+{
+    const struct config *config = &p->handover.config;
+
+    p->engine = (struct engine){
+        .kv = p->kv,
+        .blobs = p->blobs,
+        .languages = &p->languages,
+        .warden_fd = p->warden_fd,
+        .work_dir_fd = p->work_fd,
+        .data_dir = config->data_dir,
+        .max_execution_ms = config->max_execution_time * 1000,
+        .max_memory_bytes = config->max_memory_mb << 20,
+        .max_output_bytes = config->max_output_bytes,
+        .max_file_bytes = config->max_file_size_mb << 20,
+        .disk_bytes = config->sandbox_disk_mb << 20,
+        .tmp_bytes = config->sandbox_tmpfs_size_mb << 20,
+        .session_ttl_ms = config->session_ttl_hours * 3600 * 1000,
+        .max_output_files = (unsigned)config->max_output_files,
+        .max_processes = (unsigned)config->max_processes,
+        .max_concurrent = (unsigned)config->max_concurrent_executions,
+        .max_queued = (unsigned)config->max_queued_executions,
+        .max_queue_seconds = (unsigned)config->max_queue_seconds,
+        .max_cpus = config->max_cpus,
+    };
+    return admission_new(&p->engine, &p->admission);
+}
+
+static int step_api(struct process *p)
+{
+    const struct config *config = &p->handover.config;
+    int r;
+
+    p->api.engine = &p->engine;
+    p->api.admission = p->admission;
+    p->api.max_file_bytes = config->max_file_size_mb << 20;
+    p->api.max_upload_files = (unsigned)config->max_files_per_session;
+    p->api.agent_bypass_extensions = config->agent_upload_bypass_extensions;
+    r = api_init(&p->api);
+    p->api_ready = r == 0;
+    return r;
+}
+
+static int step_http(struct process *p)
+{
+    int r = api_http_init(&p->http, &p->handover);
+
+    if (r < 0) {
+        snprintf(p->reason, sizeof(p->reason), "CORS_ORIGINS is neither a comma list nor a JSON list of strings");
+        return r;
+    }
+    p->http.options.routes = api_routes(&p->http.options.n_routes);
+    p->http.options.upload_prefixes = api_upload_prefixes;
+    p->http.options.data = &p->api;
+    r = http_server_start(&p->http.options, &p->server, p->reason, sizeof(p->reason));
+    if (r == 0)
+        http_server_refuse(p->server, "Service is starting up");
+    return r;
+}
+
+/* Executions need the warden, which says hello when its first cell is armed. */
+static int step_warden(struct process *p)
+{
+    struct pollfd events[] = { { .fd = p->warden_fd, .events = POLLIN }, { .fd = p->signal_fd, .events = POLLIN } };
+    union wire_message message;
+    int fds[WIRE_FDS_MAX], n, r;
+
+    n = poll(events, ARRAY_SIZE(events), HELLO_WAIT_MS);
+    if (n <= 0 || (events[0].revents == 0 && events[1].revents != 0))
+        return n == 0 ? -ETIMEDOUT : -EINTR;
+    r = wire_receive(p->warden_fd, WIRE_FROM_WARDEN, 0, &message, fds);
+    if (r == 0 && message.type != WIRE_HELLO)
+        r = -EPROTO;
+    if (r == 0)
+        http_server_refuse(p->server, NULL);
+    return r > 0 ? -EPIPE : r;
+}
+
+static int step_house(struct process *p)
+{
+    return api_house_new(&p->api, &p->handover.config, &p->house);
+}
+
+/* In this order; stop() undoes what was done. again: a new start may succeed where this one failed. */
+static const struct {
+    const char *name;
+    int (*run)(struct process *p);
+    bool again;
+} steps[] = {
+    { "privileges", step_harden, false },
+    { "signals", step_signals, false },
+    { "configuration", step_configuration, false },
+    { "data directory", step_data, false },
+    { "stores", step_stores, false },
+    { "languages", step_languages, false },
+    { "engine", step_engine, false },
+    { "request handlers", step_api, false },
+    { "HTTP server", step_http, false },
+    { "warden", step_warden, true },
+    { "housekeeping", step_house, false },
+};
+
+static int start(struct process *p)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        int r = steps[i].run(p);
+
+        if (r == 0)
+            continue;
+        if (r == -EINTR && steps[i].again)
+            return 0; /* told to stop while starting */
+        log_error("cannot start: %s: %s", steps[i].name, *p->reason ? p->reason : strerror(-r));
+        return steps[i].again ? EXIT_FAILURE : EX_CONFIG;
+    }
+    return -1;
+}
+
+/* Until told to stop, or until the warden is gone: then nothing can run any more. Returns true for an orderly stop. */
+static bool serve_until_told(struct process *p)
+{
+    struct pollfd events[] = { { .fd = p->warden_fd, .events = POLLRDHUP }, { .fd = p->signal_fd, .events = POLLIN } };
+    struct signalfd_siginfo info;
+
+    for (;;) {
+        if (poll(events, ARRAY_SIZE(events), -1) < 0)
+            continue;
+        if (events[0].revents)
+            return false;
+        if (!events[1].revents || read(p->signal_fd, &info, sizeof(info)) != sizeof(info))
+            continue;
+        if (info.ssi_signo != SIGHUP)
+            return true;
+        api_log_reopen(&p->handover.config);
+    }
+}
+
+static void stop(struct process *p)
+{
+    if (p->api_ready)
+        api_stopping(&p->api);
+    if (p->admission)
+        admission_drain(p->admission, p->handover.config.drain_seconds * 1000);
+    p->house = api_house_free(p->house);
+    if (p->server)
+        http_server_stop(p->server, HTTP_STOP_GRACE_MS);
+    if (p->api_ready)
+        api_deinit(&p->api);
+    if (p->server)
+        p->server = http_server_free(p->server);
+    if (p->admission)
+        p->admission = admission_free(p->admission);
+    api_http_deinit(&p->http);
+    language_table_deinit(&p->languages);
+    p->blobs = blob_store_free(p->blobs);
+    p->kv = kv_free(p->kv);
+    cleanup_close_fd(&p->work_fd);
+    cleanup_close_fd(&p->data_fd);
+    cleanup_close_fd(&p->signal_fd);
+    handover_deinit(&p->handover);
+}
+
+static int run(struct process *p)
+{
+    int status = start(p);
+
+    if (status < 0) {
+        const struct config *config = &p->handover.config;
+
+        log_info("codecell %s listens on %s port %u, %lld executions at once", CODECELL_VERSION, config->api_host,
+                 http_server_port(p->server), (long long)config->max_concurrent_executions);
+        if (!serve_until_told(p)) {
+            log_error("the warden is gone");
+            _exit(EXIT_FAILURE); /* and with it every cell; there is nothing to drain */
+        }
+        log_info("stopping");
+        status = 0;
+    }
+    stop(p);
+    return status;
+}
+
+int command_api(int argc, char **argv)
+{
+    struct process process = { .config_fd = -1, .warden_fd = -1, .signal_fd = -1, .data_fd = -1, .work_fd = -1 };
+    const struct option_row rows[] = {
+        { "--config-fd", .value = "number", .number = &process.config_fd },
+        { "--warden-fd", .value = "number", .number = &process.warden_fd },
+        { 0 },
+    };
+    int status;
+
+    if (!option_parse("api", rows, argc, argv, &status))
+        return status;
+    if (process.config_fd < 0 || process.warden_fd < 0) {
+        fprintf(stderr, "codecell api: it is started by the warden; use codecell serve\n");
+        return EXIT_USAGE;
+    }
+    return run(&process);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "main/api_log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+void api_log_init(const struct config *config)
+{
+    const struct log_options options = {
+        .level = (enum log_level)config->log_level,
+        .json = config->log_format == 0,
+        .fd = STDOUT_FILENO,
+        .process = "api",
+    };
+
+    log_init(&options);
+}
+
+void api_log_reopen(const struct config *config)
+{
+    CLEANUP_CLOSE int fd = -1;
+
+    if (*config->log_file == '\0')
+        return;
+    fd = open(config->log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0640);
+    if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
+        log_warning("LOG_FILE cannot be opened again: %s", strerror(errno));
+    else
+        log_info("log file opened again");
+}
+
+void api_log_request(const struct http_summary *summary, void *data)
+{
+    (void)data;
+    log_info("%s %s %u %.2f ms, client %s, key %s, request %s, %" PRIu64 " bytes in%s", summary->method, summary->path,
+             summary->status, (double)summary->duration_us / 1000.0, summary->client_ip, summary->key_prefix,
+             summary->request_id, summary->request_bytes, summary->aborted ? ", aborted" : "");
+}

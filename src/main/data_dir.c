@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "main/data_dir.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+#define LOCK_RETRY_MS 50
+
+/* What may be in a directory that is taken over: our own files, and what a fresh file system holds. */
+static const char *const known_entries[] = { DATA_DIR_BLOBS, DATA_DIR_WORK, DATA_DIR_DATABASE,
+                                             "root",         "api-key",     "lost+found" };
+
+static int refuse(char *reason, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static int refuse(char *reason, size_t size, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(reason, size, format, args);
+    va_end(args);
+    return DATA_DIR_E_REFUSED;
+}
+
+static int make_parents(const char *path)
+{
+    char part[PATH_MAX];
+
+    if ((size_t)snprintf(part, sizeof(part), "%s", path) >= sizeof(part))
+        return -ENAMETOOLONG;
+    for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(part, 0755) < 0 && errno != EEXIST)
+            return error_from_errno();
+        *slash = '/';
+    }
+    return 0;
+}
+
+static bool is_known(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(known_entries); i++)
+        if (strncmp(name, known_entries[i], strlen(known_entries[i])) == 0)
+            return true;
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/* The first entry that is not the server's, or "" */
+static int find_foreign(int dir_fd, char ret_name[static NAME_MAX + 1])
+{
+    int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+    struct dirent *entry;
+
+    ret_name[0] = '\0';
+    if (!dir) {
+        int r = error_from_errno();
+
+        cleanup_close_fd(&copy);
+        return r;
+    }
+    while ((entry = readdir(dir)))
+        if (!is_known(entry->d_name))
+            snprintf(ret_name, NAME_MAX + 1, "%s", entry->d_name);
+    closedir(dir);
+    return 0;
+}
+
+/* Gives an open directory to owner, unless that would take it from somebody. */
+static int adopt(int fd, const char *path, uid_t owner, char *reason, size_t size)
+{
+    char foreign[NAME_MAX + 1];
+    struct stat st;
+    int r;
+
+    if (fstat(fd, &st) < 0)
+        return error_from_errno();
+    if (st.st_uid == owner)
+        return (st.st_mode & 07777) == 0700 || fchmod(fd, 0700) == 0 ? 0 : error_from_errno();
+    if (st.st_uid != geteuid())
+        return refuse(reason, size, "%s belongs to user %u but the server uses %u: chown -R %u:%u %s", path, st.st_uid,
+                      owner, owner, owner, path);
+    r = find_foreign(fd, foreign);
+    if (r < 0)
+        return r;
+    if (*foreign)
+        return refuse(reason, size,
+                      "%s holds files that are not the server's (%s): set DATA_DIR to a directory of its own", path,
+                      foreign);
+    if (fchown(fd, owner, (gid_t)owner) < 0 || fchmod(fd, 0700) < 0)
+        return error_from_errno();
+    return 0;
+}
+
+/* The parent may belong to the unprivileged api: nothing in it is followed. */
+static int prepare_child(int dir_fd, const char *path, const char *name, uid_t owner, char *reason, size_t size)
+{
+    CLEANUP_CLOSE int fd = -1;
+    char child[PATH_MAX + NAME_MAX];
+
+    if (mkdirat(dir_fd, name, 0700) < 0 && errno != EEXIST)
+        return error_from_errno();
+    fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return error_from_errno();
+    snprintf(child, sizeof(child), "%s/%s", path, name);
+    return adopt(fd, child, owner, reason, size);
+}
+
+int data_dir_prepare(const char *path, uid_t owner, char *reason, size_t reason_size)
+{
+    CLEANUP_CLOSE int fd = -1;
+    int r = make_parents(path);
+
+    if (r < 0)
+        return r;
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return error_from_errno();
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return error_from_errno();
+    r = adopt(fd, path, owner, reason, reason_size);
+    if (r == 0)
+        r = prepare_child(fd, path, DATA_DIR_BLOBS, owner, reason, reason_size);
+    if (r == 0)
+        r = prepare_child(fd, path, DATA_DIR_WORK, owner, reason, reason_size);
+    return r;
+}
+
+int data_dir_lock(const char *path, int wait_ms, int *ret_fd, char *reason, size_t reason_size)
+{
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return error_from_errno();
+    for (; flock(fd, LOCK_EX | LOCK_NB) < 0; wait_ms -= LOCK_RETRY_MS) {
+        if (errno != EWOULDBLOCK)
+            return error_from_errno();
+        if (wait_ms <= 0)
+            return refuse(reason, reason_size, "another server uses %s: stop it, or set another DATA_DIR", path);
+        usleep(LOCK_RETRY_MS * 1000);
+    }
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+/* Removes everything below a directory, which is closed. Links are removed, never followed. */
+static int empty_directory(int dir_fd)
+{
+    DIR *dir = fdopendir(dir_fd);
+    struct dirent *entry;
+    int r = 0;
+
+    if (!dir) {
+        r = error_from_errno();
+        close(dir_fd);
+        return r;
+    }
+    while (r == 0 && (entry = readdir(dir))) {
+        int child;
+
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (unlinkat(dirfd(dir), entry->d_name, 0) == 0)
+            continue;
+        child = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        r = child < 0 ? error_from_errno() : empty_directory(child);
+        if (r == 0 && unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR) < 0)
+            r = error_from_errno();
+    }
+    closedir(dir);
+    return r;
+}
+
+int data_dir_open_work(int dir_fd, int *ret_work_fd)
+{
+    CLEANUP_CLOSE int work_fd = openat(dir_fd, DATA_DIR_WORK, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int copy = work_fd < 0 ? -1 : openat(work_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = copy < 0 ? error_from_errno() : empty_directory(copy);
+
+    if (r < 0)
+        return r;
+    *ret_work_fd = TAKE_FD(work_fd);
+    return 0;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* data_dir.h -- DATA_DIR: the one directory that the server writes to.
+ *
+ *     codecell.db   sessions and files' records     blobs/   contents of files     work/   workspaces of running cells
+ *
+ * It and its subdirectories belong to the api's user, mode 0700. */
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#define DATA_DIR_BLOBS    "blobs"
+#define DATA_DIR_WORK     "work"
+#define DATA_DIR_DATABASE "codecell.db"
+
+enum data_dir_outcome {
+    DATA_DIR_E_REFUSED = 1, /* the reason and what to do are in reason */
+};
+
+/* Makes what is missing and gives it to owner. A directory that belongs to somebody else, or that holds foreign files,
+ * is refused, not taken over. Returns 0, DATA_DIR_E_REFUSED or a negative errno. */
+int data_dir_prepare(const char *path, uid_t owner, char *reason, size_t reason_size);
+
+/* Opens the directory and locks it against other servers, waiting up to wait_ms for one that is ending. The lock lives
+ * as long as *ret_fd, which the caller owns. Returns 0, DATA_DIR_E_REFUSED or a negative errno. */
+int data_dir_lock(const char *path, int wait_ms, int *ret_fd, char *reason, size_t reason_size);
+
+/* Empties DATA_DIR/work of what a server that was killed left there. dir_fd: DATA_DIR. Returns 0 and the descriptor of
+ * work, which the caller owns, or a negative errno. */
+int data_dir_open_work(int dir_fd, int *ret_work_fd);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* location.h -- where the program's own files are, found from the running executable.
+ *
+ * In the build tree languages/ and guest/ are those of the source tree; installed they are in ../share/codecell. */
+#pragma once
+
+#include <limits.h>
+
+struct location {
+    char program[PATH_MAX];   /* this executable */
+    char warden[PATH_MAX];    /* codecell-warden beside it */
+    char share[PATH_MAX];     /* the directory that holds languages/ and guest/ */
+    char languages[PATH_MAX]; /* share/languages */
+    char guest[PATH_MAX];     /* share/guest */
+};
+
+/* Returns 0 or a negative errno. */
+int location_find(struct location *ret_location);

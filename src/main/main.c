@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* main.c -- the table of subcommands. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "main/build_info.h"
+#include "main/command.h"
+#include "main/config.h"
+#include "main/option.h"
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+    const char *usage; /* options, NULL = none */
+    bool variables;    /* its help lists the configuration */
+} commands[] = {
+    { "serve", command_serve, "start the server", NULL, true },
+    { "doctor", command_doctor, "check everything the server needs, and say how to mend what is missing",
+      "  --json     one JSON object per check\n" },
+    { "config", command_config, "show the effective configuration, secrets masked",
+      "  --check     only check it; prints nothing if it is good\n"
+      "  --markdown  print the reference of all variables\n",
+      true },
+    { "languages", command_languages, "list the languages and which of them can run here",
+      "  --packages  print the Debian packages of the languages instead\n" },
+    { "version", command_version, "print the version", NULL },
+    { "help", command_help, "explain a subcommand", "  COMMAND     the one to explain\n" },
+    { "api", command_api, "the unprivileged half of the server; the warden starts it",
+      "  --config-fd N   the sealed configuration\n"
+      "  --warden-fd N   the channel to the warden\n" },
+};
+
+static void print_summary(FILE *out)
+{
+    fputs("Usage: codecell COMMAND [OPTIONS]\n\nRuns code of untrusted people in sandboxes, over HTTP.\n\n", out);
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fputs("\nSettings are environment variables; codecell serve --help lists them.\n", out);
+}
+
+int command_help_of(const char *command)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        if (strcmp(commands[i].name, command) != 0)
+            continue;
+        printf("codecell %s: %s\n", command, commands[i].summary);
+        if (commands[i].usage)
+            printf("\n%s", commands[i].usage);
+        if (commands[i].variables)
+            config_print_help(stdout);
+        return 0;
+    }
+    fprintf(stderr, "codecell: unknown command '%s'; see codecell help\n", command);
+    return EXIT_USAGE;
+}
+
+int command_help(int argc, char **argv)
+{
+    if (argc > 1)
+        return command_help_of(argv[1]);
+    print_summary(stdout);
+    return 0;
+}
+
+int command_version(int argc, char **argv)
+{
+    const struct option_row rows[] = { { 0 } };
+    int status;
+
+    if (!option_parse("version", rows, argc, argv, &status))
+        return status;
+    puts("codecell " CODECELL_VERSION);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_summary(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        argv[1] = "help";
+    if (strcmp(argv[1], "--version") == 0)
+        argv[1] = "version";
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    fprintf(stderr, "codecell: unknown command '%s'; see codecell help\n", argv[1]);
+    return EXIT_USAGE;
+}

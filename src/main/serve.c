@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* serve.c -- `codecell serve`: from settings to a running warden.
+ *
+ * Everything that can be wrong is found here, before anything starts, and told in the words of `codecell doctor`. Then
+ * this process becomes the warden by exec, with an empty environment; what the api must know travels in sealed memory.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "main/capacity.h"
+#include "main/check.h"
+#include "main/command.h"
+#include "main/data_dir.h"
+#include "main/doctor.h"
+#include "main/handover.h"
+#include "main/option.h"
+
+/* How long a server that is being stopped may still hold the data directory. */
+#define LOCK_WAIT_MS 3000
+
+#define NUMBER_SIZE 24
+
+struct serve {
+    struct handover handover;
+    struct location location;
+    struct identity identity;
+    unsigned slots;
+    int config_fd;
+};
+
+static int fail(const char *what, int error)
+{
+    fprintf(stderr, "codecell serve: %s: %s\n", what, strerror(-error));
+    return 1;
+}
+
+/* Prints one problem a line, each with the program's name. */
+static int fail_problems(const struct buffer *problems)
+{
+    const char *line = problems->data;
+
+    while (line && *line) {
+        int length = (int)strcspn(line, "\n");
+
+        fprintf(stderr, "codecell serve: %.*s\n", length, line);
+        line += length + (line[length] == '\n');
+    }
+    return 1;
+}
+
+static int load(struct serve *serve)
+{
+    CLEANUP(buffer_deinit) struct buffer problems = BUFFER_INIT(CONFIG_PROBLEMS_MAX_BYTES);
+    struct config *config = &serve->handover.config;
+    int r = config_load(config, environ, ".env", &problems);
+
+    if (r == 0)
+        r = config_absolute_paths(config);
+    if (r == 0)
+        r = handover_read_tls(&serve->handover, &problems);
+    if (r == CONFIG_E_INVALID)
+        return fail_problems(&problems);
+    return r < 0 ? fail("configuration", r) : 0;
+}
+
+static void warn_without_effect(const struct config *config)
+{
+    for (int i = 0; i < CONFIG_COUNT; i++)
+        if (config_param((enum config_id)i)->unused && config->origins[i] != CONFIG_FROM_DEFAULT)
+            log_warning("%s has no effect in this version", config_param((enum config_id)i)->name);
+    if (!config->auth_enabled)
+        log_warning("AUTH_ENABLED=false: every request is accepted without a key");
+    if (config->api_debug)
+        log_warning("API_DEBUG=true: debug answers are on");
+}
+
+static int check_host(struct serve *serve)
+{
+    struct check_context context;
+
+    check_context_init(&context, &serve->handover.config, &serve->location);
+    serve->identity = context.identity;
+    return doctor_run(&context, DOCTOR_AT_START, stderr) == 0 ? 0 : 1;
+}
+
+static int prepare_data(const struct serve *serve)
+{
+    const char *path = serve->handover.config.data_dir;
+    CLEANUP_CLOSE int lock_fd = -1;
+    char reason[1024];
+    int r = data_dir_prepare(path, serve->identity.api_uid, reason, sizeof(reason));
+
+    if (r == 0)
+        r = data_dir_lock(path, LOCK_WAIT_MS, &lock_fd, reason, sizeof(reason));
+    if (r == DATA_DIR_E_REFUSED) {
+        fprintf(stderr, "codecell serve: DATA_DIR: %s\n", reason);
+        return 1;
+    }
+    return r < 0 ? fail(path, r) : 0;
+}
+
+/* The warden writes to stdout and stderr, the api to stdout: LOG_FILE is both. */
+static int redirect_output(const struct serve *serve)
+{
+    const char *path = serve->handover.config.log_file;
+    CLEANUP_CLOSE int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC), log_fd = -1;
+
+    if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0)
+        return fail("/dev/null", error_from_errno());
+    if (*path == '\0')
+        return 0;
+    log_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    if (log_fd < 0)
+        return fail("LOG_FILE", error_from_errno());
+    if (fchown(log_fd, serve->identity.api_uid, (gid_t)-1) < 0)
+        return fail("LOG_FILE", error_from_errno());
+    if (dup2(log_fd, STDOUT_FILENO) < 0 || dup2(log_fd, STDERR_FILENO) < 0)
+        return fail("LOG_FILE", error_from_errno());
+    return 0;
+}
+
+static int seal(struct serve *serve)
+{
+    CLEANUP(buffer_deinit) struct buffer problems = BUFFER_INIT(CONFIG_PROBLEMS_MAX_BYTES);
+    struct config *config = &serve->handover.config;
+    struct capacity capacity;
+    char number[NUMBER_SIZE];
+    int r;
+
+    capacity_measure(&capacity);
+    serve->slots = capacity_slots(&capacity, config->max_concurrent_executions, config->max_memory_mb);
+    snprintf(number, sizeof(number), "%u", serve->slots);
+    r = config_override(config, CONFIG_MAX_CONCURRENT_EXECUTIONS, number, &problems);
+    if (r == 0)
+        r = handover_seal(&serve->handover, &serve->config_fd);
+    if (r == 0 && fcntl(serve->config_fd, F_SETFD, 0) < 0)
+        r = error_from_errno();
+    return r == 0 ? 0 : fail("configuration", r);
+}
+
+/* The api starts in the share directory and looks for its files from there: the directories above may be closed to its
+ * user, as a home directory is. So the program is named from there too if it is below. */
+static const char *program_from_share(const struct location *location)
+{
+    size_t length = strlen(location->share);
+
+    if (strncmp(location->program, location->share, length) == 0 && location->program[length] == '/')
+        return location->program + length + 1;
+    return location->program;
+}
+
+static int become_warden(struct serve *serve)
+{
+    const struct config *config = &serve->handover.config;
+    char slots[NUMBER_SIZE], api_uid[NUMBER_SIZE], uid_base[NUMBER_SIZE], sandbox_uid[NUMBER_SIZE], tmp_mb[NUMBER_SIZE];
+    char config_fd[NUMBER_SIZE];
+    const char *const arguments[] = {
+        "codecell-warden",
+        "--data-dir",
+        config->data_dir,
+        "--rootfs",
+        config->sandbox_rootfs,
+        "--guest-dir",
+        serve->location.guest,
+        "--slots",
+        slots,
+        "--api-uid",
+        api_uid,
+        "--uid-base",
+        uid_base,
+        "--sandbox-uid",
+        sandbox_uid,
+        "--hostname",
+        config->container_generic_hostname,
+        "--mask-host-info",
+        config->container_mask_host_info ? "1" : "0",
+        "--tmp-mb",
+        tmp_mb,
+        "--log-level",
+        config->texts[CONFIG_LOG_LEVEL],
+        "--log-format",
+        config->texts[CONFIG_LOG_FORMAT],
+        "--config-fd",
+        config_fd,
+        "--api-program",
+        program_from_share(&serve->location),
+        NULL,
+    };
+    static const char *const environment[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                                               "LANG=C.UTF-8", NULL };
+
+    snprintf(slots, sizeof(slots), "%u", serve->slots);
+    snprintf(api_uid, sizeof(api_uid), "%u", serve->identity.api_uid);
+    snprintf(uid_base, sizeof(uid_base), "%u", serve->identity.cell_base);
+    snprintf(sandbox_uid, sizeof(sandbox_uid), "%lld", (long long)config->sandbox_uid);
+    snprintf(tmp_mb, sizeof(tmp_mb), "%lld", (long long)config->sandbox_tmpfs_size_mb);
+    snprintf(config_fd, sizeof(config_fd), "%d", serve->config_fd);
+    if (chdir(serve->location.share) < 0)
+        return fail(serve->location.share, error_from_errno());
+    execve(serve->location.warden, (char *const *)arguments, (char *const *)environment);
+    return fail(serve->location.warden, error_from_errno());
+}
+
+static void start_log(const struct config *config)
+{
+    const struct log_options options = {
+        .level = (enum log_level)config->log_level,
+        .json = config->log_format == 0,
+        .fd = STDOUT_FILENO,
+        .process = "serve",
+    };
+
+    log_init(&options);
+}
+
+int command_serve(int argc, char **argv)
+{
+    struct serve serve = { .config_fd = -1 };
+    const struct option_row rows[] = { { 0 } };
+    int status, r;
+
+    if (!option_parse("serve", rows, argc, argv, &status))
+        return status;
+    umask(022);
+    status = load(&serve);
+    r = location_find(&serve.location);
+    if (status == 0 && r < 0)
+        status = fail("/proc/self/exe", r);
+    if (status == 0)
+        status = check_host(&serve);
+    if (status == 0)
+        status = prepare_data(&serve);
+    if (status == 0)
+        status = redirect_output(&serve);
+    if (status == 0) {
+        start_log(&serve.handover.config);
+        warn_without_effect(&serve.handover.config);
+        status = seal(&serve);
+    }
+    if (status == 0)
+        status = become_warden(&serve);
+    handover_deinit(&serve.handover);
+    return status;
+}
