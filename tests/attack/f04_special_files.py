@@ -22,7 +22,7 @@ os.mkdir("/mnt/data/empty")
 open("/mnt/data/real.txt", "w").write("x")
 """, "py")
     took = time.monotonic() - start
-    assert run.outcome == "ok" and run.stdout == "1\n1\n", dict(run)
+    assert run.outcome == "ok" and set(run.lines()) <= {"1", "38"}, dict(run)  # EPERM or ENOSYS
     assert run.names() == ["real.txt"], dict(run)
     assert took < 5, took
 
