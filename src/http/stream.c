@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A stream is a bounded buffer between the owner, who writes, and the connection's thread, which calls read_stream()
+ * whenever it could send. Finding nothing, that thread parks the connection; the next write resumes it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "http/respond.h"
+
+#define BLOCK_BYTES 16384 /* read at once, for clients without chunked encoding */
+
+void stream_deinit(struct stream *stream)
+{
+    buffer_deinit(&stream->pending);
+    free(stream->last);
+}
+
+static size_t take(char *to, size_t max, const char *data, size_t length, size_t *sent)
+{
+    size_t n = length - *sent;
+
+    n = n < max ? n : max;
+    if (n)
+        memcpy(to, data + *sent, n);
+    *sent += n;
+    return n;
+}
+
+static size_t read_pending(struct stream *stream, char *to, size_t max)
+{
+    size_t n = take(to, max, stream->pending.data, stream->pending.length, &stream->pending_sent);
+
+    if (stream->pending_sent == stream->pending.length)
+        stream->pending.length = stream->pending_sent = 0;
+    return n;
+}
+
+static ssize_t read_stream(void *context, uint64_t position, char *to, size_t max)
+{
+    struct http_request *request = context;
+    struct stream *stream = &request->stream;
+    ssize_t n;
+
+    (void)position;
+    pthread_mutex_lock(&request->lock);
+    n = (ssize_t)read_pending(stream, to, max);
+    if (n == 0 && stream->ended)
+        n = (ssize_t)take(to, max, stream->last, stream->last_length, &stream->last_sent);
+    if (n > 0)
+        pthread_cond_broadcast(&request->room);
+    else if (stream->ended)
+        n = MHD_CONTENT_READER_END_OF_STREAM;
+    else if (request->aborted)
+        n = MHD_CONTENT_READER_END_WITH_ERROR;
+    else {
+        request->parked = true;
+        MHD_suspend_connection(request->connection);
+    }
+    pthread_mutex_unlock(&request->lock);
+    return n;
+}
+
+static void release_stream(void *context)
+{
+    request_unref(context);
+}
+
+void http_stream_begin(struct http_request *request, unsigned status, const char *content_type,
+                       const struct http_header *headers)
+{
+    struct MHD_Response *response;
+
+    request_ref(request);
+    response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_stream, request, release_stream);
+    if (!response) {
+        request_unref(request);
+        return; /* the writes report a client that is gone; the last call answers 500 */
+    }
+    respond_decorate(request, response, content_type, headers);
+    pthread_mutex_lock(&request->lock);
+    request->stream.pending.ceiling = request->server->options.stream_buffer_bytes;
+    request->stream.active = !request->answered;
+    pthread_mutex_unlock(&request->lock);
+    respond_begin(request, response, status);
+}
+
+static bool is_gone(const struct http_request *request)
+{
+    return !request->connection || !request->stream.active || request->aborted;
+}
+
+/* Moves what is unread to the front, so that the ceiling counts unread bytes only. */
+static void compact(struct stream *stream)
+{
+    if (stream->pending_sent == 0)
+        return;
+    stream->pending.length -= stream->pending_sent;
+    memmove(stream->pending.data, stream->pending.data + stream->pending_sent, stream->pending.length);
+    stream->pending_sent = 0;
+}
+
+static struct timespec deadline_after(int64_t timeout_ms)
+{
+    struct timespec deadline;
+
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += timeout_ms / 1000;
+    deadline.tv_nsec += (timeout_ms % 1000) * 1000000;
+    if (deadline.tv_nsec >= 1000000000) {
+        deadline.tv_sec++;
+        deadline.tv_nsec -= 1000000000;
+    }
+    return deadline;
+}
+
+/* Appends, waiting for room. The request's lock is held, but not while waiting. */
+static int append(struct http_request *request, const void *data, size_t length, int64_t timeout_ms)
+{
+    struct timespec deadline = deadline_after(timeout_ms);
+    bool late = timeout_ms <= 0;
+
+    for (;;) {
+        int r;
+
+        if (is_gone(request))
+            return HTTP_STREAM_E_GONE;
+        compact(&request->stream);
+        r = buffer_append(&request->stream.pending, data, length);
+        if (r != -E2BIG)
+            return r;
+        if (late)
+            return HTTP_STREAM_E_FULL;
+        late = pthread_cond_timedwait(&request->room, &request->lock, &deadline) == ETIMEDOUT;
+    }
+}
+
+int http_stream_write(struct http_request *request, const void *data, size_t length, int64_t timeout_ms)
+{
+    int r;
+
+    pthread_mutex_lock(&request->lock);
+    r = append(request, data, length, timeout_ms);
+    if (r == 0)
+        respond_resume(request);
+    pthread_mutex_unlock(&request->lock);
+    return r;
+}
+
+void http_stream_end(struct http_request *request, char *last, size_t length)
+{
+    bool began;
+
+    pthread_mutex_lock(&request->lock);
+    began = request->stream.active || !request->connection || request->answered;
+    request->stream.ended = true;
+    request->stream.last = last;
+    request->stream.last_length = last ? length : 0;
+    respond_resume(request);
+    pthread_mutex_unlock(&request->lock);
+    if (began)
+        respond_release(request);
+    else
+        http_respond_error(request, 500, "An unexpected error occurred", NULL, 0, NULL);
+}
