@@ -77,7 +77,8 @@ int workspace_new(int lower_fd, int idmap_fd, uid_t uid, uint64_t disk_bytes, st
     struct workspace w = WORKSPACE_INIT;
     int r = make_tmpfs(disk_bytes, &w.tmpfs_fd);
 
-    if (r == 0 && lower_fd >= 0)
+    w.has_lower = lower_fd >= 0;
+    if (r == 0 && w.has_lower)
         r = make_overlay(&w, lower_fd, idmap_fd, uid);
     else if (r == 0) {
         w.mount_fd = fcntl(w.tmpfs_fd, F_DUPFD_CLOEXEC, 3);
@@ -115,6 +116,7 @@ struct walk {
     struct harvest_result *result;
     char path[HARVEST_PATH_MAX + 1];
     unsigned reported, visited;
+    bool has_lower;
 };
 
 static int report(struct walk *walk, enum harvest_kind kind, int fd, uint64_t size_bytes)
@@ -184,9 +186,8 @@ static int visit(struct walk *walk, int dir_fd, const char *name, size_t path_le
         return visit_file(walk, dir_fd, name);
     if (S_ISDIR(st.st_mode))
         return visit_directory(walk, dir_fd, name, path_length, depth);
-    if (S_ISCHR(st.st_mode) && st.st_rdev == 0)
-        return report(walk, HARVEST_WHITEOUT, -1, 0);
-    return 0;
+    /* A deletion is a character device 0:0; a link, socket or FIFO hides what the lower layer has of that name just as well. */
+    return walk->has_lower ? report(walk, HARVEST_WHITEOUT, -1, 0) : 0;
 }
 
 /* Walks one directory; takes over fd. */
@@ -226,7 +227,7 @@ static int walk_directory(struct walk *walk, int fd, size_t path_length, unsigne
 int workspace_harvest(const struct workspace *workspace, const struct harvest_options *options,
                       struct harvest_result *ret_result)
 {
-    struct walk walk = { .options = options, .result = ret_result };
+    struct walk walk = { .options = options, .result = ret_result, .has_lower = workspace->has_lower };
     int fd = openat(workspace->upper_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     *ret_result = (struct harvest_result){ .complete = true };

@@ -14,9 +14,10 @@ struct workspace {
     int tmpfs_fd; /* the writable layer's file system */
     int upper_fd; /* directory in it that the harvest walks */
     int mount_fd; /* what is attached as /mnt/data */
+    bool has_lower;
 };
 
-#define WORKSPACE_INIT ((struct workspace){ -1, -1, -1 })
+#define WORKSPACE_INIT ((struct workspace){ -1, -1, -1, false })
 
 /* Makes the mounts, detached. lower_fd: the input directory, or -1; idmap_fd: see namespaces_idmap(). Files belong to
  * uid, which is the slot's on the host. Returns 0 or a negative errno. */
@@ -28,7 +29,7 @@ bool workspace_is_full(const struct workspace *workspace);
 
 enum harvest_kind {
     HARVEST_FILE,
-    HARVEST_WHITEOUT,
+    HARVEST_WHITEOUT, /* this name of the lower layer is gone or hidden */
     HARVEST_OPAQUE,
 };
 

@@ -33,7 +33,11 @@ struct execution_job {
     void (*done)(struct execution_job *job, enum admission_end end);
     void (*tick)(struct execution_job *job);
     void *context;
-    struct execution_job *next; /* admission's own */
+
+    /* admission's own */
+    struct execution_job *next;
+    int64_t n_ticks;
+    bool overdue;
 };
 
 struct execution_job *execution_job_new(void);

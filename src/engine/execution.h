@@ -5,6 +5,7 @@
  * runs when) is admission.h; the HTTP side hears of nothing but the result. */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -128,6 +129,8 @@ struct engine {
     int64_t max_execution_ms, max_memory_bytes, max_output_bytes, max_file_bytes, disk_bytes, tmp_bytes, session_ttl_ms;
     unsigned max_output_files, max_processes, max_concurrent, max_queued, max_queue_seconds;
     double max_cpus;
+
+    atomic_bool cancel_all; /* set at the end of a drain: every running execution is cancelled */
 };
 
 /* Runs one execution. Returns 0 with *result filled (whatever the program did), or a negative errno for a fault of the

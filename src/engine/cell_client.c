@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/cell_client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+
+#define READ_BYTES     65536
+#define CANCEL_LOOK_MS 200
+
+enum {
+    POLL_OUT,
+    POLL_ERR,
+    POLL_CHANNEL,
+    POLL_CLIENT,
+    POLL_COUNT,
+};
+
+struct talk {
+    const struct cell_request *request;
+    struct cell_outcome *outcome;
+    int channel_fd, out_fd, err_fd;
+    bool kill_sent, over;
+    char *error;
+    size_t error_size;
+};
+
+void cell_outcome_deinit(struct cell_outcome *outcome)
+{
+    buffer_deinit(&outcome->out.kept);
+    buffer_deinit(&outcome->err.kept);
+}
+
+static int complain(struct talk *talk, int code, const char *text)
+{
+    snprintf(talk->error, talk->error_size, "%s", text);
+    return code;
+}
+
+/* Makes the pipes and the channel and sends their far ends to the warden. The reading ends do not block; the program's
+ * do. */
+static int hand_over(struct talk *talk)
+{
+    CLEANUP_CLOSE int far_channel = -1, out_write = -1, err_write = -1, null_fd = -1;
+    int pair[2], fds[WIRE_RUN_FDS], r;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return error_from_errno();
+    talk->channel_fd = pair[0];
+    far_channel = pair[1];
+    if (pipe2(pair, O_CLOEXEC) < 0)
+        return error_from_errno();
+    talk->out_fd = pair[0];
+    out_write = pair[1];
+    if (pipe2(pair, O_CLOEXEC) < 0)
+        return error_from_errno();
+    talk->err_fd = pair[0];
+    err_write = pair[1];
+    null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null_fd < 0 || fcntl(talk->out_fd, F_SETFL, O_NONBLOCK) < 0 || fcntl(talk->err_fd, F_SETFL, O_NONBLOCK) < 0)
+        return error_from_errno();
+    fds[WIRE_RUN_CHANNEL] = far_channel;
+    fds[WIRE_RUN_PROGRAM] = talk->request->program_fd;
+    fds[WIRE_RUN_STDIN] = null_fd;
+    fds[WIRE_RUN_STDOUT] = out_write;
+    fds[WIRE_RUN_STDERR] = err_write;
+    r = wire_send(talk->request->warden_fd, &talk->request->run, fds);
+    return r > 0 ? -EPIPE : r;
+}
+
+static void send_kill(struct talk *talk)
+{
+    struct wire_kill message = { .type = WIRE_KILL };
+
+    if (!talk->kill_sent)
+        (void)wire_send(talk->channel_fd, &message, NULL);
+    talk->kill_sent = true;
+}
+
+/* Reads what is there. Returns 1 at the end of the stream, 0, or a negative errno. */
+static int read_stream(struct talk *talk, int fd, struct cell_stream *stream)
+{
+    char block[READ_BYTES];
+
+    for (;;) {
+        ssize_t n = read(fd, block, sizeof(block));
+        size_t room = talk->request->keep_bytes - stream->kept.length;
+        int r;
+
+        if (n < 0)
+            return errno == EAGAIN || errno == EINTR ? 0 : error_from_errno();
+        if (n == 0)
+            return 1;
+        stream->total_bytes += n;
+        r = buffer_append(&stream->kept, block, (size_t)n < room ? (size_t)n : room);
+        if (r < 0)
+            return r;
+        if (stream->total_bytes > talk->request->flood_bytes) {
+            talk->outcome->flooded = true;
+            send_kill(talk);
+        }
+        if ((size_t)n < sizeof(block))
+            return 0;
+    }
+}
+
+static int pump(struct talk *talk, int *fd, struct cell_stream *stream)
+{
+    int r = read_stream(talk, *fd, stream);
+
+    if (r != 0) {
+        cleanup_close_fd(fd);
+        *fd = -1;
+    }
+    return r < 0 ? r : 0;
+}
+
+static int on_failed(struct talk *talk, const struct wire_failed *failed)
+{
+    snprintf(talk->error, talk->error_size, "no sandbox could be built: %s: %s", failed->step, strerror(failed->error));
+    return -failed->error;
+}
+
+static int on_message(struct talk *talk, const union wire_message *message, int fds[static WIRE_FDS_MAX])
+{
+    struct cell_outcome *outcome = talk->outcome;
+    int r = 0;
+
+    switch (message->type) {
+    case WIRE_STARTED:
+        outcome->started = true;
+        outcome->started_us = clock_monotonic_us();
+        outcome->start = message->started;
+        break;
+    case WIRE_ENDED:
+        outcome->end = message->ended;
+        break;
+    case WIRE_ENTRY:
+        r = talk->request->entry(talk->request->context, &message->entry, TAKE_FD(fds[0]));
+        break;
+    case WIRE_DONE:
+        outcome->done = message->done;
+        outcome->harvested = true;
+        talk->over = true;
+        break;
+    case WIRE_FAILED:
+        r = on_failed(talk, &message->failed);
+        break;
+    default:
+        r = complain(talk, -EPROTO, "the warden broke the protocol");
+        break;
+    }
+    return r;
+}
+
+/* Reads every message that is there. */
+static int read_channel(struct talk *talk)
+{
+    while (!talk->over) {
+        union wire_message message;
+        int fds[WIRE_FDS_MAX];
+        int r = wire_receive(talk->channel_fd, WIRE_FROM_WARDEN, MSG_DONTWAIT, &message, fds);
+
+        if (r == -EAGAIN)
+            return 0;
+        if (r == WIRE_E_CLOSED) {
+            /* The end without a harvest is an answer still; before the end it is the slot's keeper that died. */
+            if (talk->outcome->end.type != WIRE_ENDED)
+                return complain(talk, -EPIPE, "the sandbox's keeper died");
+            talk->over = true;
+            return 0;
+        }
+        if (r != 0)
+            return complain(talk, r < 0 ? r : -EPROTO, "the warden broke the protocol");
+        r = on_message(talk, &message, fds);
+        wire_close_fds(fds);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static void cancel(struct talk *talk)
+{
+    if (talk->outcome->end.type != WIRE_ENDED)
+        talk->outcome->cancelled = true;
+    send_kill(talk);
+}
+
+/* A client that closed its connection, or its sending half, wants no more (extensions.md X2). */
+static void check_client(struct talk *talk, short revents)
+{
+    if (revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL))
+        cancel(talk);
+}
+
+static int converse(struct talk *talk)
+{
+    int64_t give_up_us = clock_monotonic_us() + (int64_t)talk->request->run.timeout_us + talk->request->grace_us;
+    int r = 0;
+
+    while (r == 0 && !(talk->over && talk->out_fd < 0 && talk->err_fd < 0)) {
+        struct pollfd polls[POLL_COUNT] = {
+            [POLL_OUT] = { .fd = talk->out_fd, .events = POLLIN },
+            [POLL_ERR] = { .fd = talk->err_fd, .events = POLLIN },
+            [POLL_CHANNEL] = { .fd = talk->over ? -1 : talk->channel_fd, .events = POLLIN },
+            [POLL_CLIENT] = { .fd = talk->kill_sent ? -1 : talk->request->client_fd, .events = POLLRDHUP },
+        };
+        int64_t left_ms = (give_up_us - clock_monotonic_us()) / 1000;
+
+        if (left_ms <= 0)
+            return complain(talk, -ETIMEDOUT, "the sandbox does not answer");
+        if (poll(polls, POLL_COUNT, (int)(left_ms > CANCEL_LOOK_MS ? CANCEL_LOOK_MS : left_ms)) < 0 && errno != EINTR)
+            return error_from_errno();
+        if (atomic_load(talk->request->cancel))
+            cancel(talk);
+        if (polls[POLL_OUT].revents)
+            r = pump(talk, &talk->out_fd, &talk->outcome->out);
+        if (r == 0 && polls[POLL_ERR].revents)
+            r = pump(talk, &talk->err_fd, &talk->outcome->err);
+        if (r == 0 && polls[POLL_CHANNEL].revents)
+            r = read_channel(talk);
+        if (polls[POLL_CLIENT].revents)
+            check_client(talk, polls[POLL_CLIENT].revents);
+    }
+    return r;
+}
+
+int cell_client_run(const struct cell_request *request, struct cell_outcome *outcome, char *error, size_t error_size)
+{
+    struct talk talk = {
+        .request = request,
+        .outcome = outcome,
+        .channel_fd = -1,
+        .out_fd = -1,
+        .err_fd = -1,
+        .error = error,
+        .error_size = error_size,
+    };
+    int r;
+
+    *outcome = (struct cell_outcome){
+        .out.kept = BUFFER_INIT(request->keep_bytes),
+        .err.kept = BUFFER_INIT(request->keep_bytes),
+    };
+    error[0] = '\0';
+    r = hand_over(&talk);
+    if (r == 0)
+        r = converse(&talk);
+    if (r < 0 && error[0] == '\0')
+        snprintf(error, error_size, "the sandbox cannot be reached: %s", strerror(-r));
+    /* Closing the channel is what cancels an execution that is still running. */
+    cleanup_close_fd(&talk.channel_fd);
+    cleanup_close_fd(&talk.out_fd);
+    cleanup_close_fd(&talk.err_fd);
+    return r;
+}

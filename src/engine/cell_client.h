@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cell_client.h -- the api's side of one execution channel: hand a program to the warden, read what it prints, learn
+ * how it ended.
+ *
+ * Blocks the calling worker thread. Output beyond the keep limit is read and dropped; beyond the flood limit the cell
+ * is killed. */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "wire/message.h"
+
+struct cell_request {
+    int warden_fd;             /* main channel; shared by all threads, packets are atomic */
+    int program_fd;            /* sealed memory (wire/program.h); stays the caller's */
+    int client_fd;             /* watched for hang-up; -1 = none */
+    const atomic_bool *cancel; /* looked at a few times a second */
+    struct wire_run run;
+    size_t keep_bytes; /* of each stream */
+    int64_t flood_bytes;
+    int64_t grace_us; /* beyond run.timeout_us, after which a silent warden counts as dead */
+
+    /* Called for each harvested entry, on this thread; owns fd (-1 unless a file). Returns 0 or a negative errno that
+     * ends it all. */
+    int (*entry)(void *context, const struct wire_entry *entry, int fd);
+    void *context;
+};
+
+struct cell_stream {
+    struct buffer kept;
+    int64_t total_bytes;
+};
+
+struct cell_outcome {
+    struct cell_stream out, err;
+    bool started, flooded, cancelled, harvested; /* harvested: the harvest came to its end */
+    struct wire_started start;
+    struct wire_ended end;
+    struct wire_done done;
+    int64_t started_us; /* monotonic */
+};
+
+void cell_outcome_deinit(struct cell_outcome *outcome);
+
+/* Returns 0 with *outcome filled, or a negative errno for a fault of the infrastructure with one sentence in error. The
+ * caller deinits outcome in both cases. */
+int cell_client_run(const struct cell_request *request, struct cell_outcome *outcome, char *error, size_t error_size);

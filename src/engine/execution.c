@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/execution.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine/cell_client.h"
+#include "engine/inputs.h"
+#include "engine/outcome.h"
+#include "engine/outputs.h"
+#include "engine/recipe.h"
+#include "engine/workdir.h"
+
+#define FLOOD_BYTES         (64ll << 20)  /* exec.md 10.8.5 */
+#define ON_DISK_BYTES_MAX   (100ll << 20) /* exec.md 10.5 */
+#define GRACE_US            60000000ll
+#define HARVEST_ENTRIES_MAX 20000
+
+/* One execution on its way through the steps. */
+struct execution {
+    struct engine *engine;
+    const struct execution_request *request;
+    struct execution_result *result;
+    struct session session;
+    struct inputs inputs;
+    struct workdir workdir;
+    struct outputs outputs;
+    int program_fd;
+    int64_t timeout_ms, memory_bytes, begun_us;
+    struct cell_outcome cell;
+    char *error;
+    size_t error_size;
+};
+
+void execution_request_deinit(struct execution_request *request)
+{
+    for (size_t i = 0; i < request->n_args; i++)
+        free(request->args[i]);
+    for (size_t i = 0; i < request->n_files; i++) {
+        struct execution_file *file = &request->files[i];
+
+        free(file->id);
+        free(file->storage_session_id);
+        free(file->name);
+        free(file->resource_id);
+        free(file->kind);
+        free(file->entity_id);
+    }
+    free(request->args);
+    free(request->files);
+    free(request->code);
+    free(request->user_id);
+    free(request->entity_id);
+    free(request->session_id);
+    cleanup_close_fd(&request->client_fd);
+    *request = (struct execution_request){ .client_fd = -1 };
+}
+
+void execution_result_deinit(struct execution_result *result)
+{
+    for (char **name = result->deleted_files; name && *name; name++)
+        free(*name);
+    for (unsigned i = 0; i < result->truncation.n_names; i++)
+        free(result->truncation.names[i]);
+    free(result->deleted_files);
+    free(result->files);
+    buffer_deinit(&result->out);
+    buffer_deinit(&result->err);
+    *result = (struct execution_result){ 0 };
+}
+
+/* exec.md 10.3, 10.5: the language's factor helps only a client that did not choose; the maximum binds the others. */
+static int set_limits(struct execution *x)
+{
+    const struct engine *engine = x->engine;
+    const struct language *language = x->request->language;
+
+    if (x->request->timeout_ms > 0) {
+        x->timeout_ms = (x->request->timeout_ms + 999) / 1000 * 1000;
+        if (x->timeout_ms > engine->max_execution_ms)
+            x->timeout_ms = engine->max_execution_ms;
+    } else
+        x->timeout_ms = (int64_t)((double)engine->max_execution_ms * language->time_factor);
+    x->memory_bytes = (int64_t)((double)engine->max_memory_bytes * language->memory_factor);
+    return 0;
+}
+
+static int resolve_session(struct execution *x)
+{
+    const struct execution_request *request = x->request;
+    CLEANUP_FREE const char **sessions = calloc(request->n_files + 1, sizeof(*sessions));
+    struct session_query query = {
+        .tenant = request->tenant,
+        .session_id = request->session_id,
+        .user_id = request->user_id,
+        .entity_id = request->entity_id,
+        .file_session_ids = sessions,
+        .n_file_sessions = (unsigned)request->n_files,
+    };
+    int r;
+
+    if (!sessions)
+        return -ENOMEM;
+    for (size_t i = 0; i < request->n_files; i++)
+        sessions[i] = request->files[i].storage_session_id;
+    r = session_resolve(x->engine->kv, &query, x->engine->session_ttl_ms, &x->session);
+    if (r == 0)
+        snprintf(x->result->session_id, sizeof(x->result->session_id), "%s", x->session.id);
+    return r > 0 ? -EIO : r;
+}
+
+static int prepare_inputs(struct execution *x)
+{
+    int r = inputs_resolve(x->engine, x->request, x->session.id, &x->inputs);
+
+    return r ? r : inputs_mount(x->engine, x->request, &x->inputs, &x->workdir);
+}
+
+static int make_program(struct execution *x)
+{
+    return recipe_make(x->request, x->memory_bytes, &x->program_fd);
+}
+
+static int64_t file_bytes_max(const struct engine *engine)
+{
+    return engine->max_file_bytes > ON_DISK_BYTES_MAX ? engine->max_file_bytes : ON_DISK_BYTES_MAX;
+}
+
+static int run_cell(struct execution *x)
+{
+    const struct engine *engine = x->engine;
+    struct cell_request request = {
+        .warden_fd = engine->warden_fd,
+        .program_fd = x->program_fd,
+        .client_fd = x->request->client_fd,
+        .cancel = &engine->cancel_all,
+        .keep_bytes = (size_t)engine->max_output_bytes + 1,
+        .flood_bytes = FLOOD_BYTES,
+        .grace_us = GRACE_US,
+        .entry = outputs_entry,
+        .context = &x->outputs,
+        .run = {
+            .type = WIRE_RUN,
+            .processes_max = engine->max_processes + x->request->language->processes_extra,
+            .timeout_us = (uint64_t)x->timeout_ms * 1000,
+            .memory_bytes = (uint64_t)x->memory_bytes,
+            .disk_bytes = (uint64_t)engine->disk_bytes,
+            .file_bytes_max = (uint64_t)file_bytes_max(engine),
+            .cpu_millis = (uint32_t)(engine->max_cpus * 1000),
+            .entries_max = HARVEST_ENTRIES_MAX,
+        },
+    };
+    int r = outputs_init(&x->outputs, x->engine, x->request, &x->inputs, x->result);
+
+    if (r < 0)
+        return r;
+    snprintf(request.run.execution_id, sizeof(request.run.execution_id), "%s", x->request->execution_id);
+    snprintf(request.run.workspace, sizeof(request.run.workspace), "%s", x->workdir.name);
+    return cell_client_run(&request, &x->cell, x->error, x->error_size);
+}
+
+static int decide_outcome(struct execution *x)
+{
+    struct outcome_limits limits = {
+        .timeout_ms = x->timeout_ms,
+        .memory_bytes = x->memory_bytes,
+        .output_bytes = (size_t)x->engine->max_output_bytes,
+    };
+    struct execution_usage *usage = &x->result->usage;
+    int r = outcome_decide(&x->cell, x->request->language, &limits, &x->inputs.notes, x->result);
+
+    usage->queue_ms = (double)(x->begun_us - x->request->received_us) / 1000;
+    usage->prepare_ms = x->cell.started ? (double)(x->cell.started_us - x->begun_us) / 1000 : -1;
+    return r;
+}
+
+static int store_outputs(struct execution *x)
+{
+    if (x->cell.cancelled)
+        return 0; /* nobody is left to be told their names */
+    return outputs_store(&x->outputs, x->session.id, x->cell.harvested && x->cell.done.complete);
+}
+
+static const struct {
+    const char *name;
+    int (*run)(struct execution *x);
+} steps[] = {
+    { "limits", set_limits },          { "session", resolve_session }, { "input files", prepare_inputs },
+    { "program", make_program },       { "sandbox", run_cell },        { "outcome", decide_outcome },
+    { "output files", store_outputs },
+};
+
+int execution_run(struct engine *engine, const struct execution_request *request, struct execution_result *result,
+                  char *error, size_t error_size)
+{
+    struct execution x = {
+        .engine = engine,
+        .request = request,
+        .result = result,
+        .inputs = INPUTS_INIT,
+        .workdir = WORKDIR_INIT(engine->work_dir_fd),
+        .program_fd = -1,
+        .begun_us = clock_monotonic_us(),
+        .error = error,
+        .error_size = error_size,
+    };
+    int r = 0;
+
+    error[0] = '\0';
+    for (size_t i = 0; i < ARRAY_SIZE(steps) && r == 0; i++) {
+        r = steps[i].run(&x);
+        if (r < 0 && error[0] == '\0')
+            snprintf(error, error_size, "%s: %s", steps[i].name, strerror(-r));
+    }
+    if (r < 0)
+        log_error("execution %s: %s", request->execution_id, error);
+    outputs_deinit(&x.outputs);
+    cell_outcome_deinit(&x.cell);
+    inputs_deinit(&x.inputs);
+    workdir_deinit(&x.workdir);
+    cleanup_close_fd(&x.program_fd);
+    return r;
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/outcome.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "engine/text.h"
+
+static bool was_cancelled(const struct cell_outcome *cell)
+{
+    return cell->cancelled;
+}
+
+static bool was_flood(const struct cell_outcome *cell)
+{
+    return cell->flooded;
+}
+
+static bool was_timeout(const struct cell_outcome *cell)
+{
+    return cell->end.reason == WIRE_END_TIMEOUT;
+}
+
+/* A limit that the program survived is no outcome. */
+static bool was_success(const struct cell_outcome *cell)
+{
+    return cell->end.reason == WIRE_END_EXITED && cell->end.exit_code == 0 && cell->end.signal == 0;
+}
+
+static bool was_memory(const struct cell_outcome *cell)
+{
+    return cell->end.oom_kills > 0;
+}
+
+static bool was_disk(const struct cell_outcome *cell)
+{
+    return cell->end.disk_full || cell->done.file_at_limit || cell->end.signal == SIGXFSZ;
+}
+
+static bool was_processes(const struct cell_outcome *cell)
+{
+    return cell->end.process_limit > 0;
+}
+
+static bool was_signal(const struct cell_outcome *cell)
+{
+    return cell->end.signal != 0 || cell->end.reason != WIRE_END_EXITED;
+}
+
+/* First match wins: what the server did, then success, then what the kernel refused, then how the program ended. */
+static const struct {
+    bool (*holds)(const struct cell_outcome *cell);
+    enum execution_outcome outcome;
+} rules[] = {
+    { was_cancelled, OUTCOME_CANCELLED },     { was_flood, OUTCOME_OUTPUT_LIMIT },
+    { was_timeout, OUTCOME_TIMEOUT },         { was_success, OUTCOME_OK },
+    { was_memory, OUTCOME_OUT_OF_MEMORY },    { was_disk, OUTCOME_DISK_LIMIT },
+    { was_processes, OUTCOME_PROCESS_LIMIT },
+};
+
+static const struct {
+    const char *name, *status, *message;
+    int exit_code; /* for outcomes in which the server or the kernel killed the program; else -1 */
+} outcomes[] = {
+    [OUTCOME_OK] = { "ok", NULL, NULL, -1 },
+    [OUTCOME_ERROR] = { "error", "RE", NULL, -1 },
+    [OUTCOME_COMPILE_ERROR] = { "compile_error", "RE", NULL, -1 },
+    [OUTCOME_TIMEOUT] = { "timeout", "TO", "Time limit exceeded", 124 },
+    [OUTCOME_OUT_OF_MEMORY] = { "out_of_memory", "SG", "Out of memory", 137 },
+    [OUTCOME_OUTPUT_LIMIT] = { "output_limit", "OL", "stdout length exceeded", 137 },
+    [OUTCOME_PROCESS_LIMIT] = { "process_limit", "RE", NULL, -1 },
+    [OUTCOME_DISK_LIMIT] = { "disk_limit", "RE", NULL, -1 },
+    [OUTCOME_SIGNAL] = { "signal", "SG", NULL, -1 },
+    [OUTCOME_CANCELLED] = { "cancelled", "SG", NULL, 137 },
+};
+
+const char *execution_outcome_name(enum execution_outcome outcome)
+{
+    return outcomes[outcome].name;
+}
+
+const char *execution_status_name(const struct execution_result *result)
+{
+    bool by_signal = result->outcome == OUTCOME_PROCESS_LIMIT || result->outcome == OUTCOME_DISK_LIMIT;
+
+    return by_signal && result->signal ? "SG" : outcomes[result->outcome].status;
+}
+
+const char *execution_message_name(const struct execution_result *result)
+{
+    return outcomes[result->outcome].message;
+}
+
+const char *execution_signal_name(int signal)
+{
+    static const char *const names[] = {
+        [SIGHUP] = "SIGHUP",   [SIGINT] = "SIGINT",   [SIGQUIT] = "SIGQUIT",     [SIGILL] = "SIGILL",
+        [SIGTRAP] = "SIGTRAP", [SIGABRT] = "SIGABRT", [SIGBUS] = "SIGBUS",       [SIGFPE] = "SIGFPE",
+        [SIGKILL] = "SIGKILL", [SIGUSR1] = "SIGUSR1", [SIGSEGV] = "SIGSEGV",     [SIGUSR2] = "SIGUSR2",
+        [SIGPIPE] = "SIGPIPE", [SIGALRM] = "SIGALRM", [SIGTERM] = "SIGTERM",     [SIGSTKFLT] = "SIGSTKFLT",
+        [SIGXCPU] = "SIGXCPU", [SIGXFSZ] = "SIGXFSZ", [SIGVTALRM] = "SIGVTALRM", [SIGPROF] = "SIGPROF",
+        [SIGIO] = "SIGIO",     [SIGPWR] = "SIGPWR",   [SIGSYS] = "SIGSYS",
+    };
+
+    if (signal <= 0)
+        return NULL;
+    return (size_t)signal < ARRAY_SIZE(names) && names[signal] ? names[signal] : "SIGRT";
+}
+
+static enum execution_outcome judge(const struct cell_outcome *cell, const struct language *language)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
+        if (rules[i].holds(cell))
+            return rules[i].outcome;
+    if (cell->end.step < language->n_steps && language->steps[cell->end.step].compile)
+        return OUTCOME_COMPILE_ERROR;
+    return was_signal(cell) ? OUTCOME_SIGNAL : OUTCOME_ERROR;
+}
+
+static void set_code(const struct cell_outcome *cell, struct execution_result *result)
+{
+    int killed_with = cell->end.signal ? cell->end.signal : cell->end.reason == WIRE_END_EXITED ? 0 : SIGKILL;
+
+    result->exit_code = killed_with ? 128 + killed_with : cell->end.exit_code;
+    result->signal = killed_with;
+    if (outcomes[result->outcome].exit_code >= 0) {
+        result->exit_code = outcomes[result->outcome].exit_code;
+        result->signal = SIGKILL;
+    }
+}
+
+/* What the server adds to stderr; "" = nothing. */
+static void verdict(const struct execution_result *result, const struct outcome_limits *limits, char *text, size_t size)
+{
+    text[0] = '\0';
+    switch (result->outcome) {
+    case OUTCOME_OK:
+        break;
+    case OUTCOME_TIMEOUT:
+        snprintf(text, size, "Execution timed out after %" PRId64 " seconds", (limits->timeout_ms + 999) / 1000);
+        break;
+    case OUTCOME_OUT_OF_MEMORY:
+        snprintf(text, size, "Execution failed: Out of memory (limit %" PRId64 " MB)", limits->memory_bytes >> 20);
+        break;
+    case OUTCOME_OUTPUT_LIMIT:
+        snprintf(text, size, "stdout length exceeded");
+        break;
+    default:
+        if (result->err.length == 0)
+            snprintf(text, size, "Code execution failed with exit code %d", result->exit_code);
+        break;
+    }
+}
+
+static int append_line(struct buffer *buffer, const char *text)
+{
+    int r = 0;
+
+    if (text[0] == '\0')
+        return 0;
+    if (buffer->length > 0 && buffer->data[buffer->length - 1] != '\n')
+        r = buffer_append(buffer, "\n", 1);
+    return r ? r : buffer_append(buffer, text, strlen(text));
+}
+
+static int make_text(const struct cell_stream *stream, size_t limit, struct buffer *text, bool *ret_cut)
+{
+    int r = text_clean(text, stream->kept.data, stream->kept.length, limit);
+
+    if (r < 0)
+        return r;
+    *ret_cut = r > 0;
+    if (!*ret_cut && stream->total_bytes > (int64_t)stream->kept.length) {
+        *ret_cut = true;
+        return buffer_append(text, TEXT_TRUNCATED, strlen(TEXT_TRUNCATED));
+    }
+    return 0;
+}
+
+static int make_texts(const struct cell_outcome *cell, const struct outcome_limits *limits, const struct buffer *notes,
+                      struct execution_result *result)
+{
+    size_t ceiling = limits->output_bytes + notes->length + 4096;
+    char line[160];
+    int r;
+
+    result->out = BUFFER_INIT(ceiling);
+    result->err = BUFFER_INIT(ceiling);
+    r = make_text(&cell->out, limits->output_bytes, &result->out, &result->out_truncated);
+    if (r == 0 && result->out.length > 0 && result->out.data[result->out.length - 1] != '\n')
+        r = buffer_append(&result->out, "\n", 1);
+    if (r == 0)
+        r = make_text(&cell->err, limits->output_bytes, &result->err, &result->err_truncated);
+    verdict(result, limits, line, sizeof(line));
+    if (r == 0)
+        r = append_line(&result->err, line);
+    if (r == 0 && notes->length > 0) {
+        r = append_line(&result->err, "");
+        if (r == 0 && result->err.length > 0 && result->err.data[result->err.length - 1] != '\n')
+            r = buffer_append(&result->err, "\n", 1);
+        if (r == 0)
+            r = buffer_append(&result->err, notes->data, notes->length);
+    }
+    return r;
+}
+
+static void measure(const struct cell_outcome *cell, struct execution_result *result)
+{
+    struct execution_usage *usage = &result->usage;
+
+    usage->wall_ms = (double)cell->end.wall_us / 1000;
+    usage->cpu_ms = cell->end.cpu_us < 0 ? -1 : (double)cell->end.cpu_us / 1000;
+    usage->memory_peak_bytes = cell->end.memory_peak_bytes;
+    usage->processes_peak = cell->end.processes_peak;
+    usage->stdout_bytes = cell->out.total_bytes;
+    usage->stderr_bytes = cell->err.total_bytes;
+    usage->warm = cell->start.armed ? "armed" : "started";
+}
+
+int outcome_decide(const struct cell_outcome *cell, const struct language *language,
+                   const struct outcome_limits *limits, const struct buffer *notes, struct execution_result *result)
+{
+    result->outcome = judge(cell, language);
+    set_code(cell, result);
+    measure(cell, result);
+    return make_texts(cell, limits, notes, result);
+}

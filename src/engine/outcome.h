@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* outcome.h -- how a run ended, in words: the table of exec.md 10.8.6 and extensions.md X1.
+ *
+ * Decided from what waitid and the cgroup said and from what this server did itself, never from the program's output or
+ * from an exit code that merely looks like a signal. */
+#pragma once
+
+#include "engine/cell_client.h"
+#include "engine/execution.h"
+
+struct outcome_limits {
+    int64_t timeout_ms;
+    int64_t memory_bytes;
+    size_t output_bytes; /* of each stream */
+};
+
+/* Fills outcome, exit_code, signal, texts and the measured part of usage. notes are put before stderr. Returns 0 or a
+ * negative errno. */
+int outcome_decide(const struct cell_outcome *cell, const struct language *language,
+                   const struct outcome_limits *limits, const struct buffer *notes, struct execution_result *result);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/recipe.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "wire/program.h"
+
+#define BUILD_DIR     "/run/build"
+#define WORKSPACE_DIR "/mnt/data"
+
+/* All that a program finds in its environment besides its language's own variables. Nothing of the server's. */
+static const char *const common_env[] = {
+    "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "USER=sandbox",
+};
+
+static uint32_t count_env(const struct language *language)
+{
+    uint32_t n = ARRAY_SIZE(common_env);
+
+    for (char *const *e = language->env; *e; e++)
+        n++;
+    return n;
+}
+
+static void pack_env(struct program_packer *packer, const struct language *language)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(common_env); i++)
+        program_pack_env(packer, common_env[i]);
+    for (char *const *e = language->env; *e; e++)
+        program_pack_env(packer, *e);
+}
+
+static int pack_step(struct program_packer *packer, const struct execution_request *request,
+                     const struct language_step *step, const struct language_values *values)
+{
+    bool in_build = strcmp(step->cwd, "build") == 0;
+
+    program_pack_step(packer, step->compile ? PROGRAM_STEP_COMPILE : 0, in_build ? BUILD_DIR : WORKSPACE_DIR);
+    for (char *const *element = step->argv; *element; element++) {
+        CLEANUP_FREE char *argument = NULL;
+
+        if (strcmp(*element, "{args}") == 0) {
+            for (size_t i = 0; i < request->n_args; i++)
+                program_pack_argument(packer, request->args[i]);
+            continue;
+        }
+        argument = language_argument(*element, values);
+        if (!argument)
+            return -ENOMEM;
+        program_pack_argument(packer, argument);
+    }
+    return 0;
+}
+
+int recipe_make(const struct execution_request *request, int64_t memory_bytes, int *ret_program_fd)
+{
+    const struct language *language = request->language;
+    char source[LANGUAGE_SOURCE_SIZE], path[LANGUAGE_SOURCE_SIZE + sizeof(BUILD_DIR) + 1];
+    struct language_values values = {
+        .source = source,
+        .build = BUILD_DIR,
+        .memory_mb = (uint64_t)memory_bytes >> 20,
+    };
+    struct program_packer packer;
+    int r = 0;
+
+    language_source_name(language, request->code, request->code_length, source);
+    snprintf(path, sizeof(path), BUILD_DIR "/%s", source);
+    program_pack_begin(&packer, language->mirror ? PROGRAM_MIRROR : 0, 1, count_env(language));
+    program_pack_file(&packer, path, request->code, request->code_length);
+    pack_env(&packer, language);
+    for (size_t i = 0; i < language->n_steps && r == 0; i++)
+        r = pack_step(&packer, request, &language->steps[i], &values);
+    if (r == 0)
+        r = program_pack_end(&packer);
+    if (r == 0)
+        r = fd_sealed_memory("program", packer.bytes.data, packer.bytes.length, ret_program_fd);
+    buffer_deinit(&packer.bytes);
+    return r;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/text.h"
+
+#include <string.h>
+
+static const char replacement[] = "\xef\xbf\xbd";
+
+static bool continues(unsigned char byte)
+{
+    return (byte & 0xc0) == 0x80;
+}
+
+/* The well-formed sequences of the Unicode standard, table 3-7: overlong forms, surrogates and values above U+10FFFF
+ * are not. */
+size_t text_sequence(const unsigned char *data, size_t size)
+{
+    unsigned char first = data[0];
+
+    if (first < 0x80)
+        return 1;
+    if (first >= 0xc2 && first <= 0xdf)
+        return size >= 2 && continues(data[1]) ? 2 : 0;
+    if (first >= 0xe0 && first <= 0xef) {
+        if (size < 3 || !continues(data[1]) || !continues(data[2]))
+            return 0;
+        if ((first == 0xe0 && data[1] < 0xa0) || (first == 0xed && data[1] > 0x9f))
+            return 0;
+        return 3;
+    }
+    if (first >= 0xf0 && first <= 0xf4) {
+        if (size < 4 || !continues(data[1]) || !continues(data[2]) || !continues(data[3]))
+            return 0;
+        if ((first == 0xf0 && data[1] < 0x90) || (first == 0xf4 && data[1] > 0x8f))
+            return 0;
+        return 4;
+    }
+    return 0;
+}
+
+static bool removed(unsigned char byte)
+{
+    return (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7f;
+}
+
+/* Bytes from data on that can be copied as they are: the usual case is all of them. */
+static size_t plain_run(const unsigned char *data, size_t size)
+{
+    size_t n = 0;
+
+    while (n < size && data[n] < 0x7f && (data[n] >= 0x20 || data[n] == '\n' || data[n] == '\t' || data[n] == '\r'))
+        n++;
+    return n;
+}
+
+static int cut(struct buffer *text)
+{
+    int r = buffer_append(text, TEXT_TRUNCATED, strlen(TEXT_TRUNCATED));
+
+    return r ? r : 1;
+}
+
+int text_clean(struct buffer *text, const char *data, size_t size, size_t limit)
+{
+    const unsigned char *at = (const unsigned char *)data, *end = at + size;
+    int r;
+
+    while (at < end) {
+        size_t left = limit - text->length, run = plain_run(at, (size_t)(end - at)), length;
+
+        if (run > 0) {
+            r = buffer_append(text, at, run < left ? run : left);
+            if (r < 0 || run > left)
+                return r ? r : cut(text);
+            at += run;
+            continue;
+        }
+        if (removed(*at)) {
+            at++;
+            continue;
+        }
+        length = text_sequence(at, (size_t)(end - at));
+        if ((length ? length : strlen(replacement)) > left)
+            return cut(text);
+        r = length ? buffer_append(text, at, length) : buffer_append(text, replacement, strlen(replacement));
+        if (r < 0)
+            return r;
+        at += length ? length : 1;
+    }
+    return 0;
+}
