@@ -226,9 +226,29 @@ static enum file_name file_name_of(const struct intake *intake, const char *name
     return NOT_A_FILE;
 }
 
+static bool blob_is_kept(const struct intake *intake, const char *blob)
+{
+    for (size_t i = 0; i < intake->n_files; i++)
+        if (intake->files[i]->record.id[0] && strcmp(intake->files[i]->record.blob, blob) == 0)
+            return true;
+    return false;
+}
+
+/* Deletes the blobs that no record came to name. Equal files of one form share a blob. */
+static void blobs_drop(struct intake *intake)
+{
+    for (size_t i = 0; i < intake->n_files; i++) {
+        const struct file_record *record = &intake->files[i]->record;
+
+        if (record->blob[0] && !record->id[0] && !blob_is_kept(intake, record->blob))
+            (void)blob_delete(intake->api->engine->blobs, record->blob); /* else the sweep finds it */
+    }
+}
+
 /* "file" came after files under the other name: those are ignored, with their faults. */
 static void secondary_drop(struct intake *intake)
 {
+    blobs_drop(intake);
     for (size_t i = 0; i < intake->n_files; i++)
         intake_file_free(intake, intake->files[i]);
     intake->n_files = 0;
@@ -319,19 +339,20 @@ static int file_admit(struct intake *intake)
     struct intake_file **files;
     int r;
 
-    intake->file_admitted = true;
     if (!file->secondary && intake->n_files && intake->files[0]->secondary)
         secondary_drop(intake);
     if (intake->n_files >= intake->api->max_upload_files) {
+        r = file->secondary ? 0 : STOP;
         intake->too_many = true;
         intake_file_free(intake, TAKE_PTR(intake->file));
-        return file->secondary ? 0 : STOP;
+        return r;
     }
     files = realloc(intake->files, (intake->n_files + 1) * sizeof(*files));
     if (!files)
         return -ENOMEM;
     intake->files = files;
     files[intake->n_files++] = file;
+    intake->file_admitted = true;
     r = name_take(intake, file);
     if (r < 0)
         return r;
@@ -419,25 +440,6 @@ int intake_part_end(void *context)
 }
 
 /* ---- the end ---- */
-
-static bool blob_is_kept(const struct intake *intake, const char *blob)
-{
-    for (size_t i = 0; i < intake->n_files; i++)
-        if (intake->files[i]->record.id[0] && strcmp(intake->files[i]->record.blob, blob) == 0)
-            return true;
-    return false;
-}
-
-/* Deletes the blobs that no record came to name. Equal files of one form share a blob. */
-static void blobs_drop(struct intake *intake)
-{
-    for (size_t i = 0; i < intake->n_files; i++) {
-        const struct file_record *record = &intake->files[i]->record;
-
-        if (record->blob[0] && !record->id[0] && !blob_is_kept(intake, record->blob))
-            (void)blob_delete(intake->api->engine->blobs, record->blob); /* else the sweep finds it */
-    }
-}
 
 void intake_close(void *context)
 {
