@@ -1,0 +1,4 @@
+for path in x /mnt/data/x; do
+    cat "$path"
+    echo
+done

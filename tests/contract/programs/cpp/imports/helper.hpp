@@ -1,0 +1,4 @@
+inline int value()
+{
+    return 40;
+}

@@ -1,0 +1,1 @@
+constexpr int MORE = 2;

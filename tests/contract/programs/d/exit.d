@@ -1,0 +1,7 @@
+import std.stdio;
+
+int main()
+{
+    writeln("before");
+    return 3;
+}

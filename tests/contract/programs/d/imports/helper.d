@@ -1,0 +1,6 @@
+module helper;
+
+int value()
+{
+    return 40;
+}

@@ -1,0 +1,3 @@
+module pack.part;
+
+enum MORE = 2;

@@ -1,0 +1,7 @@
+import std.file, std.stdio;
+
+void main()
+{
+    foreach (path; ["x", "/mnt/data/x"])
+        writeln(readText(path));
+}

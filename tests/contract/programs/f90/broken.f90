@@ -1,0 +1,4 @@
+program code
+  implicit none
+  x = 1
+end program

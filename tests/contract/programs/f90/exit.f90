@@ -1,0 +1,4 @@
+program code
+  print "(a)", "before"
+  call exit(3)
+end program

@@ -1,0 +1,3 @@
+program code
+  print "(a)", "世界"
+end program

@@ -1,0 +1,11 @@
+package main
+
+import (
+	"fmt"
+
+	"./helper"
+)
+
+func main() {
+	fmt.Println("imported", helper.Value())
+}

@@ -1,0 +1,5 @@
+package helper
+
+func Value() int {
+	return 42
+}

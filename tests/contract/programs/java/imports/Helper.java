@@ -1,0 +1,5 @@
+public class Helper {
+    public static int value() {
+        return 40;
+    }
+}

@@ -1,0 +1,5 @@
+package part;
+
+public class Part {
+    public static final int VALUE = 2;
+}

@@ -1,0 +1,5 @@
+public class Code {
+    public static void main(String[] args) {
+        System.out.println("世界");
+    }
+}

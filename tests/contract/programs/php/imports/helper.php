@@ -1,0 +1,5 @@
+<?php
+function value(): int
+{
+    return 40;
+}

@@ -1,0 +1,4 @@
+<?php
+foreach (["x", "/mnt/data/x"] as $path) {
+    echo file_get_contents($path), "\n";
+}

@@ -1,0 +1,2 @@
+<?php
+echo fgets(STDIN) === false ? "eof\n" : "data\n";

@@ -1,0 +1,2 @@
+<?php
+echo array_sum(range(1, 10)), "\n";

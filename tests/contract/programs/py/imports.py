@@ -1,0 +1,4 @@
+import helper
+import package.part
+
+print("imported", helper.VALUE + package.part.VALUE)

@@ -1,0 +1,3 @@
+for path in ("x", "/mnt/data/x"):
+    with open(path) as file:
+        print(file.read())

@@ -1,0 +1,3 @@
+import sys
+
+print("eof" if sys.stdin.read() == "" else "data")

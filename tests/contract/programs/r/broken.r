@@ -1,0 +1,2 @@
+f <- function() stop("broken on purpose")
+f()

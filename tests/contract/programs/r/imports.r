@@ -1,0 +1,3 @@
+source("helper.R")
+source("package/part.R")
+cat("imported ", value() + more, "\n", sep = "")

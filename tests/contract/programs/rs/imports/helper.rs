@@ -1,0 +1,5 @@
+mod inner;
+
+pub fn value() -> i32 {
+    inner::VALUE
+}

@@ -1,0 +1,5 @@
+fn main() {
+    for path in ["x", "/mnt/data/x"] {
+        println!("{}", std::fs::read_to_string(path).unwrap());
+    }
+}

@@ -1,0 +1,2 @@
+console.log('before' as string);
+process.exit(3);

@@ -1,0 +1,2 @@
+const text: string = '世界';
+console.log(text);
