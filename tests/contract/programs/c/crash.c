@@ -1,0 +1,9 @@
+#include <stdio.h>
+
+int main(void)
+{
+    volatile int *nowhere = NULL;
+
+    printf("printed before the crash\n");
+    *nowhere = 1;
+}

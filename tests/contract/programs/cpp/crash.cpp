@@ -1,0 +1,9 @@
+#include <cstdio>
+
+int main()
+{
+    volatile int *nowhere = nullptr;
+
+    printf("printed before the crash\n");
+    *nowhere = 1;
+}

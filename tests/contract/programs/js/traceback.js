@@ -1,0 +1,4 @@
+function fail() {
+  throw new RangeError('on purpose');
+}
+fail();

@@ -1,0 +1,7 @@
+png("chart.png")
+plot(1:3)
+invisible(dev.off())
+pdf("chart.pdf")
+plot(1:3)
+invisible(dev.off())
+cat(getOption("bitmapType"), rawToChar(readBin("chart.png", "raw", 4)[2:4]), "\n")

@@ -1,0 +1,3 @@
+import { sep } from 'path';
+const value: number = await Promise.resolve(7);
+console.log(value, sep);

@@ -1,0 +1,8 @@
+interface Problem {
+  text: string;
+}
+
+function fail(problem: Problem): never {
+  throw new Error(problem.text);
+}
+fail({ text: 'on purpose' });

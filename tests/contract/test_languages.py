@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every language must do (exec.md 10.3 to 10.8), and what is special to one.
+
+programs/<code>/ holds the programs. Those named in EVERY exist for each language; adding a language is adding a folder:
+
+sum      prints 55                                  exit     prints "before" and ends with code 3
+input    prints the file x by two paths             unicode  prints 世界
+nested   writes bytes 0 to 255 to out/deep/         imports  uses the files of imports/, prints "imported 42"
+args     prints each argument as [argument]         broken   does not compile, or fails; broken.json says with what
+stdin    prints "eof" if its input is empty
+"""
+
+import base64
+import json
+import pathlib
+import re
+
+import pytest
+
+PROGRAMS = pathlib.Path(__file__).parent / "programs"
+CODES = sorted(folder.name for folder in PROGRAMS.iterdir())
+ARGUMENTS = ["a b", "it's", '"quoted"', "$HOME", "*", "-x", "--", "; echo no", "世界", "back\\slash"]
+
+each_language = pytest.mark.parametrize("code", CODES)
+
+
+def program(code, name):
+    found = [path for path in (PROGRAMS / code).glob(f"{name}.*") if path.suffix != ".json"]
+    assert len(found) == 1, f"programs/{code}/{name}.*: {found}"
+    return found[0].read_text()
+
+
+@pytest.fixture
+def run(client, need_language):
+    """run("go", "sum", ...) runs a program of the folder and returns the answer."""
+
+    def start(code, name, **fields):
+        need_language(code)
+        return client.exec(program(code, name), code, **fields)
+
+    return start
+
+
+@pytest.fixture
+def upload(client):
+    """upload({"name": bytes}) uploads files and returns the references to them."""
+
+    def send(files):
+        up = client.upload(*files.items())
+        return [up.reference(index) for index in range(len(files))]
+
+    return send
+
+
+@pytest.fixture
+def place(client):
+    """place({"name": bytes}) makes files in a new session, whatever their extension, and returns its id."""
+
+    def make(files):
+        packed = {name: base64.b64encode(data).decode() for name, data in files.items()}
+        answer = client.exec(f"""
+import base64
+for name, data in {packed!r}.items():
+    os.makedirs(os.path.dirname(name) or ".", exist_ok=True)
+    with open(name, "wb") as file:
+        file.write(base64.b64decode(data))
+""", "py")
+        assert (answer.code, sorted(answer.names())) == (0, sorted(files)), dict(answer)
+        return answer.session
+
+    return make
+
+
+def user_files(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def assert_clean(answer, stdout):
+    assert (answer.stdout, answer.stderr, answer.code, answer.outcome) == (stdout, "", 0, "ok"), dict(answer)
+
+
+def test_thirteen_languages_are_listed(languages):
+    assert sorted(languages) == CODES
+    for code, entry in languages.items():
+        assert entry["name"] and isinstance(entry["aliases"], list), entry
+        assert entry["available"] or entry["reason"], entry
+
+
+@each_language
+def test_prints_and_leaves_no_files(run, code):
+    answer = run(code, "sum")
+    assert_clean(answer, "55\n")
+    assert answer.files == [] and answer["status"] is None and answer["signal"] is None, dict(answer)
+
+
+@each_language
+def test_reads_an_uploaded_file_by_both_paths(run, upload, code):
+    answer = run(code, "input", files=upload({"x": b"content of x"}))
+    assert_clean(answer, "content of x\ncontent of x\n")
+    assert [(entry["name"], entry.get("inherited")) for entry in answer.files] == [("x", True)]
+
+
+@each_language
+def test_nested_file_is_delivered_byte_for_byte(run, client, code):
+    answer = run(code, "nested")
+    assert_clean(answer, "")
+    assert answer.names() == ["out/deep/bytes.bin"]
+    assert client.fetch(answer.file("out/deep/bytes.bin")) == bytes(range(256))
+
+
+@each_language
+def test_arguments_arrive_unchanged(run, code):
+    assert_clean(run(code, "args", args=ARGUMENTS), "".join(f"[{argument}]\n" for argument in ARGUMENTS))
+
+
+@each_language
+def test_standard_input_is_at_its_end(run, code):
+    assert_clean(run(code, "stdin"), "eof\n")
+
+
+@each_language
+def test_exit_code(run, code):
+    answer = run(code, "exit")
+    assert (answer.stdout, answer.code, answer.outcome, answer["status"]) == ("before\n", 3, "error", "RE"), dict(answer)
+
+
+@each_language
+def test_unicode(run, code):
+    assert_clean(run(code, "unicode"), "世界\n")
+
+
+@each_language
+def test_failure_shows_the_native_message(run, code):
+    expected = json.loads((PROGRAMS / code / "broken.json").read_text())
+    answer = run(code, "broken")
+    assert re.search(expected["stderr"], answer.stderr), dict(answer)
+    assert (answer.outcome, answer["status"], answer.stdout) == (expected["outcome"], "RE", ""), dict(answer)
+    assert answer.code != 0
+
+
+@each_language
+def test_imports_resolve_as_if_the_source_lay_in_the_workspace(run, place, code):
+    files = user_files(PROGRAMS / code / "imports")
+    answer = run(code, "imports", session_id=place(files))
+    assert_clean(answer, "imported 42\n")
+    assert all(entry.get("inherited") for entry in answer.files) and sorted(answer.names()) == sorted(files), dict(answer)
+
+
+@each_language
+def test_files_named_like_the_tool_chains_own_survive(run, upload, code):
+    own = {name: name.encode() for name in ("code", "code.csv", "Code.java", "code.txt")}
+    own.update({f"code.{suffix}": b"a user's file" for suffix in ("py", "js", "ts", "go", "c", "cpp", "php", "rs", "r", "f90", "d", "sh")})
+    answer = run(code, "sum", files=upload(own))
+    assert_clean(answer, "55\n")
+    assert all(entry.get("inherited") for entry in answer.files) and sorted(answer.names()) == sorted(own), dict(answer)
+
+
+@each_language
+def test_file_can_be_used_in_the_next_run_of_the_session(run, client, code):
+    first = run(code, "nested")
+    answer = client.exec("import hashlib; print(len(open('out/deep/bytes.bin', 'rb').read()))", "py", session_id=first.session)
+    assert answer.stdout == "256\n", dict(answer)
+
+
+@pytest.mark.parametrize("code", ["c", "cpp", "d", "f90"])
+def test_output_before_a_crash_is_kept(run, code):
+    answer = run(code, "crash")
+    assert answer.stdout == "printed before the crash\n", dict(answer)
+    assert (answer.code, answer.outcome, answer["signal"]) == (139, "signal", "SIGSEGV"), dict(answer)
+
+
+@pytest.mark.parametrize("code, exit_code, message", [
+    ("go", 2, r"panic: runtime error: index out of range \[5\] with length 0"),
+    ("rs", 101, r"panicked at .*index out of bounds"),
+    ("java", 1, r"java.lang.IllegalStateException: on purpose\n\tat Code.main\(Code.java:4\)"),
+    ("php", 255, r"Uncaught LogicException: on purpose in /mnt/data/code.php:6"),
+])
+def test_crash_shows_the_native_message(run, code, exit_code, message):
+    answer = run(code, "crash")
+    assert (answer.stdout, answer.code, answer.outcome) == ("printed before the crash\n", exit_code, "error"), dict(answer)
+    assert re.search(message, answer.stderr), dict(answer)
+
+
+# Python
+
+@pytest.mark.parametrize("source, shown", [
+    ("1 + 1", "2\n"), ("'text'", "'text'\n"), ("None", ""), ("print(1)", "1\n"), ("# note\n[1,\n 2]\n", "[1, 2]\n"),
+    ("1 + 1\n2 + 2", ""), ("x = 5", ""), ("np.arange(3)", "array([0, 1, 2])\n"), ("1;", ""),
+])
+def test_py_single_expression_is_shown(client, source, shown):
+    assert_clean(client.exec(source, "py"), shown)
+
+
+def test_py_traceback_names_the_program_only(run):
+    answer = run("py", "traceback")
+    assert answer.code == 1
+    assert answer.stderr == (
+        'Traceback (most recent call last):\n  File "<code>", line 5, in <module>\n    fail()\n'
+        '  File "<code>", line 2, in fail\n    raise ValueError("on purpose")\nValueError: on purpose\n'), dict(answer)
+
+
+def test_py_execution_model(run):
+    answer = run("py", "model")
+    assert answer.lines() == ["__main__ /mnt/data/code.py /mnt/data/code.py /mnt/data def own_source():", "child", "EOFError"]
+    assert (answer.stderr, answer.code) == ("good bye\n", 1), dict(answer)
+
+
+def test_py_preloaded_names(run):
+    assert_clean(run("py", "preloaded"), "3 {\"pi\": 3.14} a name of the program's own x /mnt/data\n")
+
+
+def test_py_libraries(run):
+    answer = run("py", "libraries")
+    assert_clean(answer, "True ['a', '1', '2']\n")
+    assert answer.names() == ["chart.png", "table.csv"]
+
+
+def test_py_show_saves_the_figures(run, client):
+    answer = run("py", "show")
+    assert_clean(answer, "shown\n")
+    assert answer.names() == ["plot_1.png", "plot_2.png", "plot_3.png"]
+    assert client.fetch(answer.file("plot_1.png")).startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_py_multiprocessing(run):
+    assert_clean(run("py", "pool"), "[1, 4, 9]\n")
+
+
+def test_py_environment(client):
+    answer = client.exec("print(sorted(os.environ.items()))", "py")
+    shown = dict(eval(answer.stdout))  # noqa: S307 -- our own program printed it
+    expected = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "Agg", "HOME": "/tmp", "TMPDIR": "/tmp"}
+    assert expected.items() <= shown.items(), shown
+    assert shown["MPLCONFIGDIR"].startswith("/tmp/") and shown["XDG_CACHE_HOME"].startswith("/tmp/"), shown
+
+
+# JavaScript and TypeScript
+
+JS_FILES = {
+    "helper.mjs": b"export const value = 42; export default 'default';",
+    "plain.cjs": b"exports.cjs = 'common';",
+}
+
+
+def test_js_es_module(run, place):
+    answer = run("js", "module", session_id=place(JS_FILES))
+    assert_clean(answer, "default 42 common awaited 42 true file:///mnt/data/code.js\n")
+    assert sorted(answer.names()) == sorted(JS_FILES)
+
+
+def test_js_await_outside_of_functions(run, place):
+    assert_clean(run("js", "await", session_id=place(JS_FILES)), "true /mnt/data true 42\n")
+
+
+def test_js_traceback(run):
+    answer = run("js", "traceback")
+    assert answer.code == 1 and "RangeError: on purpose\n    at fail (/mnt/data/code.js:2:9)" in answer.stderr, dict(answer)
+
+
+def test_js_type_module_of_the_workspace_does_not_matter(run, upload):
+    assert_clean(run("js", "sum", files=upload({"package.json": b'{"type": "module"}'})), "55\n")
+
+
+def test_ts_features_and_no_type_check(run):
+    assert_clean(run("ts", "features"), "decorated get\n2 4 undefined number a type error never stops a run\n")
+
+
+def test_ts_await_outside_of_functions(run):
+    assert_clean(run("ts", "await"), "7 /\n")
+
+
+def test_ts_traceback_shows_lines_of_the_source(run):
+    answer = run("ts", "traceback")
+    assert answer.code == 1 and "Error: on purpose\n    at fail (/mnt/data/code.ts:6:9)" in answer.stderr, dict(answer)
+
+
+# Others
+
+@pytest.mark.parametrize("name, printed", [
+    ("other_class", "Main\n"), ("package_private", "Starter0\n"), ("in_package", "com.example.app.App\n"),
+])
+def test_java_class_names(run, name, printed):
+    assert_clean(run("java", name), printed)
+
+
+def test_php_context(run):
+    answer = run("php", "context", args=["one"])
+    assert answer.stdout == "/mnt/data/code.php /mnt/data 2 code.php /mnt/data\n", dict(answer)
+    assert "Warning: Undefined variable $undefined_variable in /mnt/data/code.php on line 4" in answer.stderr
+
+
+def test_r_graphics_without_a_screen(run):
+    answer = run("r", "graphics")
+    assert_clean(answer, "cairo PNG \n")
+    assert answer.names() == ["chart.pdf", "chart.png"]
+
+
+def test_bash_tools_and_native_messages(run):
+    answer = run("bash", "tools")
+    assert answer.lines() == ["after a failing command", "python3 from a heredoc", "[1,2]", "a-b", "run, not sourced"]
+    assert answer.stderr.strip() == "cat: nothing_here: No such file or directory" and answer.code == 0, dict(answer)
+
+
+def test_c_ptrace_is_refused(run):
+    assert_clean(run("c", "ptrace"), "-1\n")
+
+
+@pytest.mark.parametrize("alias, code", [
+    ("python", "py"), ("Python3", "py"), ("PY", "py"), ("node", "js"), ("bun", "js"), ("javascript", "js"), ("typescript", "ts"),
+    ("bun-ts", "ts"), ("golang", "go"), ("c++", "cpp"), ("rust", "rs"), ("fortran", "f90"), ("sh", "bash"),
+])
+def test_aliases(client, need_language, alias, code):
+    need_language(code)
+    assert client.exec(program(code, "unicode"), alias).stdout == "世界\n"
