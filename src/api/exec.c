@@ -61,6 +61,8 @@ static void call_done(struct call *call, const struct execution_job *job)
     char *text;
     int r = exec_answer_render(execution_id, &job->result, &text, &length);
 
+    if (job->result.outcome == OUTCOME_OK)
+        readiness_succeeded(&call->api->readiness);
     if (r < 0) {
         log_error("Execution %s: cannot render the answer: %s", execution_id, strerror(-r));
         call_fail(call, 500, "An unexpected error occurred");

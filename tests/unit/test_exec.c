@@ -42,7 +42,7 @@ int admission_submit(struct admission *unused, struct execution_job *job, unsign
 
 static struct language_table languages = { .languages = { { .code = "py", .available = true } }, .n_languages = 1 };
 static struct engine engine = { .languages = &languages };
-static struct api api = { .engine = &engine };
+static struct api api = { .engine = &engine, .readiness = READINESS_INIT };
 
 #define GOOD_BODY "{\"lang\":\"py\",\"code\":\"x\"}"
 
@@ -78,9 +78,11 @@ static void finish(struct http_request *request)
 static void test_a_short_run_is_an_ordinary_answer(void **state)
 {
     struct http_request request = { .data = &api, .body = GOOD_BODY };
-    char id_header[64];
+    char id_header[64], reason[READINESS_REASON_SIZE];
+    int64_t age_us;
 
     (void)state;
+    assert_false(readiness_check(&api.readiness, reason, &age_us));
     follow(&request);
     assert_string_equal(admission.job->request.tenant, "tenant");
     assert_int_equal(admission.job->request.received_us, 4711);
@@ -94,6 +96,7 @@ static void test_a_short_run_is_an_ordinary_answer(void **state)
     assert_string_equal(request.header, id_header);
     assert_string_equal(fake_http_text(&request, "session_id"), "the-session");
     assert_int_equal(strlen(fake_http_text(&request, "execution_id")), ID_LENGTH);
+    assert_true(readiness_check(&api.readiness, reason, &age_us));
     finish(&request);
 }
 
