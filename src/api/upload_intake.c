@@ -497,29 +497,50 @@ static void record_fill(struct file_record *record, const struct session *sessio
     record->version = marks->has_version ? marks->version : 0;
 }
 
-int intake_store(struct intake *intake, const char *tenant, struct session *ret_session)
+/* The records of the files without fault, in order; with back set, from records to the files. Returns how many. */
+static size_t records_copy(struct intake *intake, struct file_record *records, bool back)
 {
-    CLEANUP_FREE struct file_record *records = calloc(intake->n_files + 1, sizeof(*records));
-    const struct engine *engine = intake->api->engine;
     size_t n_records = 0;
-    int r;
+
+    for (size_t i = 0; i < intake->n_files; i++) {
+        struct intake_file *file = intake->files[i];
+
+        if (file->fault != INTAKE_FINE)
+            continue;
+        if (back)
+            file->record = records[n_records];
+        else
+            records[n_records] = file->record;
+        n_records++;
+    }
+    return n_records;
+}
+
+/* Stores the records of the files. Returns 0 or a negative errno. */
+static int records_add(struct intake *intake)
+{
+    CLEANUP_FREE struct file_record *records = calloc(intake->n_files + 1, sizeof(struct file_record));
+    size_t n_records;
+    int r = 0;
 
     if (!records)
         return -ENOMEM;
-    r = session_create(engine->kv, tenant, intake->marks.entity_id, NULL, engine->session_ttl_ms, ret_session);
+    n_records = records_copy(intake, records, false);
+    if (n_records)
+        r = file_add(intake->api->engine->kv, records, n_records);
+    if (r == 0)
+        records_copy(intake, records, true);
+    return r;
+}
+
+int intake_store(struct intake *intake, const char *tenant, struct session *ret_session)
+{
+    const struct engine *engine = intake->api->engine;
+    int r = session_create(engine->kv, tenant, intake->marks.entity_id, NULL, engine->session_ttl_ms, ret_session);
+
     if (r < 0)
         return r;
     for (size_t i = 0; i < intake->n_files; i++)
-        if (intake->files[i]->fault == INTAKE_FINE) {
-            record_fill(&intake->files[i]->record, ret_session, &intake->marks);
-            records[n_records++] = intake->files[i]->record;
-        }
-    r = n_records ? file_add(engine->kv, records, n_records) : 0;
-    if (r < 0)
-        return r;
-    n_records = 0;
-    for (size_t i = 0; i < intake->n_files; i++)
-        if (intake->files[i]->fault == INTAKE_FINE)
-            intake->files[i]->record = records[n_records++];
-    return 0;
+        record_fill(&intake->files[i]->record, ret_session, &intake->marks);
+    return records_add(intake);
 }
