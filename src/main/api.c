@@ -23,6 +23,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "engine/workdir.h"
 #include "main/api_house.h"
 #include "main/api_http.h"
 #include "main/api_log.h"
@@ -46,6 +47,7 @@ struct process {
     struct language_table languages;
     struct engine engine;
     struct admission *admission;
+    struct filename_rules filename_rules;
     struct api api;
     bool api_ready;
     struct api_http http;
@@ -135,7 +137,10 @@ static int step_data(struct process *p)
 
     if (r == DATA_DIR_E_REFUSED)
         return -EBUSY;
-    return r < 0 ? r : data_dir_open_work(p->data_fd, &p->work_fd);
+    if (r < 0)
+        return r;
+    p->work_fd = openat(p->data_fd, DATA_DIR_WORK, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return p->work_fd < 0 ? error_from_errno() : workdir_clean(p->work_fd);
 }
 
 static int step_stores(struct process *p)
@@ -189,8 +194,14 @@ static int step_engine(struct process *p)
 static int step_api(struct process *p)
 {
     const struct config *config = &p->handover.config;
-    int r;
+    int r = filename_rules_init(&p->filename_rules, config->allowed_file_extensions, config->blocked_file_patterns,
+                                p->reason, sizeof(p->reason));
 
+    if (r != 0)
+        return r < 0 ? r : -EINVAL;
+    p->filename_rules.strict = config->filename_strict;
+    p->filename_rules.max_segment_characters = (unsigned)config->max_filename_length;
+    p->api.filename_rules = &p->filename_rules;
     p->api.engine = &p->engine;
     p->api.admission = p->admission;
     p->api.max_file_bytes = config->max_file_size_mb << 20;
@@ -310,6 +321,7 @@ static void stop(struct process *p)
     if (p->admission)
         p->admission = admission_free(p->admission);
     api_http_deinit(&p->http);
+    filename_rules_deinit(&p->filename_rules);
     language_table_deinit(&p->languages);
     p->blobs = blob_store_free(p->blobs);
     p->kv = kv_free(p->kv);

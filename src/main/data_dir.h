@@ -24,7 +24,3 @@ int data_dir_prepare(const char *path, uid_t owner, char *reason, size_t reason_
 /* Opens the directory and locks it against other servers, waiting up to wait_ms for one that is ending. The lock lives
  * as long as *ret_fd, which the caller owns. Returns 0, DATA_DIR_E_REFUSED or a negative errno. */
 int data_dir_lock(const char *path, int wait_ms, int *ret_fd, char *reason, size_t reason_size);
-
-/* Empties DATA_DIR/work of what a server that was killed left there. dir_fd: DATA_DIR. Returns 0 and the descriptor of
- * work, which the caller owns, or a negative errno. */
-int data_dir_open_work(int dir_fd, int *ret_work_fd);
