@@ -54,7 +54,9 @@ int blob_open(struct blob_store *store, const char *key, int *ret_fd, int64_t *r
  * negative errno. */
 int blob_link(struct blob_store *store, const char *key, int dir_fd, const char *name);
 
-/* Deletes a blob; one that is absent is no error. Returns 0 or a negative errno. */
+/* Deletes a blob; one that is absent is no error. One whose contents were committed again in the last minutes stays,
+ * since a record of it may be on its way; whoever deletes the unreferenced must come again. Returns 0 or a negative
+ * errno. */
 int blob_delete(struct blob_store *store, const char *key);
 
 /* Calls visit for every blob older than age_ms (by its time stamp). visit returns 0 to go on. Returns 0 or a negative
