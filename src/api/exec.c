@@ -71,11 +71,11 @@ static void call_done(struct call *call, const struct execution_job *job)
     call_end(call, execution_id, 200, text, length);
 }
 
+/* The engine has logged it. */
 static void call_fault(struct call *call, const struct execution_job *job)
 {
     char text[sizeof(job->error) + 64];
 
-    log_error("Execution %s failed: %s", job->request.execution_id, job->error);
     snprintf(text, sizeof(text), "Unexpected error during code execution: %s", job->error);
     call_fail(call, 503, text);
 }
