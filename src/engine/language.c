@@ -15,8 +15,9 @@
 #include "base/error.h"
 #include "engine/language_file.h"
 
-#define SOURCE_LINE_BYTES_MAX 512 /* of a line that is looked at for a class name: bounds what a hostile source costs  \
-                                   */
+#define SOURCE_LINE_BYTES_MAX                                                                                          \
+    512 /* of a line that is looked at for a class name: bounds what a hostile source costs                            \
+         */
 
 static void free_texts(char **texts)
 {

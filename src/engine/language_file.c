@@ -382,7 +382,11 @@ static int read_object(const struct language_report *report, json_t *root, struc
 
     if (!json_is_object(root))
         return language_refuse(report, "", "must hold one object");
-    json_object_foreach(root, key, value) if (!is_field(key)) return language_refuse(report, key, "is no known field");
+    json_object_foreach(root, key, value)
+    {
+        if (!is_field(key))
+            return language_refuse(report, key, "is no known field");
+    }
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
         int r = 0;
 
@@ -397,11 +401,22 @@ static int read_object(const struct language_report *report, json_t *root, struc
     return 0;
 }
 
-static int parse_file(const struct language_report *report, int directory_fd, json_t **ret_root)
+int language_file_parse(const struct language_report *report, const char *text, size_t length,
+                        struct language *language)
+{
+    CLEANUP_JSON json_t *root = NULL;
+    json_error_t where;
+
+    root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &where);
+    if (!root)
+        return language_refuse(report, "", "line %d: %s", where.line, where.text);
+    return read_object(report, root, language);
+}
+
+int language_file_read(const struct language_report *report, int directory_fd, struct language *language)
 {
     CLEANUP_CLOSE int fd = openat(directory_fd, report->file, O_RDONLY | O_CLOEXEC);
     CLEANUP_FREE char *text = malloc(FILE_BYTES_MAX + 1);
-    json_error_t where;
     ssize_t length;
 
     if (fd < 0)
@@ -413,14 +428,5 @@ static int parse_file(const struct language_report *report, int directory_fd, js
         return (int)length;
     if (length > FILE_BYTES_MAX)
         return language_refuse(report, "", "is larger than %d bytes", FILE_BYTES_MAX);
-    *ret_root = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES, &where);
-    return *ret_root ? 0 : language_refuse(report, "", "line %d: %s", where.line, where.text);
-}
-
-int language_file_read(const struct language_report *report, int directory_fd, struct language *language)
-{
-    CLEANUP_JSON json_t *root = NULL;
-    int r = parse_file(report, directory_fd, &root);
-
-    return r < 0 ? r : read_object(report, root, language);
+    return language_file_parse(report, text, (size_t)length, language);
 }

@@ -20,9 +20,13 @@ struct language_report {
 int language_refuse(const struct language_report *report, const char *field, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Fills a zeroed language from report->file below directory_fd; available, version and reason are left alone. Returns
- * 0, -EINVAL with the complaint written, or another negative errno with nothing written. The language may be half
- * filled after a failure and is freed as usual. */
+/* Fills a zeroed language from the text of a file; available, version and reason are left alone. Returns 0, -EINVAL
+ * with the complaint written, or another negative errno with nothing written. The language may be half filled after a
+ * failure and is freed as usual. */
+int language_file_parse(const struct language_report *report, const char *text, size_t length,
+                        struct language *language);
+
+/* The same for report->file below directory_fd, which is refused above a size that no such file needs. */
 int language_file_read(const struct language_report *report, int directory_fd, struct language *language);
 
 /* Length of the "{word}" at text, or 0 if there is none: other braces are ordinary text. */
