@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/title.h"
 #include "cell/credentials.h"
 #include "cell/init.h"
 #include "cell/mount_api.h"
@@ -258,6 +259,8 @@ _Noreturn static void be_init(const struct cell_options *options, const struct c
     char name[CELL_STEP_NAME_SIZE];
     int r = 0;
 
+    prctl(PR_SET_NAME, "init");
+    title_set("init");
     /* The keeper holds 3 and 4 for itself (cell.h), so nothing that is needed here is overwritten. */
     if (control_fd != CONTROL_FD && dup3(control_fd, CONTROL_FD, O_CLOEXEC) < 0)
         _exit(1);

@@ -81,7 +81,8 @@ static int verify(void)
     for (int i = 0; i < 2; i++)
         if (data[i].effective || data[i].permitted || data[i].inheritable)
             return -EPERM;
-    if (prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN) != 0 || prctl(PR_GET_NO_NEW_PRIVS) != 1 || prctl(PR_GET_DUMPABLE) != 0)
+    if (prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN) != 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 ||
+        prctl(PR_GET_DUMPABLE) != 0)
         return -EPERM;
     return 0;
 }

@@ -38,19 +38,22 @@ int mount_attach(int mount_fd, int dir_fd, const char *path)
     return 0;
 }
 
-int mount_clone_idmapped(int dir_fd, int idmap_fd, int *ret_fd)
+int mount_clone(int dir_fd, int *ret_fd)
+{
+    int fd = (int)syscall(SYS_open_tree, dir_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+
+    if (fd < 0)
+        return error_from_errno();
+    *ret_fd = fd;
+    return 0;
+}
+
+int mount_map_ids(int mount_fd, int idmap_fd)
 {
     struct mount_attr attr = {
         .attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
         .userns_fd = (unsigned)idmap_fd,
     };
-    CLEANUP_CLOSE int tree =
-        (int)syscall(SYS_open_tree, dir_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 
-    if (tree < 0)
-        return error_from_errno();
-    if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
-        return error_from_errno();
-    *ret_fd = TAKE_FD(tree);
-    return 0;
+    return syscall(SYS_mount_setattr, mount_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ? error_from_errno() : 0;
 }

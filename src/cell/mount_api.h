@@ -21,7 +21,10 @@ int mount_new(const char *type, const struct mount_option *options, size_t n_opt
  */
 int mount_attach(int mount_fd, int dir_fd, const char *path);
 
-/* Makes a detached, read-only copy of a mount on which files of owner (user and group) appear as the mapping of
- * idmap_fd, a descriptor of a user namespace, says. Needs Linux 5.12; as an overlay layer 5.19. Returns 0 and the
- * descriptor, which the caller owns, or a negative errno. */
-int mount_clone_idmapped(int dir_fd, int idmap_fd, int *ret_fd);
+/* Makes a detached copy of the mount that shows the directory dir_fd, which must be in the caller's mount namespace.
+ * Returns 0 and the descriptor, which the caller owns, or a negative errno. */
+int mount_clone(int dir_fd, int *ret_fd);
+
+/* Makes a detached mount read-only, and its files appear as the mapping of idmap_fd, a descriptor of a user namespace,
+ * says. Needs Linux 5.12; as an overlay layer 5.19. Returns 0 or a negative errno. */
+int mount_map_ids(int mount_fd, int idmap_fd);

@@ -65,11 +65,23 @@ static const struct {
     const char *path;
     mode_t mode;
 } directories[] = {
-    { "dev", 0755 },       { "dev/shm", 0755 },      { "etc", 0755 },
-    { "etc/ssl", 0755 },   { "mnt", 0755 },          { "mnt/data", 0755 },
-    { "opt", 0755 },       { "opt/codecell", 0755 }, { "opt/codecell/guest", 0755 },
-    { "proc", 0755 },      { "run", 0755 },          { "run/build", 0755 },
-    { "run/empty", 0555 }, { "tmp", 0755 },          { "usr", 0755 },
+    { "dev", 0755 },
+    { "dev/shm", 0755 },
+    { "etc", 0755 },
+    { "etc/ssl", 0755 },
+    { "mnt", 0755 },
+    { "mnt/data", 0755 },
+    { "opt", 0755 },
+    { "opt/codecell", 0755 },
+    { "proc", 0755 },
+    { "run", 0755 },
+    { "run/build", 0755 },
+    { "run/empty", 0555 },
+    { "run/layers", 0700 },
+    { "run/layers/lower", 0700 },
+    { "run/layers/upper", 0700 },
+    { "tmp", 0755 },
+    { "usr", 0755 },
     { "var", 0755 },
 };
 
@@ -205,10 +217,10 @@ static int copy_file(int from_dir, int to_dir, const char *name, mode_t mode)
 
 static int copy_entry(int from_dir, int to_dir, const char *name, int depth);
 
-static int copy_directory(int from_dir, int to_dir, const char *name, int depth)
+static int copy_directory(int from_dir, const char *from_name, int to_dir, const char *name, int depth)
 {
     CLEANUP_CLOSE int to = -1;
-    int from = openat(from_dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    int from = openat(from_dir, from_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     DIR *dir = from < 0 ? NULL : fdopendir(from);
     struct dirent *entry;
     int r = 0;
@@ -249,7 +261,7 @@ static int copy_entry(int from_dir, int to_dir, const char *name, int depth)
         return copy_file(from_dir, to_dir, name, st.st_mode);
     if (S_ISLNK(st.st_mode))
         return copy_link(from_dir, to_dir, name);
-    return S_ISDIR(st.st_mode) ? copy_directory(from_dir, to_dir, name, depth) : 0;
+    return S_ISDIR(st.st_mode) ? copy_directory(from_dir, name, to_dir, name, depth) : 0;
 }
 
 static int copy_etc(struct build *build)
@@ -308,9 +320,15 @@ static int write_etc(struct build *build)
     return r;
 }
 
-static int bind_guest(struct build *build)
+/* Copied, so that no mount of a cell names a path of the host. */
+static int copy_guest(struct build *build)
 {
-    return bind_read_only(AT_FDCWD, build->options->guest_dir, build->target_fd, "opt/codecell/guest");
+    CLEANUP_CLOSE int from = open(build->options->guest_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CLEANUP_CLOSE int to = openat(build->target_fd, "opt/codecell", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (from < 0 || to < 0)
+        return error_from_errno();
+    return copy_directory(from, ".", to, "guest", 0);
 }
 
 static int seal_root(struct build *build)
@@ -329,7 +347,7 @@ static const struct {
     { "root tmpfs", make_root },    { "directories", make_directories },
     { "devices", make_devices },    { "runtimes", bind_runtimes },
     { "etc copies", copy_etc },     { "etc files", write_etc },
-    { "guest agents", bind_guest }, { "seal", seal_root },
+    { "guest agents", copy_guest }, { "seal", seal_root },
 };
 
 int rootfs_build(const struct rootfs_options *options, char *step, size_t step_size)

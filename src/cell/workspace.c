@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -20,9 +21,12 @@
 #include "cell/mount_api.h"
 
 #define WORKSPACE_INODES_MAX "131072"
-#define HARVEST_DEPTH_MAX    32
-#define HARVEST_PATH_MAX     1024
-#define HARVEST_VISITS_MAX   200000
+#define LAYER_LOWER          "/run/layers/lower" /* in the keepers' root file system, rootfs.c */
+#define LAYER_UPPER          "/run/layers/upper"
+
+#define HARVEST_DEPTH_MAX  32
+#define HARVEST_PATH_MAX   1024
+#define HARVEST_VISITS_MAX 200000
 
 static int make_tmpfs(uint64_t disk_bytes, int *ret_fd)
 {
@@ -50,26 +54,43 @@ static int make_layer(int tmpfs_fd, const char *name, uid_t uid, int *ret_fd)
 /* No redirects, no metadata-only copies, no index: each of them makes the upper layer's contents depend on extended
  * attributes that the harvest would have to interpret. Then a changed file is a whole file, and a moved directory is
  * copied. */
+static int mount_overlay(int *ret_fd)
+{
+    static const struct mount_option options[] = {
+        { "lowerdir", LAYER_LOWER },
+        { "upperdir", LAYER_UPPER "/upper" },
+        { "workdir", LAYER_UPPER "/work" },
+        { "redirect_dir", "off" },
+        { "metacopy", "off" },
+        { "index", "off" },
+        { "xino", "off" },
+    };
+
+    return mount_new("overlay", options, ARRAY_SIZE(options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, ret_fd);
+}
+
+/* Before Linux 6.15 the layers of an overlay must be attached somewhere in the caller's mount namespace. They are for a
+ * moment; the overlay holds them itself afterwards. No cell is cloned meanwhile. */
 static int make_overlay(struct workspace *w, int lower_fd, int idmap_fd, uid_t uid)
 {
-    CLEANUP_CLOSE int lower = -1, work = -1;
-    char lower_path[64], upper_path[64], work_path[64];
-    struct mount_option options[] = {
-        { "lowerdir", lower_path }, { "upperdir", upper_path }, { "workdir", work_path }, { "redirect_dir", "off" },
-        { "metacopy", "off" },      { "index", "off" },         { "xino", "off" },
-    };
-    int r = mount_clone_idmapped(lower_fd, idmap_fd, &lower);
+    CLEANUP_CLOSE int work = -1;
+    int r = mount_map_ids(lower_fd, idmap_fd);
 
     if (r == 0)
         r = make_layer(w->tmpfs_fd, "upper", uid, &w->upper_fd);
     if (r == 0)
         r = make_layer(w->tmpfs_fd, "work", uid, &work);
+    if (r == 0)
+        r = mount_attach(lower_fd, AT_FDCWD, LAYER_LOWER);
     if (r < 0)
         return r;
-    snprintf(lower_path, sizeof(lower_path), "/proc/self/fd/%d", lower);
-    snprintf(upper_path, sizeof(upper_path), "/proc/self/fd/%d", w->upper_fd);
-    snprintf(work_path, sizeof(work_path), "/proc/self/fd/%d", work);
-    return mount_new("overlay", options, ARRAY_SIZE(options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &w->mount_fd);
+    r = mount_attach(w->tmpfs_fd, AT_FDCWD, LAYER_UPPER);
+    if (r == 0) {
+        r = mount_overlay(&w->mount_fd);
+        umount2(LAYER_UPPER, MNT_DETACH);
+    }
+    umount2(LAYER_LOWER, MNT_DETACH);
+    return r;
 }
 
 int workspace_new(int lower_fd, int idmap_fd, uid_t uid, uint64_t disk_bytes, struct workspace *ret_workspace)
@@ -186,7 +207,8 @@ static int visit(struct walk *walk, int dir_fd, const char *name, size_t path_le
         return visit_file(walk, dir_fd, name);
     if (S_ISDIR(st.st_mode))
         return visit_directory(walk, dir_fd, name, path_length, depth);
-    /* A deletion is a character device 0:0; a link, socket or FIFO hides what the lower layer has of that name just as well. */
+    /* A deletion is a character device 0:0; a link, socket or FIFO hides what the lower layer has of that name just as
+     * well. */
     return walk->has_lower ? report(walk, HARVEST_WHITEOUT, -1, 0) : 0;
 }
 

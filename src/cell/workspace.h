@@ -19,8 +19,9 @@ struct workspace {
 
 #define WORKSPACE_INIT ((struct workspace){ -1, -1, -1, false })
 
-/* Makes the mounts, detached. lower_fd: the input directory, or -1; idmap_fd: see namespaces_idmap(). Files belong to
- * uid, which is the slot's on the host. Returns 0 or a negative errno. */
+/* Makes the mounts, detached. lower_fd: a detached mount of the input directory (mount_clone()), used up by this call,
+ * or -1; idmap_fd: see namespaces_idmap(). Files belong to uid, the slot's on the host. The layers pass through
+ * /run/layers of the caller's mount namespace. Returns 0 or a negative errno. */
 int workspace_new(int lower_fd, int idmap_fd, uid_t uid, uint64_t disk_bytes, struct workspace *ret_workspace);
 void workspace_deinit(struct workspace *workspace);
 

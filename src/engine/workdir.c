@@ -12,11 +12,19 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
+/* The mode is what programs see, whatever the server's own umask. */
+static int make_directory(int parent_fd, const char *name)
+{
+    if (mkdirat(parent_fd, name, 0755) < 0)
+        return -1;
+    return fchmodat(parent_fd, name, 0755, 0);
+}
+
 static int ensure_made(struct workdir *workdir, const char *name)
 {
     if (workdir->fd >= 0)
         return 0;
-    if (mkdirat(workdir->parent_fd, name, 0755) < 0)
+    if (make_directory(workdir->parent_fd, name) < 0)
         return error_from_errno();
     snprintf(workdir->name, sizeof(workdir->name), "%s", name);
     workdir->fd = openat(workdir->parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -39,7 +47,7 @@ static int open_parent(const struct workdir *workdir, const char *path, int *ret
             return -ENAMETOOLONG;
         memcpy(segment, path, (size_t)(slash - path));
         segment[slash - path] = '\0';
-        if (mkdirat(fd, segment, 0755) < 0 && errno != EEXIST)
+        if (make_directory(fd, segment) < 0 && errno != EEXIST)
             return error_from_errno();
         next = openat(fd, segment, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         if (next < 0)

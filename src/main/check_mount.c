@@ -144,7 +144,9 @@ static int try_idmapped(const void *argument)
         return error_from_errno();
     r = namespaces_idmap(proc_fd, 0, try->uid, &idmap_fd);
     if (r == 0)
-        r = mount_clone_idmapped(dir_fd, idmap_fd, &lower_fd);
+        r = mount_clone(dir_fd, &lower_fd);
+    if (r == 0)
+        r = mount_map_ids(lower_fd, idmap_fd);
     if (r == 0)
         r = make_scratch();
     if (r == 0)

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/title.h"
 #include "warden/options.h"
 #include "warden/warden.h"
 
@@ -22,5 +23,7 @@ int main(int argc, char **argv)
         .fd = STDOUT_FILENO,
         .process = "warden",
     });
+    title_init(argc, argv);
+    title_set("codecell-warden");
     return warden_run(&options);
 }

@@ -54,8 +54,8 @@ static int set(const struct option_row *row, const char *text, struct warden_opt
     char *end;
 
     if (row->type == TEXT) {
-        *(const char **)place = text;
-        return 0;
+        *(const char **)place = strdup(text);
+        return *(const char **)place ? 0 : -ENOMEM;
     }
     if (row->type == LEVEL)
         return parse_level(text, place);

@@ -22,5 +22,6 @@ struct warden_options {
     uint64_t slots, api_uid, uid_base, sandbox_uid, mask_host_info, tmp_mb, log_level, config_fd;
 };
 
-/* Fills options from argv (strings borrowed). Returns 0, or -EINVAL with one sentence in error. */
+/* Fills options from argv; strings are copied, for the life of the process, because argv is overwritten by process
+ * titles. Returns 0, or -EINVAL with one sentence in error. */
 int warden_options_parse(struct warden_options *options, int argc, char **argv, char *error, size_t error_size);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -11,7 +10,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -19,6 +17,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/title.h"
 #include "cell/cell.h"
 #include "cell/namespaces.h"
 #include "cell/rootfs.h"
@@ -27,8 +26,8 @@
 #include "wire/packet.h"
 
 /* Numbers that stay taken in a keeper, so that a cell's init can have them (cell.h). */
-#define SOCKET_FD   3
-#define WORK_DIR_FD 4
+#define SOCKET_FD 3
+#define SPARE_FD  4
 
 #define ARM_TIMEOUT_MS   10000
 #define EMPTY_TIMEOUT_MS 5000
@@ -54,7 +53,8 @@ struct slot {
 /* One execution. */
 struct run {
     struct wire_run request;
-    int fds[WIRE_FDS_MAX]; /* of enum wire_run_fd */
+    int fds[WIRE_RUN_FDS];
+    int lower_fd; /* detached mount of the input directory; -1 = no inputs */
     struct workspace workspace;
     bool was_armed;
     int64_t received_us, started_us, ended_us; /* 0 = not yet */
@@ -168,20 +168,6 @@ static void discard_cell(struct slot *slot)
     slot->armed = false;
 }
 
-static int open_lower(const struct run *run, int *ret_fd)
-{
-    struct open_how how = {
-        .flags = O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW,
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
-    };
-
-    *ret_fd = -1;
-    if (run->request.workspace[0] == '\0')
-        return 0;
-    *ret_fd = (int)syscall(SYS_openat2, WORK_DIR_FD, run->request.workspace, &how, sizeof(how));
-    return *ret_fd < 0 ? error_from_errno() : 0;
-}
-
 /* tmpfs is charged to the cell's memory. A layer as large as the whole limit could never be filled: the kernel would
  * kill the program for memory first, and the caller would be told the wrong reason. */
 static uint64_t disk_bytes(const struct wire_run *request)
@@ -193,10 +179,7 @@ static uint64_t disk_bytes(const struct wire_run *request)
 
 static int make_workspace(struct slot *slot, struct run *run)
 {
-    CLEANUP_CLOSE int lower_fd = -1;
-    int r = open_lower(run, &lower_fd);
-
-    return r ? r : workspace_new(lower_fd, slot->idmap_fd, slot->uid, disk_bytes(&run->request), &run->workspace);
+    return workspace_new(run->lower_fd, slot->idmap_fd, slot->uid, disk_bytes(&run->request), &run->workspace);
 }
 
 static int set_limits(struct slot *slot, struct run *run)
@@ -411,6 +394,13 @@ static void harvest(struct run *run)
     (void)wire_send(run->fds[WIRE_RUN_CHANNEL], &done, NULL);
 }
 
+static void close_run_fds(struct run *run)
+{
+    for (int i = 0; i < WIRE_RUN_FDS; i++)
+        cleanup_close_fd(&run->fds[i]);
+    cleanup_close_fd(&run->lower_fd);
+}
+
 static void finish(struct slot *slot, struct run *run)
 {
     make_room(slot);
@@ -420,7 +410,7 @@ static void finish(struct slot *slot, struct run *run)
         harvest(run);
     workspace_deinit(&run->workspace);
     cell_close(&slot->cell);
-    wire_close_fds(run->fds);
+    close_run_fds(run);
 }
 
 /* A reader that stops reading must not hold the slot for ever. */
@@ -469,28 +459,38 @@ static int renew(struct slot *slot)
     return r;
 }
 
+static int receive_run(struct slot *slot, struct run *run)
+{
+    int fds[PACKET_FDS_MAX];
+    size_t n_fds;
+    ssize_t n = packet_receive(SOCKET_FD, &run->request, sizeof(run->request), 0, fds, &n_fds);
+
+    if (n == 0)
+        return -EPIPE;
+    if (n < 0)
+        return (int)n;
+    if (n != sizeof(run->request) || n_fds < WIRE_RUN_FDS || n_fds > SLOT_RUN_FDS_MAX)
+        return -EPROTO;
+    memcpy(run->fds, fds, sizeof(run->fds));
+    run->lower_fd = n_fds == SLOT_RUN_FDS_MAX ? fds[WIRE_RUN_FDS] : -1;
+    run->received_us = clock_monotonic_us();
+    run->was_armed = slot->armed;
+    return 0;
+}
+
 /* Waits for the next program. The armed cell may die meanwhile (somebody killed it from outside); then another is
  * armed. */
 static int next_run(struct slot *slot, struct run *run)
 {
-    union wire_message message;
     struct pollfd polls[] = { { .fd = SOCKET_FD, .events = POLLIN }, { .fd = slot->cell.pid_fd, .events = POLLIN } };
-    int r;
 
     while (poll(polls, ARRAY_SIZE(polls), -1) < 0)
         if (errno != EINTR)
             return error_from_errno();
-    if (!polls[0].revents) {
-        discard_cell(slot);
-        return arm(slot) < 0 ? -ECHILD : -EAGAIN;
-    }
-    r = wire_receive(SOCKET_FD, WIRE_FROM_API, 0, &message, run->fds);
-    if (r != 0)
-        return r < 0 ? r : -EPIPE;
-    run->request = message.run;
-    run->received_us = clock_monotonic_us();
-    run->was_armed = slot->armed;
-    return 0;
+    if (polls[0].revents)
+        return receive_run(slot, run);
+    discard_cell(slot);
+    return arm(slot) < 0 ? -ECHILD : -EAGAIN;
 }
 
 static int keep(struct slot *slot)
@@ -517,17 +517,16 @@ static int keep(struct slot *slot)
     return r;
 }
 
-static void take_numbers(const struct slot_context *context, int socket_fd)
+static void take_numbers(int socket_fd)
 {
-    int work_copy = fcntl(context->work_dir_fd, F_DUPFD_CLOEXEC, 16);
-    int socket_copy = fcntl(socket_fd, F_DUPFD_CLOEXEC, 16);
+    int copy = fcntl(socket_fd, F_DUPFD_CLOEXEC, 16);
 
-    dup3(socket_copy, SOCKET_FD, O_CLOEXEC);
-    dup3(work_copy, WORK_DIR_FD, O_CLOEXEC);
-    fd_close_others((const int[]){ SOCKET_FD, WORK_DIR_FD }, 2);
+    dup3(copy, SOCKET_FD, O_CLOEXEC);
+    dup3(copy, SPARE_FD, O_CLOEXEC);
+    fd_close_others((const int[]){ SOCKET_FD, SPARE_FD }, 2);
 }
 
-void slot_keep(const struct slot_context *context, unsigned index, int socket_fd)
+_Noreturn void slot_keep(const struct slot_context *context, unsigned index, int socket_fd)
 {
     struct slot slot = {
         .context = context,
@@ -546,9 +545,10 @@ void slot_keep(const struct slot_context *context, unsigned index, int socket_fd
     if (getppid() != warden)
         _exit(1);
     prctl(PR_SET_NAME, "codecell-slot");
+    title_set("codecell-slot");
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    take_numbers(context, socket_fd);
+    take_numbers(socket_fd);
     r = keep(&slot);
     if (r < 0 && r != -EPIPE && r != -ECONNRESET)
         log_error("slot %u: keeper ends: %s", index, strerror(-r));

@@ -14,6 +14,7 @@
 #include "cell/cgroup.h"
 #include "cell/seccomp.h"
 #include "warden/options.h"
+#include "wire/message.h"
 
 /* What all slots share; made by the warden before the first fork. */
 struct slot_context {
@@ -21,12 +22,15 @@ struct slot_context {
     const struct cgroup_layout *cgroups;
     const struct seccomp_filter *filter;
     const char *root_dir; /* where rootfs_build() built */
-    int work_dir_fd;      /* DATA_DIR/work */
 };
+
+/* What the warden passes on to a keeper: struct wire_run with the descriptors of enum wire_run_fd and, if the run has
+ * inputs, one more: a detached mount of its input directory. A keeper cannot reach that directory itself. */
+#define SLOT_RUN_FDS_MAX (WIRE_RUN_FDS + 1)
 
 /* What a keeper says to the warden: this byte string, each time it has an armed cell. */
 #define SLOT_READY "ready"
 
-/* The keeper's whole life. socket_fd receives WIRE_RUN and sends SLOT_READY; its end of file ends the keeper. Never
+/* The keeper's whole life. socket_fd receives runs and sends SLOT_READY; its end of file ends the keeper. Never
  * returns. */
 _Noreturn void slot_keep(const struct slot_context *context, unsigned index, int socket_fd);

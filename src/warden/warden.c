@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -16,6 +17,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +26,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "cell/cgroup.h"
+#include "cell/mount_api.h"
 #include "cell/rootfs.h"
 #include "cell/seccomp.h"
 #include "warden/api_process.h"
@@ -68,6 +71,7 @@ struct warden {
     struct waiting_run *waiting_ring;
     unsigned waiting_head, waiting_count;
     int epoll_fd, signal_fd;
+    int work_dir_fd; /* DATA_DIR/work */
     bool greeted, stopping, finished;
     int status;
 };
@@ -133,8 +137,8 @@ static int open_work_dir(struct warden *w)
     char path[PATH_MAX];
 
     snprintf(path, sizeof(path), "%s/work", w->options->data_dir);
-    w->context.work_dir_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    return w->context.work_dir_fd < 0 ? error_from_errno() : 0;
+    w->work_dir_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return w->work_dir_fd < 0 ? error_from_errno() : 0;
 }
 
 static int make_loop(struct warden *w)
@@ -251,24 +255,58 @@ static void refuse(int fds[static WIRE_FDS_MAX], int error)
     wire_close_fds(fds);
 }
 
+/* A detached mount of an input directory. The name was checked by wire_check(); the directory is the api's, which can
+ * do no more with this than show a cell what the api may read itself. */
+static int clone_inputs(struct warden *w, const char *name, int *ret_fd)
+{
+    struct open_how how = {
+        .flags = O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+    };
+    CLEANUP_CLOSE int fd = (int)syscall(SYS_openat2, w->work_dir_fd, name, &how, sizeof(how));
+
+    return fd < 0 ? error_from_errno() : mount_clone(fd, ret_fd);
+}
+
+/* Passes a run on. Returns 0, 1 if it cannot be run at all (and has been refused), or a negative errno if the keeper is
+ * gone. */
+static int pass_on(struct warden *w, struct keeper *keeper, struct waiting_run *run)
+{
+    CLEANUP_CLOSE int inputs_fd = -1;
+    bool has_inputs = run->request.workspace[0] != '\0';
+    int fds[SLOT_RUN_FDS_MAX], r = 0;
+
+    if (has_inputs)
+        r = clone_inputs(w, run->request.workspace, &inputs_fd);
+    if (r < 0) {
+        refuse(run->fds, -r);
+        return 1;
+    }
+    memcpy(fds, run->fds, WIRE_RUN_FDS * sizeof(int));
+    fds[WIRE_RUN_FDS] = inputs_fd;
+    r = packet_send(keeper->socket_fd, &run->request, sizeof(run->request), fds, WIRE_RUN_FDS + has_inputs);
+    if (r == 0)
+        wire_close_fds(run->fds);
+    return r;
+}
+
 /* Gives waiting executions to ready slots. A keeper that is gone loses its turn; its death is handled when it is
  * reaped. */
 static void dispatch(struct warden *w)
 {
     while (w->ready_count > 0 && w->waiting_count > 0) {
-        struct waiting_run *run = &w->waiting_ring[w->waiting_head];
         struct keeper *keeper = &w->keepers[w->ready_ring[w->ready_head]];
+        int r = keeper->ready ? pass_on(w, keeper, &w->waiting_ring[w->waiting_head]) : -ESRCH;
 
-        w->ready_head = (w->ready_head + 1) % (unsigned)w->options->slots;
-        w->ready_count--;
-        if (!keeper->ready)
-            continue;
-        keeper->ready = false;
-        if (wire_send(keeper->socket_fd, &run->request, run->fds) != 0)
-            continue;
-        wire_close_fds(run->fds);
-        w->waiting_head = (w->waiting_head + 1) % (unsigned)w->options->slots;
-        w->waiting_count--;
+        if (r <= 0) {
+            keeper->ready = false;
+            w->ready_head = (w->ready_head + 1) % (unsigned)w->options->slots;
+            w->ready_count--;
+        }
+        if (r >= 0) {
+            w->waiting_head = (w->waiting_head + 1) % (unsigned)w->options->slots;
+            w->waiting_count--;
+        }
     }
 }
 
@@ -467,6 +505,7 @@ int warden_run(const struct warden_options *options)
         .options = options,
         .epoll_fd = -1,
         .signal_fd = -1,
+        .work_dir_fd = -1,
         .api = { .pid = -1, .channel_fd = -1 },
     };
 
@@ -475,7 +514,6 @@ int warden_run(const struct warden_options *options)
         .cgroups = &w.cgroups,
         .filter = &w.filter,
         .root_dir = w.root_dir,
-        .work_dir_fd = -1,
     };
     prctl(PR_SET_NAME, "codecell-warden");
     if (setup(&w) == 0)

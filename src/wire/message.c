@@ -82,13 +82,13 @@ int wire_check(const union wire_message *message, size_t size, size_t n_fds, enu
 
 int wire_send(int socket_fd, const void *message, const int *fds)
 {
-    const union wire_message *m = message;
-    size_t n_fds = wire_table[m->type].fds_max;
+    uint32_t type = *(const uint32_t *)message;
+    size_t n_fds = wire_table[type].fds_max;
     int r;
 
-    if (m->type == WIRE_ENTRY && m->entry.kind != WIRE_ENTRY_FILE)
+    if (type == WIRE_ENTRY && ((const struct wire_entry *)message)->kind != WIRE_ENTRY_FILE)
         n_fds = 0;
-    r = packet_send(socket_fd, message, wire_table[m->type].size, fds, n_fds);
+    r = packet_send(socket_fd, message, wire_table[type].size, fds, n_fds);
     return r == -EPIPE || r == -ECONNRESET ? WIRE_E_CLOSED : r;
 }
 
