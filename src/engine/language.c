@@ -214,7 +214,7 @@ static bool name_from_group(const char *line, const regmatch_t *group, const cha
     for (size_t i = 0; i < length; i++)
         if (ret_name[i] == '/' || (unsigned char)ret_name[i] <= ' ' || ret_name[i] == 0x7f)
             return false;
-    strcpy(ret_name + length, extension);
+    memcpy(ret_name + length, extension, strlen(extension) + 1);
     return true;
 }
 

@@ -416,11 +416,12 @@ int language_file_parse(const struct language_report *report, const char *text, 
 int language_file_read(const struct language_report *report, int directory_fd, struct language *language)
 {
     CLEANUP_CLOSE int fd = openat(directory_fd, report->file, O_RDONLY | O_CLOEXEC);
-    CLEANUP_FREE char *text = malloc(FILE_BYTES_MAX + 1);
+    CLEANUP_FREE char *text = NULL;
     ssize_t length;
 
     if (fd < 0)
         return error_from_errno();
+    text = malloc(FILE_BYTES_MAX + 1);
     if (!text)
         return -ENOMEM;
     length = fd_read_full(fd, text, FILE_BYTES_MAX + 1);

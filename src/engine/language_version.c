@@ -85,8 +85,8 @@ static char *version_in(const char *text)
 static void probe_version(struct language *language)
 {
     CLEANUP_CLOSE int fd = -1;
-    char text[512];
-    pid_t pid;
+    char text[512] = "";
+    pid_t pid = 0;
 
     if (!language->available || !language->version_argv[0] || language->version)
         return;
