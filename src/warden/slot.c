@@ -44,7 +44,9 @@ struct slot {
     unsigned index;
     uid_t uid; /* the slot's user on the host */
     struct cgroup_slot cgroup;
-    int proc_self_fd; /* /proc/<keeper> of the host */
+    int proc_fd;      /* the host's /proc */
+    int proc_self_fd; /* /proc/<keeper> in it */
+    int mounts_fd;    /* the armed cell's mount namespace, see pin_mounts() */
     int idmap_fd;     /* the api's files as the slot's user's */
     struct cell cell;
     bool armed; /* the cell waits for a program */
@@ -66,13 +68,13 @@ struct run {
 
 static int open_host_proc(struct slot *slot)
 {
-    CLEANUP_CLOSE int proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
     char self[16];
 
+    slot->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
     snprintf(self, sizeof(self), "%d", (int)getpid());
-    if (proc_fd < 0 || (slot->proc_self_fd = openat(proc_fd, self, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+    if (slot->proc_fd < 0 || (slot->proc_self_fd = openat(slot->proc_fd, self, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
         return error_from_errno();
-    return namespaces_idmap(proc_fd, (uid_t)slot->context->options->api_uid, slot->uid, &slot->idmap_fd);
+    return namespaces_idmap(slot->proc_fd, (uid_t)slot->context->options->api_uid, slot->uid, &slot->idmap_fd);
 }
 
 static int enter_cgroup(struct slot *slot)
@@ -133,6 +135,23 @@ static bool fd_readable(int fd, int timeout_ms)
     return poll(&p, 1, timeout_ms) > 0;
 }
 
+/* Taking a mount namespace down waits for the kernel's readers. The last process of a cell would do that before it counts as dead;
+ * held here, the namespace goes after the answer has been sent. */
+static void pin_mounts(struct slot *slot)
+{
+    char path[32];
+
+    snprintf(path, sizeof(path), "%d/ns/mnt", (int)slot->cell.pid);
+    slot->mounts_fd = openat(slot->proc_fd, path, O_RDONLY | O_CLOEXEC);
+}
+
+static void close_cell(struct slot *slot)
+{
+    cell_close(&slot->cell);
+    cleanup_close_fd(&slot->mounts_fd);
+    slot->mounts_fd = -1;
+}
+
 static int arm(struct slot *slot)
 {
     const struct warden_options *o = slot->context->options;
@@ -156,6 +175,7 @@ static int arm(struct slot *slot)
         return -report.error;
     }
     slot->armed = true;
+    pin_mounts(slot);
     return 0;
 }
 
@@ -164,7 +184,7 @@ static void discard_cell(struct slot *slot)
 {
     cell_kill(&slot->cell);
     cell_reap(&slot->cell);
-    cell_close(&slot->cell);
+    close_cell(slot);
     slot->armed = false;
 }
 
@@ -409,7 +429,7 @@ static void finish(struct slot *slot, struct run *run)
     else if (send_ended(slot, run) == 0)
         harvest(run);
     workspace_deinit(&run->workspace);
-    cell_close(&slot->cell);
+    close_cell(slot);
     close_run_fds(run);
 }
 
@@ -533,7 +553,9 @@ _Noreturn void slot_keep(const struct slot_context *context, unsigned index, int
         .index = index,
         .uid = (uid_t)context->options->uid_base + index,
         .cgroup = CGROUP_SLOT_INIT,
+        .proc_fd = -1,
         .proc_self_fd = -1,
+        .mounts_fd = -1,
         .idmap_fd = -1,
         .cell = CELL_INIT,
     };
