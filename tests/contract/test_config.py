@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""http-api.md 13: bad values stop the start with a message that names the variable; unknown ones are ignored."""
+
+import os
+import socket
+import subprocess
+
+import pytest
+
+BAD = [
+    ("API_PORT", "0"), ("API_PORT", "65536"), ("API_PORT", "abc"), ("API_PORT", "80 80"), ("API_PORT", "-1"), ("API_HOST", "not an address"), ("API_DEBUG", "maybe"), ("ENABLE_CORS", "2"),
+    ("MAX_EXECUTION_TIME", "0"), ("MAX_EXECUTION_TIME", "301"), ("MAX_EXECUTION_TIME", "1.5"), ("MAX_MEMORY_MB", "63"), ("MAX_MEMORY_MB", "4097"), ("MAX_OUTPUT_FILES", "0"), ("MAX_OUTPUT_FILES", "51"),
+    ("MAX_FILE_SIZE_MB", "0"), ("MAX_FILE_SIZE_MB", "501"), ("MAX_FILES_PER_SESSION", "1001"), ("MAX_FILENAME_LENGTH", "256"), ("SESSION_TTL_HOURS", "0"), ("SESSION_TTL_HOURS", "169"),
+    ("SESSION_CLEANUP_INTERVAL_MINUTES", "1441"), ("SANDBOX_TMPFS_SIZE_MB", "9"), ("SANDBOX_DISK_MB", "15"), ("MAX_PROCESSES", "15"), ("MAX_CPUS", "0.05"), ("MAX_CPUS", "65"), ("LOG_LEVEL", "LOUD"),
+    ("LOG_FORMAT", "xml"), ("EXECUTION_PROFILE", "other"), ("SANDBOX_UID", "0"), ("SANDBOX_UID", "-5"), ("TRUSTED_PROXIES", "10.0.0.0/33"), ("TRUSTED_PROXIES", "nonsense"), ("API_KEY", "too-short"),
+    ("STATE_TTL_SECONDS", "59"), ("WAN_DNS_SERVERS", "not-an-ip"), ("METRICS_DAILY_RETENTION_DAYS", "29"), ("AUTH_FAILURE_LIMIT", "-1"), ("ENABLE_NETWORK_ISOLATION", "false"), ("REDIS_DB", "16"),
+]
+
+
+@pytest.mark.parametrize("variable,value", BAD, ids=[f"{name}-{i}" for i, (name, _) in enumerate(BAD)])
+def test_bad_values(program, tmp_path, variable, value):
+    """13: the start stops, quickly, and says which variable."""
+    env = {"PATH": os.environ["PATH"], "API_HOST": "127.0.0.1", "API_PORT": "1", "API_KEY": "good-key-0123456789", "DATA_DIR": str(tmp_path / "data"), variable: value}
+    done = subprocess.run([program, "serve"], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=20)
+    assert done.returncode != 0
+    assert variable in done.stdout + done.stderr, done
+    assert "good-key-0123456789" not in done.stdout + done.stderr
+
+
+def test_several_at_once(program, tmp_path):
+    """13: at least the first is named; a person need not guess."""
+    env = {"PATH": os.environ["PATH"], "API_KEY": "good-key-0123456789", "MAX_MEMORY_MB": "1", "LOG_LEVEL": "LOUD", "DATA_DIR": str(tmp_path)}
+    done = subprocess.run([program, "serve"], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=20)
+    assert done.returncode != 0 and ("MAX_MEMORY_MB" in done.stdout + done.stderr or "LOG_LEVEL" in done.stdout + done.stderr)
+
+
+@pytest.mark.parametrize("value", ["true", "false", "1", "0", "yes", "no", "TRUE", "No"])
+def test_booleans(server_with, value):
+    """13: the six spellings, in any case."""
+    server = server_with(ENABLE_CORS=value)
+    with server.client() as client:
+        reply = client.get("/health", headers={"Origin": "http://a.example"})
+        assert (reply.header("access-control-allow-origin") is not None) == (value.lower() in ("true", "1", "yes"))
+
+
+def test_unknown_variables_and_foreign_ones(server_with):
+    """13: unknown variables are ignored, those of other mechanisms accepted."""
+    server = server_with(NO_SUCH_VARIABLE="x", NSJAIL_BINARY="nsjail", SANDBOX_POOL_PY="3", REDIS_HOST="elsewhere", S3_BUCKET="b", REPL_ENABLED="false")
+    with server.client() as client:
+        assert client.exec("echo x", "bash").stdout == "x\n"
+
+
+def test_dotenv(server_with, program, tmp_path):
+    """13: a .env file of the working directory; the process environment wins."""
+    import shutil
+    import tempfile
+    home = tempfile.mkdtemp(prefix="codecell-test-env-")
+    try:
+        with open(os.path.join(home, ".env"), "w") as file:
+            file.write("# comment\nAPI_KEY=dotenv-key-0123456789\nLOG_LEVEL=LOUD\nexport MAX_MEMORY_MB=\"100\"\n")
+        env = {"PATH": os.environ["PATH"], "DATA_DIR": os.path.join(home, "data")}
+        done = subprocess.run([program, "serve"], env=env, cwd=home, capture_output=True, text=True, timeout=20)
+        assert done.returncode != 0 and "LOG_LEVEL" in done.stdout + done.stderr, done
+        done = subprocess.run([program, "config"], env={**env, "LOG_LEVEL": "INFO"}, cwd=home, capture_output=True, text=True, timeout=20)
+        assert done.returncode == 0 and "100" in done.stdout and "dotenv-key-0123456789" not in done.stdout, done
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def test_config_lists_every_variable(program, tmp_path):
+    """13, X7: `codecell config` knows every variable, and shows no secret."""
+    env = {"PATH": os.environ["PATH"], "API_KEY": "very-secret-key-0123456789", "DATA_DIR": str(tmp_path)}
+    done = subprocess.run([program, "config"], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0, done
+    for name in ("API_HOST", "MAX_EXECUTION_TIME", "MAX_OUTPUT_BYTES", "DATA_DIR", "SANDBOX_DISK_MB", "MAX_QUEUED_EXECUTIONS", "ALLOWED_FILE_EXTENSIONS", "TRUSTED_PROXIES"):
+        assert name in done.stdout, name
+    assert "very-secret" not in done.stdout
+
+
+def test_port_in_use(server_with):
+    """13: a port that is taken stops the start and says so."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = server_with(wait=False, API_PORT=str(taken.getsockname()[1]))
+        assert server.wait_exit(15) != 0
+        assert "API_PORT" in server.log() or "in use" in server.log().lower(), server.log()
+
+
+def test_two_servers_on_one_data_directory(server_with):
+    """Storage: a second server on the same directory is refused, the first goes on."""
+    first = server_with()
+    second = server_with(wait=False, data_dir=first.data_dir)
+    assert second.wait_exit(15) != 0
+    assert "DATA_DIR" in second.log() or first.data_dir in second.log(), second.log()
+    with first.client() as client:
+        assert client.exec("echo on", "bash").stdout == "on\n"
+
+
+def test_subcommands(program):
+    """A table of subcommands: an unknown one gets one specific line, help names all."""
+    done = subprocess.run([program, "nonsense"], capture_output=True, text=True, timeout=20)
+    assert done.returncode != 0 and "nonsense" in done.stderr
+    for flag in ("--help", "help"):
+        done = subprocess.run([program, flag], capture_output=True, text=True, timeout=20)
+        if done.returncode == 0:
+            break
+    assert done.returncode == 0 and all(name in done.stdout for name in ("serve", "doctor", "config")), done
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0 and "1.2.0" in done.stdout, done
+
+
+def test_doctor(program):
+    """Issue: one line a check, and exit 0 where the server can run."""
+    done = subprocess.run([program, "doctor"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done
+    assert len(done.stdout.splitlines()) >= 10, done.stdout
