@@ -454,11 +454,11 @@ static void a_damaged_record_is_absent_and_swept(void **state)
 static void a_damaged_session_is_swept_with_its_files(void **state)
 {
     struct fixture *fixture = *state;
-    struct session session = make_session(fixture, NULL, NULL, 5);
+    struct session session = make_session(fixture, NULL, NULL, TTL_MS);
     struct file_record record = add(fixture, session.id, "a", "x");
 
+    expire_session(fixture, session.id);
     overwrite(fixture, record_session(session.id).text, "damaged");
-    usleep(10000);
     assert_int_equal(sweep(fixture), 1);
     assert_false(has_bytes(fixture, &record));
 }
@@ -598,33 +598,106 @@ static void eight_threads_lose_no_alias(void **state)
     free(records);
 }
 
-static void *alias_main(void *context)
-{
-    struct hammer *hammer = context;
-    struct file_record source = only(hammer->fixture, hammer->shared[1].id);
+/* One file, and what two or more threads do to it at the same moment. */
+struct duel {
+    struct fixture *fixture;
+    pthread_barrier_t start;
+    char session_id[ID_SIZE]; /* that gets the alias */
+    struct file_record source;
+    int r;
+};
 
-    hammer->failure = file_alias(hammer->fixture->kv, hammer->shared[0].id, &source);
+static void *duel_alias(void *context)
+{
+    struct duel *duel = context;
+
+    pthread_barrier_wait(&duel->start);
+    if (file_alias(duel->fixture->kv, duel->session_id, &duel->source) != 0)
+        duel->r = 1;
     return NULL;
+}
+
+static void *duel_delete(void *context)
+{
+    struct duel *duel = context;
+
+    pthread_barrier_wait(&duel->start);
+    if (delete (duel->fixture, &duel->source) != 0)
+        duel->r = 2;
+    return NULL;
+}
+
+/* Expires the source's session and sweeps it. */
+static void *duel_sweep(void *context)
+{
+    struct duel *duel = context;
+    unsigned n;
+
+    pthread_barrier_wait(&duel->start);
+    if (session_touch(duel->fixture->kv, duel->source.session_id, -1) != 0 ||
+        file_sweep(duel->fixture->kv, duel->fixture->blobs, 100, &n) != 0)
+        duel->r = 3;
+    return NULL;
+}
+
+static void fight(struct duel *duel, void *(*const *sides)(void *), unsigned n)
+{
+    pthread_t threads[THREADS];
+
+    pthread_barrier_init(&duel->start, NULL, n);
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, sides[i], duel), 0);
+    for (unsigned i = 0; i < n; i++)
+        pthread_join(threads[i], NULL);
+    pthread_barrier_destroy(&duel->start);
+    assert_int_equal(duel->r, 0);
+}
+
+/* Whoever is first: an alias that was made has its bytes. */
+static void no_alias_loses_its_bytes(struct fixture *fixture, void *(*against)(void *))
+{
+    void *(*const sides[])(void *) = { duel_alias, against };
+
+    for (unsigned round = 0; round < 60; round++) {
+        struct session upload = make_session(fixture, NULL, NULL, TTL_MS),
+                       run = make_session(fixture, NULL, NULL, TTL_MS);
+        struct duel duel = { .fixture = fixture, .source = add(fixture, upload.id, "file", "bytes") };
+        struct file_record *records;
+        size_t n;
+
+        memcpy(duel.session_id, run.id, ID_SIZE);
+        fight(&duel, sides, 2);
+        assert_int_equal(file_list(fixture->kv, TENANT, run.id, &records, &n), 0);
+        assert_in_range(n, 0, 1);
+        assert_true(has_bytes(fixture, &duel.source) == (n == 1));
+        free(records);
+    }
+}
+
+static void an_alias_is_made_while_its_source_is_deleted(void **state)
+{
+    no_alias_loses_its_bytes(*state, duel_delete);
+}
+
+static void an_alias_is_made_while_its_source_is_swept(void **state)
+{
+    no_alias_loses_its_bytes(*state, duel_sweep);
 }
 
 static void concurrent_runs_make_one_alias(void **state)
 {
+    void *(*const sides[])(void *) = { duel_alias, duel_alias, duel_alias, duel_alias };
     struct fixture *fixture = *state;
-    struct session sessions[2] = { make_session(fixture, NULL, NULL, TTL_MS),
-                                   make_session(fixture, NULL, NULL, TTL_MS) };
-    struct hammer hammers[THREADS];
-    pthread_t threads[THREADS];
 
-    add(fixture, sessions[1].id, "file", "x");
-    for (unsigned i = 0; i < THREADS; i++) {
-        hammers[i] = (struct hammer){ .fixture = fixture, .shared = sessions };
-        assert_int_equal(pthread_create(&threads[i], NULL, alias_main, &hammers[i]), 0);
+    for (unsigned round = 0; round < 20; round++) {
+        struct session upload = make_session(fixture, NULL, NULL, TTL_MS),
+                       run = make_session(fixture, NULL, NULL, TTL_MS);
+        struct duel duel = { .fixture = fixture, .source = add(fixture, upload.id, "file", "bytes") };
+
+        memcpy(duel.session_id, run.id, ID_SIZE);
+        fight(&duel, sides, 4);
+        assert_int_equal(count(fixture, run.id), 1);
     }
-    for (unsigned i = 0; i < THREADS; i++) {
-        pthread_join(threads[i], NULL);
-        assert_int_equal(hammers[i].failure, 0);
-    }
-    assert_int_equal(count(fixture, sessions[0].id), 1);
 }
 
 static void the_sweep_makes_room_on_a_full_disk(void **state)
@@ -644,13 +717,13 @@ static void the_sweep_makes_room_on_a_full_disk(void **state)
     scratch_limit(&scratch, "size=2m");
     fixture_open(&fixture);
     memset(big, 'b', sizeof(big) - 1);
-    session = make_session(&fixture, NULL, NULL, 300);
+    session = make_session(&fixture, NULL, NULL, 1500);
     record = add(&fixture, session.id, "big", big);
     scratch_fill(scratch_path(&scratch, "ballast"));
     while (r == 0)
         r = session_create(fixture.kv, TENANT, NULL, NULL, TTL_MS, &probe);
     assert_int_equal(r, -ENOSPC);
-    usleep(310000);
+    usleep(1510000);
     assert_int_equal(file_sweep(fixture.kv, fixture.blobs, 100, &n), 0);
     assert_int_equal(n, 1);
     assert_false(has_bytes(&fixture, &record));
@@ -685,6 +758,8 @@ int main(void)
         TEST(lost_bytes_do_not_stop_anything),
         TEST(a_kill_loses_nothing_that_was_answered),
         TEST(eight_threads_lose_no_alias),
+        TEST(an_alias_is_made_while_its_source_is_deleted),
+        TEST(an_alias_is_made_while_its_source_is_swept),
         TEST(concurrent_runs_make_one_alias),
         TEST(the_sweep_makes_room_on_a_full_disk),
     };

@@ -220,6 +220,31 @@ static void a_batch_with_a_bad_name_changes_nothing(void **state)
     kv_free(kv);
 }
 
+/* A trigger from outside makes the second change fail where SQLite leaves the transaction open. */
+static void a_batch_that_fails_midway_changes_nothing(void **state)
+{
+    struct kv *kv = open_kv(*state);
+    struct kv_batch *batch;
+    sqlite3 *db;
+
+    assert_int_equal(sqlite3_open(scratch_path(*state, "kv.db"), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "CREATE TRIGGER poison BEFORE INSERT ON record WHEN NEW.key = 'poison' "
+                                  "BEGIN SELECT RAISE(ABORT, 'no'); END",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    assert_int_equal(kv_batch_new(kv, &batch), 0);
+    kv_batch_put(batch, "before", "1", 1, 0);
+    kv_batch_put(batch, "poison", "1", 1, 0);
+    assert_true(kv_batch_commit(batch) < 0);
+    kv_batch_free(batch);
+    assert_value(kv, "before", NULL);
+    assert_int_equal(put_text(kv, "after", "1"), 0);
+    assert_value(kv, "after", "1");
+    kv_free(kv);
+}
+
 static void an_empty_batch_commits(void **state)
 {
     struct kv *kv = open_kv(*state);
@@ -466,6 +491,7 @@ int main(void)
         TEST(scores_of_microseconds_are_exact),
         TEST(removed_members_are_gone),
         TEST(a_batch_with_a_bad_name_changes_nothing),
+        TEST(a_batch_that_fails_midway_changes_nothing),
         TEST(an_empty_batch_commits),
         TEST(everything_survives_reopening),
         TEST(what_is_no_store_is_refused_in_words),
