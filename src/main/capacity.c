@@ -2,13 +2,13 @@
 #include "main/capacity.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <sched.h>
-#include <stdio.h>
-#include <string.h>
+#include <stdbool.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/fd.h"
+#include "main/number.h"
 
 #define SLOTS_PER_CORE 8
 #define MEMORY_SHARE   0.8 /* the rest is for the server, the page cache and the workspaces in tmpfs */
@@ -16,21 +16,28 @@
 #define SLOTS_MAX      256
 #define CGROUP_ROOT    "/sys/fs/cgroup"
 
-/* A container sees its own cgroup as the root of the hierarchy, which is where these files are then. */
+/* A container sees its own cgroup as the root of the hierarchy, which is where these files are then. "max" is no limit.
+ */
+static bool read_limit(const char *path, uint64_t *ret_first, uint64_t *ret_second)
+{
+    char text[128];
+    const char *at = text;
+
+    if (fd_read_at(AT_FDCWD, path, text, sizeof(text)) <= 0 || !number_take(&at, ret_first) || *ret_first == 0)
+        return false;
+    return !ret_second || (number_take(&at, ret_second) && *ret_second > 0);
+}
+
 static void apply_cgroup_limits(struct capacity *capacity)
 {
     static const char *const memory_files[] = { CGROUP_ROOT "/memory.max",
                                                 CGROUP_ROOT "/memory/memory.limit_in_bytes" };
-    char text[128];
-    int64_t quota, period, limit;
+    uint64_t quota, period, limit;
 
-    for (size_t i = 0; i < sizeof(memory_files) / sizeof(memory_files[0]); i++)
-        if (fd_read_at(AT_FDCWD, memory_files[i], text, sizeof(text)) > 0 && sscanf(text, "%" SCNd64, &limit) == 1 &&
-            limit > 0 && limit < capacity->memory_bytes)
-            capacity->memory_bytes = limit;
-    if (fd_read_at(AT_FDCWD, CGROUP_ROOT "/cpu.max", text, sizeof(text)) > 0 &&
-        sscanf(text, "%" SCNd64 " %" SCNd64, &quota, &period) == 2 && period > 0 && quota > 0 &&
-        (double)quota / (double)period < capacity->cores)
+    for (size_t i = 0; i < ARRAY_SIZE(memory_files); i++)
+        if (read_limit(memory_files[i], &limit, NULL) && limit < (uint64_t)capacity->memory_bytes)
+            capacity->memory_bytes = (int64_t)limit;
+    if (read_limit(CGROUP_ROOT "/cpu.max", &quota, &period) && (double)quota / (double)period < capacity->cores)
         capacity->cores = (double)quota / (double)period;
 }
 

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "main/check.h"
+#include "main/number.h"
 
 /* Linux 5.19 can stack an overlay on an idmapped layer, which the workspace of a cell is. */
 #define KERNEL_MAJOR 5
@@ -25,10 +26,11 @@
 void check_kernel_version(const struct check_context *context, struct check_report *report)
 {
     struct utsname name;
-    unsigned major = 0, minor = 0;
+    const char *at = name.release;
+    uint64_t major = 0, minor = 0;
 
     uname(&name);
-    if (sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
+    if (number_take(&at, &major) && *at++ == '.' && number_take(&at, &minor) &&
         (major > KERNEL_MAJOR || (major == KERNEL_MAJOR && minor >= KERNEL_MINOR)))
         check_ok(report, "Linux %s on %s", name.release, name.machine);
     else

@@ -59,7 +59,7 @@ static bool parse_decimal(const char *text, double *ret_value)
     for (size_t i = 0; i < digits; i++)
         value = value * 10 + (text[i] - '0');
     if (text[digits] == '.') {
-        for (text += digits + 1, digits = 0; isdigit((unsigned char)text[digits]) && digits < 15; digits++) {
+        for (text += digits + 1, digits = 0; digits < 15 && isdigit((unsigned char)text[digits]); digits++) {
             place /= 10;
             value += place * (text[digits] - '0');
         }

@@ -2,15 +2,14 @@
 #include "main/identity.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "main/number.h"
 
 /* Far above what distributions, directories and container engines hand out. */
 #define PREFERRED_BASE 2000000000u
@@ -23,7 +22,7 @@ int identity_from_map(const char *map, struct identity *ret_identity)
     while (*map) {
         uint64_t inside, outside, count;
 
-        if (sscanf(map, "%" SCNu64 " %" SCNu64 " %" SCNu64, &inside, &outside, &count) != 3)
+        if (!number_take(&map, &inside) || !number_take(&map, &outside) || !number_take(&map, &count))
             break;
         if (inside < PREFERRED_BASE && inside + count >= (uint64_t)PREFERRED_BASE + IDENTITY_CELL_IDS) {
             *ret_identity = (struct identity){ .api_uid = PREFERRED_BASE - 1, .cell_base = PREFERRED_BASE };
