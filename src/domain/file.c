@@ -279,15 +279,18 @@ int file_alias(struct kv *kv, const char *session_id, const struct file_record *
     return r == 1 ? store_alias(kv, session_id, source) : r;
 }
 
-/* True (1) if some record of another session than this one ("" = of any session) names the blob. Under the lock. */
+/* True (1) if some record of another session than this one ("" = of any session) names the blob, or so many do that it
+ * is not worth looking through them: then it goes with the last of them. Under the lock. */
 static int blob_is_named(struct kv *kv, const char *blob, const char *except_session_id)
 {
     CLEANUP_FREE struct kv_member *members = NULL;
     size_t n, length = strlen(except_session_id);
-    int r = kv_members(kv, record_set_blob(blob).text, 0, SCORE_MAX, 0, SIZE_MAX, &members, &n);
+    int r = kv_members(kv, record_set_blob(blob).text, 0, SCORE_MAX, 0, LIMIT_SWEEP_FILES + 1, &members, &n);
 
     if (r < 0)
         return r;
+    if (n > LIMIT_SWEEP_FILES)
+        return 1;
     for (size_t i = 0; i < n; i++) {
         if (length == 0 || strncmp(members[i].name, except_session_id, length) != 0)
             return 1;

@@ -402,6 +402,25 @@ static void an_alias_outlives_its_sources_session(void **state)
     assert_false(has_bytes(fixture, &alias));
 }
 
+static void a_blob_of_many_records_is_swept_too(void **state)
+{
+    struct fixture *fixture = *state;
+    struct session session = make_session(fixture, NULL, NULL, TTL_MS),
+                   other = make_session(fixture, NULL, NULL, TTL_MS);
+    struct file_record record = prepare(fixture, session.id, "a", "x"),
+                       foreign = prepare(fixture, session.id, "b", "y");
+
+    for (int i = 0; i < 3 * LIMIT_SWEEP_FILES; i++) {
+        assert_int_equal(file_add(fixture->kv, &record, 1), 0);
+        assert_int_equal(file_add(fixture->kv, &foreign, 1), 0);
+    }
+    assert_int_equal(file_alias(fixture->kv, other.id, &foreign), 0);
+    expire_session(fixture, session.id);
+    assert_int_equal(sweep(fixture), 1);
+    assert_false(has_bytes(fixture, &record));
+    assert_true(has_bytes(fixture, &foreign));
+}
+
 static void the_sweep_does_not_take_more_than_asked(void **state)
 {
     struct fixture *fixture = *state;
@@ -751,6 +770,7 @@ int main(void)
         TEST(one_blob_of_two_records_stays_for_the_second),
         TEST(the_sweep_takes_expired_sessions_whole),
         TEST(an_alias_outlives_its_sources_session),
+        TEST(a_blob_of_many_records_is_swept_too),
         TEST(the_sweep_does_not_take_more_than_asked),
         TEST(blobs_that_never_got_a_record_are_swept_when_old),
         TEST(a_damaged_record_is_absent_and_swept),
