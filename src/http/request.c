@@ -80,8 +80,6 @@ void request_unref(struct http_request *request)
     list_remove(server, request);
     body_deinit(request);
     stream_deinit(&request->stream);
-    if (request->response)
-        MHD_destroy_response(request->response);
     router_path_deinit(&request->path);
     free(request->target);
     free(request->query);
@@ -95,12 +93,17 @@ void request_unref(struct http_request *request)
 void request_disconnect(struct http_request *request)
 {
     struct http_server *server = request->server;
+    struct MHD_Response *unsent;
 
     pthread_mutex_lock(&request->lock);
     request->connection = NULL;
     request->guarded = NULL;
+    unsent = request->response; /* of a stream it holds a reference: without this the two would keep each other */
+    request->response = NULL;
     pthread_cond_broadcast(&request->room);
     pthread_mutex_unlock(&request->lock);
+    if (unsent)
+        MHD_destroy_response(unsent);
 
     pthread_mutex_lock(&server->lock);
     server->n_connected--;

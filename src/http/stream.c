@@ -153,11 +153,15 @@ void http_stream_end(struct http_request *request, char *last, size_t length)
 
     pthread_mutex_lock(&request->lock);
     began = request->stream.active || !request->connection || request->answered;
-    request->stream.ended = true;
-    request->stream.last = last;
-    request->stream.last_length = last ? length : 0;
+    if (!request->aborted) { /* else the client sees a body cut short, which is the truth */
+        request->stream.ended = true;
+        request->stream.last = last;
+        request->stream.last_length = last ? length : 0;
+        last = NULL;
+    }
     respond_resume(request);
     pthread_mutex_unlock(&request->lock);
+    free(last);
     if (began)
         respond_release(request);
     else
