@@ -20,6 +20,7 @@ need_root() {
     [ "$(id -u)" = 0 ] || fail "run it as root: sudo ./${0##*/}"
 }
 
+# shellcheck disable=SC2034 # for whoever sources this
 build_packages="gcc g++ libc6-dev meson ninja-build pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev
     libseccomp-dev libgnutls28-dev nettle-dev libunistring-dev curl"
 

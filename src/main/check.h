@@ -33,6 +33,7 @@ struct check_context {
     const struct config *config;
     const struct location *location;
     struct host host;
+    bool starting;       /* a server is about to start, so its port must be free */
     int identity_result; /* of identity_find() */
     struct identity identity;
 };

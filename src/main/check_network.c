@@ -55,8 +55,9 @@ void check_port(const struct check_context *context, struct check_report *report
         check_say(report, CHECK_FAIL, mend, "API_PORT=%lld is for root only, and the api is not root",
                   (long long)config->api_port);
     else if (r == -EADDRINUSE)
-        check_say(report, CHECK_FAIL, "stop what listens there (ss -ltnp shows it), or set API_PORT",
-                  "%s port %lld is in use", config->api_host, (long long)config->api_port);
+        check_say(report, context->starting ? CHECK_FAIL : CHECK_WARN,
+                  "stop what listens there (ss -ltnp shows it), or set API_PORT", "%s port %lld is in use",
+                  config->api_host, (long long)config->api_port);
     else if (r < 0)
         check_say(report, CHECK_FAIL, "set API_HOST to an address of this machine (ip addr shows them) or 0.0.0.0",
                   "cannot listen on API_HOST=%s: %s", config->api_host, strerror(-r));

@@ -12,12 +12,17 @@
 
 #define ENTRY_MAX_BYTES 512
 
-/* Keys that stand in examples and manuals. Whoever kept one has no key. */
+/* Parts of keys that stand in examples and manuals: whoever kept one has no key. */
+static const char *const known_parts[] = {
+    "your-api-key", "your_api_key", "your-secure-api-key", "your-secret",     "your_secret", "change-me",
+    "changeme",     "change_me",    "change-this",         "change_this",     "replace-me",  "replace_me",
+    "replace-this", "default-key",  "default_api_key",     "default-api-key", "example-api", "api-key-here",
+};
+
+/* Whole keys that everybody tries. */
 static const char *const known_keys[] = {
-    "your-api-key", "your_api_key",     "your-secure-api-key", "your-secret",      "your_secret",  "change-me",
-    "changeme",     "change_me",        "change-this",         "change_this",      "replace-me",   "replace_me",
-    "replace-this", "default-key",      "default_api_key",     "default-api-key",  "insecure",     "password",
-    "example-api",  "1234567890123456", "0123456789abcdef",    "abcdefghijklmnop", "api-key-here",
+    "1234567890123456",           "12345678901234567890", "0123456789abcdef", "abcdefghijklmnop",
+    "abcdefghijklmnopqrstuvwxyz", "passwordpassword",     "testtesttesttest", "qwertyuiopasdfgh",
 };
 
 static bool parse_bool(const char *text, bool *ret_value)
@@ -139,10 +144,13 @@ static bool is_hostport(const char *text)
     return colon && colon != text && parse_whole(colon + 1, &port) && port >= 1 && port <= 65535;
 }
 
-static bool has_known_part(const char *key)
+static bool is_known(const char *key)
 {
+    for (size_t i = 0; i < ARRAY_SIZE(known_parts); i++)
+        if (strcasestr(key, known_parts[i]))
+            return true;
     for (size_t i = 0; i < ARRAY_SIZE(known_keys); i++)
-        if (strcasestr(key, known_keys[i]))
+        if (strcasecmp(key, known_keys[i]) == 0)
             return true;
     return false;
 }
@@ -169,7 +177,7 @@ static bool is_key(const char *key, const char **ret_reason)
         }
     if (strlen(key) < CONFIG_KEY_MIN_LENGTH)
         *ret_reason = "must have at least 16 characters; `openssl rand -hex 24` makes one";
-    else if (has_known_part(key) || distinct_characters(key) < 6)
+    else if (is_known(key) || distinct_characters(key) < 6)
         *ret_reason = "must not be a well-known or guessable key; `openssl rand -hex 24` makes a good one";
     else
         return true;

@@ -85,6 +85,7 @@ static int check_host(struct serve *serve)
     struct check_context context;
 
     check_context_init(&context, &serve->handover.config, &serve->location);
+    context.starting = true;
     serve->identity = context.identity;
     return doctor_run(&context, DOCTOR_AT_START, stderr) == 0 ? 0 : 1;
 }
