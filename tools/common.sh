@@ -54,7 +54,11 @@ is_installed() {
     *" ok installed") return 0 ;;
     esac
     # A Node.js from elsewhere serves as well, and the two cannot be installed together.
-    [ "$1" = nodejs ] && [ -x /usr/bin/node ]
+    case $1 in
+    nodejs) [ -x /usr/bin/node ] ;;
+    npm) [ -x /usr/bin/npm ] ;;
+    *) return 1 ;;
+    esac
 }
 
 # Shows every twentieth step of apt, so that a long installation is seen to move.
