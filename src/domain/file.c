@@ -316,7 +316,7 @@ int file_delete(struct kv *kv, struct blob_store *blobs, const char *tenant, con
                 const char *file_id)
 {
     CLEANUP(free_batch) struct kv_batch *batch = NULL;
-    struct file_record record;
+    struct file_record record = { 0 };
     int r = kv_batch_new(kv, &batch);
 
     if (r < 0)
@@ -335,7 +335,7 @@ int file_delete(struct kv *kv, struct blob_store *blobs, const char *tenant, con
 static int drop_expired_file(struct kv *kv, struct blob_store *blobs, struct kv_batch *batch, const char *session_id,
                              const char *file_id)
 {
-    struct file_record record;
+    struct file_record record = { 0 };
     int r = load(kv, session_id, file_id, &record);
 
     if (r < 0)

@@ -324,22 +324,18 @@ const char *filename_extension(const char *name)
     return dot && dot != base ? dot : base + strlen(base);
 }
 
-/* Appends a copy of the item in lower case to the list. */
-static int list_append(char ***list, size_t *n, struct span item, bool add_dot)
+/* Appends a copy of the item, after a prefix, in lower case to the list. */
+static int list_append(char ***list, size_t *n, const char *prefix, struct span item)
 {
-    char **grown = reallocarray(*list, *n + 1, sizeof(**list)), *copy, *at;
+    char **grown = reallocarray(*list, *n + 1, sizeof(**list)), *copy = NULL;
 
     if (!grown)
         return -ENOMEM;
     *list = grown;
-    copy = at = malloc(item.length + 2);
-    if (!copy)
+    if (asprintf(&copy, "%s%.*s", prefix, (int)item.length, item.text) < 0)
         return -ENOMEM;
-    if (add_dot)
-        *at++ = '.';
-    for (size_t i = 0; i < item.length; i++)
-        *at++ = ascii_lower(item.text[i]);
-    *at = '\0';
+    for (char *at = copy; *at; at++)
+        *at = ascii_lower(*at);
     grown[(*n)++] = copy;
     return 0;
 }
@@ -388,7 +384,7 @@ static int compile_extensions(struct filename_rules *rules, const char *list, ch
         } else if (span_is(item, "@extended")) {
             r = compile_extensions(rules, extended_extensions, error, error_size);
         } else if (is_extension(item)) {
-            r = list_append(&rules->extensions, &rules->n_extensions, item, item.text[0] != '.');
+            r = list_append(&rules->extensions, &rules->n_extensions, item.text[0] == '.' ? "" : ".", item);
         } else {
             snprintf(error, error_size, "'%.*s' is neither an extension like .txt nor @seed, @extended or *",
                      item.length > 80 ? 80 : (int)item.length, item.text);
@@ -410,7 +406,7 @@ static int compile_patterns(struct filename_rules *rules, const char *list, char
             snprintf(error, error_size, "the pattern '%.80s...' is longer than any name", item.text);
             return FILENAME_E_BAD_RULE;
         }
-        r = list_append(&rules->patterns, &rules->n_patterns, item, false);
+        r = list_append(&rules->patterns, &rules->n_patterns, "", item);
     }
     return r;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistr.h>
@@ -73,42 +74,37 @@ static void json_free(json_t **json)
     json_decref(*json);
 }
 
-static void record_name_set(struct record_name *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static struct record_name name_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-static void record_name_set(struct record_name *name, const char *format, ...)
+static struct record_name name_of(const char *format, ...)
 {
+    struct record_name name = { 0 };
     va_list arguments;
 
     va_start(arguments, format);
-    vsnprintf(name->text, sizeof(name->text), format, arguments);
+    vsnprintf(name.text, sizeof(name.text), format, arguments);
     va_end(arguments);
+    return name;
 }
-
-#define RECORD_NAME(...)                                                                                               \
-    ({                                                                                                                 \
-        struct record_name name_;                                                                                      \
-        record_name_set(&name_, __VA_ARGS__);                                                                          \
-        name_;                                                                                                         \
-    })
 
 struct record_name record_session(const char *session_id)
 {
-    return RECORD_NAME("session:%s", session_id);
+    return name_of("session:%s", session_id);
 }
 
 struct record_name record_file(const char *session_id, const char *file_id)
 {
-    return RECORD_NAME("file:%s:%s", session_id, file_id);
+    return name_of("file:%s:%s", session_id, file_id);
 }
 
 struct record_name record_alias(const char *session_id, const char *source_session_id, const char *source_id)
 {
-    return RECORD_NAME("alias:%s:%s:%s", session_id, source_session_id, source_id);
+    return name_of("alias:%s:%s:%s", session_id, source_session_id, source_id);
 }
 
 struct record_name record_set_entity(const char *tenant, const char *entity_id)
 {
-    return RECORD_NAME("entity:%s:%s", tenant, entity_id);
+    return name_of("entity:%s:%s", tenant, entity_id);
 }
 
 struct record_name record_set_entity_user(const char *tenant, const char *entity_id, const char *user_id)
@@ -116,27 +112,27 @@ struct record_name record_set_entity_user(const char *tenant, const char *entity
     char digest[DIGEST_HEX_SIZE]; /* a user id may hold anything, the delimiter too */
 
     digest_bytes_hex(user_id, strlen(user_id), digest);
-    return RECORD_NAME("entity:%s:%s:%s", tenant, entity_id, digest);
+    return name_of("entity:%s:%s:%s", tenant, entity_id, digest);
 }
 
 struct record_name record_set_files(const char *session_id)
 {
-    return RECORD_NAME("files:%s", session_id);
+    return name_of("files:%s", session_id);
 }
 
 struct record_name record_set_blob(const char *blob)
 {
-    return RECORD_NAME("blob:%s", blob);
+    return name_of("blob:%s", blob);
 }
 
 struct record_name record_reference(const char *session_id, const char *file_id)
 {
-    return RECORD_NAME("%s:%s", session_id, file_id);
+    return name_of("%s:%s", session_id, file_id);
 }
 
 struct record_name record_of_reference(const char *reference)
 {
-    return RECORD_NAME("file:%s", reference);
+    return name_of("file:%s", reference);
 }
 
 /* Text that came from a client may be no UTF-8, which JSON cannot hold. A bad byte becomes '?', so that nothing grows.
@@ -148,7 +144,7 @@ static json_t *json_from_text(const char *text, size_t size)
 
     if (json || strnlen(text, size) >= sizeof(copy))
         return json;
-    strcpy(copy, text);
+    memcpy(copy, text, strlen(text) + 1);
     for (;;) {
         const uint8_t *bad = u8_check((const uint8_t *)copy, strlen(copy));
 

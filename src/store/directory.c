@@ -115,7 +115,7 @@ static int empty_dir(int dir_fd)
     struct dirent *entry;
     int r = open_dir_at(dir_fd, ".", &dir);
 
-    if (r < 0)
+    if (!dir)
         return r;
     while ((errno = 0, entry = readdir(dir))) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
@@ -427,7 +427,7 @@ static int visit_shard(struct blob_store *store, const char *shard, const struct
     struct dirent *entry;
     int r = open_dir_at(store->objects_fd, shard, &dir);
 
-    if (r < 0)
+    if (!dir)
         return r;
     while ((errno = 0, entry = readdir(dir))) {
         r = visit_entry(visit, dirfd(dir), entry->d_name);

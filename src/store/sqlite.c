@@ -234,7 +234,7 @@ static int writer_make_schema(struct connection *writer, char *error, size_t err
 
     if (r < 0)
         return r;
-    if (atoi(text) > SCHEMA_VERSION) {
+    if (strtol(text, NULL, 10) > SCHEMA_VERSION) {
         snprintf(error, error_size, "the database was made by a newer version of this program");
         return -EPROTO;
     }
