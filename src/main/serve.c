@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -40,7 +41,8 @@ static int fail(const char *what, int error)
     return 1;
 }
 
-/* Prints one problem a line, each with the program's name. */
+/* Prints one problem a line, each with the program's name. Like every refusal that a new start would repeat it ends in
+ * EX_CONFIG. */
 static int fail_problems(const struct buffer *problems)
 {
     const char *line = problems->data;
@@ -51,7 +53,7 @@ static int fail_problems(const struct buffer *problems)
         fprintf(stderr, "codecell serve: %.*s\n", length, line);
         line += length + (line[length] == '\n');
     }
-    return 1;
+    return EX_CONFIG;
 }
 
 static int load(struct serve *serve)
@@ -87,7 +89,7 @@ static int check_host(struct serve *serve)
     check_context_init(&context, &serve->handover.config, &serve->location);
     context.starting = true;
     serve->identity = context.identity;
-    return doctor_run(&context, DOCTOR_AT_START, stderr) == 0 ? 0 : 1;
+    return doctor_run(&context, DOCTOR_AT_START, stderr) == 0 ? 0 : EX_CONFIG;
 }
 
 static int prepare_data(const struct serve *serve)
@@ -101,7 +103,7 @@ static int prepare_data(const struct serve *serve)
         r = data_dir_lock(path, LOCK_WAIT_MS, &lock_fd, reason, sizeof(reason));
     if (r == DATA_DIR_E_REFUSED) {
         fprintf(stderr, "codecell serve: DATA_DIR: %s\n", reason);
-        return 1;
+        return EX_CONFIG;
     }
     return r < 0 ? fail(path, r) : 0;
 }
