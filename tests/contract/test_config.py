@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from support.server import free_port
+
 BAD = [
     ("API_PORT", "0"), ("API_PORT", "65536"), ("API_PORT", "abc"), ("API_PORT", "80 80"), ("API_PORT", "-1"), ("API_HOST", "not an address"), ("API_DEBUG", "maybe"), ("ENABLE_CORS", "2"),
     ("MAX_EXECUTION_TIME", "0"), ("MAX_EXECUTION_TIME", "301"), ("MAX_EXECUTION_TIME", "1.5"), ("MAX_MEMORY_MB", "63"), ("MAX_MEMORY_MB", "4097"), ("MAX_OUTPUT_FILES", "0"), ("MAX_OUTPUT_FILES", "51"),
@@ -108,8 +110,9 @@ def test_subcommands(program):
     assert done.returncode == 0 and "1.2.0" in done.stdout, done
 
 
-def test_doctor(program):
+def test_doctor(program, tmp_path):
     """Issue: one line a check, and exit 0 where the server can run."""
-    done = subprocess.run([program, "doctor"], capture_output=True, text=True, timeout=60)
+    env = {"PATH": os.environ["PATH"], "API_KEY": "good-key-7d1f0c2b9a", "DATA_DIR": str(tmp_path / "data"), "API_PORT": str(free_port())}
+    done = subprocess.run([program, "doctor"], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done
     assert len(done.stdout.splitlines()) >= 10, done.stdout

@@ -66,7 +66,7 @@ def test_lost_bytes(server_with):
         reply = client.download_reply(session, file_id)
         assert reply.status == 404 and reply.error == "File content not found", reply
         run = client.exec("ls", "bash", files=[{"id": file_id, "storage_session_id": session, "name": "lost.txt"}])
-        assert run.stdout == "" and run.stderr == "[sandbox] input file unavailable: lost.txt", dict(run)
+        assert run.stdout == "" and run.stderr.splitlines() == ["[sandbox] input file unavailable: lost.txt"], dict(run)
 
 
 def test_bytes(client):

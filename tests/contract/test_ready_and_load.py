@@ -10,7 +10,7 @@ import pytest
 from support import host
 from support.client import exec_bytes, in_threads, raw_connect
 
-OTHER = "other-key-0123456789abcdef"
+OTHER = "another-tenants-Key-7f3q"
 
 
 @pytest.fixture(scope="module")

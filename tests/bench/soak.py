@@ -1,0 +1,116 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Thousands of executions from many clients, and what they leave: processes, cgroups, mounts, namespaces, files, descriptors, memory.
+
+usage: soak.py [EXECUTIONS [CLIENTS]]"""
+
+import os
+import sys
+import threading
+import time
+
+from common import host, running_server, summary, table, verdict
+
+# What each tenth request does: most are small, some bring files, some fail, some are compiled.
+MIX = [("bash", "echo {n}", "{n}\n"), ("bash", "echo {n} > out.txt; cat out.txt", "{n}\n"), ("py", "print({n})", "{n}\n"), ("bash", "echo {n}; exit 3", "{n}\n"),
+       ("bash", "(sleep 30 &) ; echo {n}", "{n}\n"), ("bash", "cat in.txt", "input\n"), ("bash", "echo {n} | tee /tmp/x", "{n}\n"), ("js", "console.log({n})", "{n}\n"),
+       ("bash", "mkdir d; echo {n} > d/f.txt; ln -s d e; mkfifo p; echo {n}", "{n}\n"), ("bash", "for i in 1 2 3 4 5; do true & done; wait; echo {n}", "{n}\n")]
+
+
+def snapshot(server):
+    """Everything that could leak, as counts."""
+    below = host.descendants(server.pid)
+    directories = {path for pid in [server.pid, *below] for path in host.cgroup_directories(pid)}
+    roots = {os.path.dirname(path) for path in directories if "codecell" in path} or directories
+    work = [os.path.join(server.data_dir, name) for name in ("work", "blobs/incoming")]
+    return {
+        "processes": len(below),
+        "cgroups": sum(len(host.cgroup_tree(path)) for path in roots if path not in host.cgroup_roots().values()),
+        "host mounts": len(host.mounts()),
+        "warden mounts": len(host.mounts(server.pid)),
+        "namespaces": len({value for pid in [server.pid, *below] for value in host.namespaces(pid).values() if value}),
+        "api fds": host.fd_count(server.api_pid),
+        "warden fds": host.fd_count(server.pid),
+        "work files": sum(len(files) + len(folders) for path in work if os.path.isdir(path) for _, folders, files in os.walk(path)),
+        "api RSS KiB": host.rss_kib(server.api_pid),
+        "warden RSS KiB": host.rss_kib(server.pid),
+    }
+
+
+class Load:
+    """Clients that share one counter of executions."""
+
+    def __init__(self, server, clients, upload):
+        self.server, self.clients, self.upload = server, clients, upload
+        self.done, self.target, self.errors, self.times = 0, 0, [], []
+        self.lock = threading.Lock()
+
+    def run_until(self, target):
+        self.target = target
+        threads = [threading.Thread(target=self._client) for _ in range(self.clients)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _take(self):
+        with self.lock:
+            if self.done >= self.target:
+                return None
+            self.done += 1
+            return self.done
+
+    def _client(self):
+        with self.server.client(timeout=60) as client:
+            while (number := self._take()) is not None:
+                language, code, expected = MIX[number % len(MIX)]
+                start = time.perf_counter()
+                try:
+                    reply = client.exec_reply(code.format(n=number), language, files=[self.upload.reference()] if "in.txt" in code else [])
+                    if reply.status != 200 or reply.json["stdout"] != expected.format(n=number):
+                        self.errors.append((number, repr(reply)))
+                except Exception as error:  # noqa: BLE001 -- every failure is counted
+                    self.errors.append((number, repr(error)))
+                self.times.append((time.perf_counter() - start) * 1000)
+
+
+def settle(server):
+    time.sleep(1.5)
+    return snapshot(server)
+
+
+def main():
+    executions = int(sys.argv[1]) if len(sys.argv) > 1 else 10000
+    clients = int(sys.argv[2]) if len(sys.argv) > 2 else 16
+    with running_server() as server:
+        with server.client() as client:
+            upload = client.upload(("in.txt", b"input\n"))
+        load = Load(server, clients, upload)
+        load.run_until(50)
+        before = settle(server)
+        load.run_until(executions // 10)
+        first = settle(server)
+        load.run_until(executions)
+        last = settle(server)
+    table(f"{executions} executions from {clients} clients", [("at the start", before), (f"after {executions // 10}", first), (f"after {executions}", last)])
+    times = summary(load.times)
+    print("milliseconds:", times)
+    for number, error in load.errors[:10]:
+        print(f"error at {number}: {error[:300]}")
+
+    def same(name, slack=0):
+        return last[name] <= before[name] + slack
+
+    def grew(name):
+        return (last[name] - first[name]) / first[name]
+
+    checks = [(f"no error in {executions} executions ({len(load.errors)})", not load.errors)]
+    checks += [(f"no leftover in {name} ({before[name]} -> {last[name]})", same(name, slack)) for name, slack in
+               (("processes", 0), ("cgroups", 0), ("host mounts", 0), ("warden mounts", 0), ("namespaces", 0), ("api fds", 2), ("warden fds", 0), ("work files", 0))]
+    checks += [(f"{name} grew less than 5 % between {executions // 10} and {executions} ({100 * grew(name):+.1f} %)", grew(name) < 0.05) for name in ("api RSS KiB", "warden RSS KiB")]
+    checks += [(f"the api stays under 32 MiB ({last['api RSS KiB'] / 1024:.1f} MiB)", last["api RSS KiB"] < 32 * 1024)]
+    return verdict(checks, {"before": before, "first": first, "last": last, "ms": times, "errors": len(load.errors)})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

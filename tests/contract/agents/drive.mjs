@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs programs through the real tools of @librechat/agents and prints what happened as one JSON document.
+//
+// The base URL comes from LIBRECHAT_CODE_BASEURL, which the tools read while they are imported: one process per URL form.
+// LIBRECHAT_CODE_API_KEY, if set, is sent as X-API-Key, as a host's authHeaders do; else the key is in the URL.
+
+import process from 'node:process';
+
+const ENTRY = '@librechat/agents';
+const TOOLS = './node_modules/@librechat/agents/dist/esm/tools/';
+
+// The package's own entry needs a newer Node.js than Debian 12 has; the tools' modules themselves do not.
+async function loadTools() {
+  try {
+    const all = await import(ENTRY);
+    return { from: 'entry', createCode: all.createCodeExecutionTool, createBash: all.createBashExecutionTool };
+  } catch (error) {
+    const code = await import(`${TOOLS}CodeExecutor.mjs`);
+    const bash = await import(`${TOOLS}BashExecutor.mjs`);
+    return { from: 'modules', why: String(error.message), createCode: code.createCodeExecutionTool, createBash: bash.createBashExecutionTool };
+  }
+}
+
+const key = process.env.LIBRECHAT_CODE_API_KEY;
+const params = key ? { authHeaders: { 'X-API-Key': key } } : {};
+const tools = await loadTools();
+const code = tools.createCode(params);
+const bash = tools.createBash({ ...params, user_id: 'agents-user' });
+
+// As ToolNode does: the session and the files of the last call travel beside the arguments, not inside them.
+let calls = 0;
+async function call(tool, args, session) {
+  const message = await tool.invoke({ id: `call_${++calls}`, name: tool.name, type: 'tool_call', args, ...session });
+  return { content: message.content, artifact: message.artifact };
+}
+
+function injected(artifact) {
+  return {
+    session_id: artifact.session_id,
+    _injected_files: (artifact.files ?? []).map((file) => ({
+      storage_session_id: file.storage_session_id ?? artifact.session_id,
+      id: file.id,
+      resource_id: file.id,
+      name: file.name,
+      kind: 'user',
+    })),
+  };
+}
+
+async function failure(promise) {
+  try {
+    await promise;
+    return null;
+  } catch (error) {
+    return error.message;
+  }
+}
+
+const report = { from: tools.from, why: tools.why };
+report.python = await call(code, { lang: 'py', code: 'import sys\nprint("from python", sys.argv[1:])', args: ['a b', 'c'] });
+report.empty = await call(code, { lang: 'js', code: '1 + 1' });
+report.stderr = await call(code, { lang: 'py', code: 'raise ValueError("shown")' });
+report.made = await call(code, { lang: 'py', code: 'import os\nos.makedirs("charts")\nopen("charts/a.png", "wb").write(b"\\x89PNG")\nopen("data.csv", "w").write("a\\n1\\n")\nprint("made")' });
+report.seen = await call(bash, { command: 'cat data.csv; ls charts; echo 2 >> data.csv' }, injected(report.made.artifact));
+report.edited = await call(bash, { command: 'cat data.csv' }, injected(report.seen.artifact));
+report.slow = await call(bash, { command: 'sleep 5.5; echo slow' });
+report.languages = {};
+for (const [lang, program] of Object.entries({
+  js: 'console.log(6 * 7)',
+  ts: 'const x: number = 6 * 7; console.log(x)',
+  c: '#include <stdio.h>\nint main(void) { printf("%d\\n", 6 * 7); }',
+  bash: 'echo $((6 * 7))',
+})) {
+  report.languages[lang] = (await call(code, { lang, code: program })).content;
+}
+report.refused = await failure(call(code, { lang: 'py', code: '   ' }));
+process.stdout.write(`${JSON.stringify(report)}\n`);

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 of the api: the warden starts it again, cells end with it, what was answered is there, nothing is half-written."""
+
+import os
+import signal
+import socket
+import threading
+import time
+
+from support.answered import check_all
+
+from support import host, multipart
+from support.client import exec_bytes, raw_connect
+
+
+def kill_api(server):
+    pid = server.api_pid
+    os.kill(pid, signal.SIGKILL)
+    assert host.until(lambda: not host.alive(pid), 5)
+    return pid
+
+
+def wait_again(server, old):
+    assert host.until(lambda: any("api" in host.command_line(p)[1:2] and p != old for p in host.descendants(server.process.pid)), 10), "the api was not started again"
+    server.wait_ready()
+
+
+def test_in_mid_execution(server_with):
+    server = server_with()
+    with server.client() as client:
+        before = client.exec("echo kept > a.txt", "bash")
+    sock = raw_connect(server)
+    sock.sendall(exec_bytes(server, {"lang": "bash", "code": "exec -a ftapi sleep 60"}))
+    assert host.until(lambda: host.marked("ftapi"), 5)
+    warden = server.pid
+    old = kill_api(server)
+    sock.settimeout(5)
+    try:
+        assert sock.recv(100) == b"", "the connection must end with the process"
+    except ConnectionResetError:
+        pass
+    assert host.gone("ftapi", 2) == []
+    wait_again(server, old)
+    assert server.pid == warden, "the warden must survive its api"
+    with server.client() as client:
+        assert client.fetch(before.files[0]) == b"kept\n"
+        assert client.exec("cat a.txt", "bash", session_id=before.session).stdout == "kept\n"
+        run = client.exec("echo new > b.txt", "bash")
+        assert client.fetch(run.files[0]) == b"new\n"
+
+
+def test_in_mid_upload(server_with):
+    server = server_with(MAX_FILE_SIZE_MB="100")
+    with server.client() as client:
+        kept = client.upload(("kept.txt", b"kept" * 100000))
+    body = multipart.encode([multipart.field("entity_id", "half"), multipart.file("half.txt", b"h" * 20_000_000)])
+    sock = raw_connect(server)
+    sock.sendall(b"POST /upload HTTP/1.1\r\nHost: t\r\nx-api-key: " + server.key.encode() + b"\r\nContent-Type: " + multipart.content_type().encode() +
+                 b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:12_000_000])
+    time.sleep(0.2)
+    old = kill_api(server)
+    wait_again(server, old)
+    sock.close()
+    with server.client() as client:
+        assert client.download(kept.session, kept.id) == b"kept" * 100000
+        assert client.exec("ls", "bash", entity_id="half").stdout == ""
+    assert _unfinished(server) == []
+
+
+def _unfinished(server):
+    found = []
+    for root, _, files in os.walk(server.data_dir):
+        if os.path.basename(root) in ("incoming", "work") or "/work/" in root:
+            found += [os.path.join(root, name) for name in files]
+    return found
+
+
+def test_at_any_instant(loaded):
+    """Ten kills under load, at odd times: whatever was answered is there each time."""
+    server, loads = loaded
+    for round_number in range(10):
+        time.sleep(0.15 + 0.07 * round_number)
+        old = kill_api(server)
+        wait_again(server, old)
+    for load in loads:
+        load.stop()
+    assert sum(len(load.files) for load in loads) > 30, "hardly anything was answered between the kills"
+    check_all(server, loads)
+    assert host.until(lambda: _unfinished(server) == [], 5), _unfinished(server)
+
+
+def test_hundred_connections_die_with_it(server_with):
+    """Clients that wait see their connection end; the next api serves them."""
+    server = server_with()
+    socks = [raw_connect(server) for _ in range(50)]
+    ended = []
+
+    def wait(sock):
+        sock.sendall(exec_bytes(server, {"lang": "bash", "code": "exec -a ftmany sleep 60"}))
+        sock.settimeout(10)
+        try:
+            data = b"x"
+            while data:
+                data = sock.recv(1000)
+        except OSError:
+            pass
+        ended.append(True)
+
+    threads = [threading.Thread(target=wait, args=(sock,)) for sock in socks]
+    for thread in threads:
+        thread.start()
+    assert host.until(lambda: host.marked("ftmany"), 5)
+    old = kill_api(server)
+    for thread in threads:
+        thread.join(10)
+    assert len(ended) == 50
+    assert host.gone("ftmany", 2) == []
+    wait_again(server, old)
+    with server.client() as client:
+        assert client.exec("echo on", "bash").stdout == "on\n"
+    for sock in socks:
+        sock.close()
+    assert socket
