@@ -1,12 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# run.sh CLASSES CLASS JAVA-OPTION... -- [ARGS...]: runs the class CLASS; or, if the program did not define it (it lies in
-# a package, or its class is not public), the class that has a main method.
+# run.sh CLASSES CLASS MEMORY-MB JAVA-OPTION... -- [ARGS...]: runs the class CLASS; or, if the program did not define it
+# (it lies in a package, or its class is not public), the class that has a main method.
+#
+# The heap may grow a little beyond the cell's memory limit: then it is the kernel that ends a program that wants too much,
+# and the answer says out_of_memory instead of an ordinary failure. So that a program of less need is not ended too, the
+# young generation is small and the old one grows by less than usual at a time.
 set -u
 
 classes=$1
 class=$2
-shift 2
+heap_mb=$(($3 + $3 / 8))
+young_mb=$(($3 / 8))
+shift 3
 
 if [ ! -e "$classes/$class.class" ]; then
     found=$(cd "$classes" && grep -rl --include='*.class' '(\[Ljava/lang/String;)V' . | sort | head -n 1)
@@ -28,4 +34,4 @@ while [ "$count" -gt 0 ]; do
     set -- "$@" "$argument"
     count=$((count - 1))
 done
-exec /usr/bin/java "$@"
+exec /usr/bin/java "-Xmx${heap_mb}m" "-XX:MaxNewSize=${young_mb}m" -XX:MinHeapFreeRatio=15 -XX:MaxHeapFreeRatio=25 "$@"

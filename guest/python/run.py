@@ -47,31 +47,27 @@ PRELOADED = {
 
 
 class AfterImport:
-    """Import hook: calls action(module) right after the module of that name was first imported."""
+    """Import hook: calls actions[name](module) right after a module of that name was first imported."""
 
-    def __init__(self, name, action):
-        self.name = name
-        self.action = action
+    def __init__(self, actions):
+        self.actions = actions
 
     def find_spec(self, fullname, path=None, target=None):
-        if fullname != self.name:
+        action = self.actions.pop(fullname, None)
+        if action is None:
             return None
-        sys.meta_path.remove(self)
         import importlib.util
 
         spec = importlib.util.find_spec(fullname)
         if spec is not None and hasattr(spec.loader, "exec_module"):
-            self.chain(spec.loader)
+            execute = spec.loader.exec_module
+
+            def exec_module(module):
+                execute(module)
+                action(module)
+
+            spec.loader.exec_module = exec_module
         return spec
-
-    def chain(self, loader):
-        execute = loader.exec_module
-
-        def exec_module(module):
-            execute(module)
-            self.action(module)
-
-        loader.exec_module = exec_module
 
 
 def set_up_path():
@@ -94,38 +90,59 @@ def set_up_builtins():
     builtins.help = _sitebuiltins._Helper()
 
 
-def set_up_source_lines(source):
+def register_source(linecache, source):
     """Lets tracebacks, inspect and warnings show the lines of a program that has no file of that name."""
-
-    def register(linecache):
-        lines = source.decode("utf-8", "replace").splitlines(True)
-        if lines and not lines[-1].endswith("\n"):
-            lines[-1] += "\n"
-        linecache.cache[FILENAME] = (len(source), None, lines, FILENAME)
-
-    if "linecache" in sys.modules:
-        register(sys.modules["linecache"])
-    else:
-        sys.meta_path.insert(0, AfterImport("linecache", register))
+    lines = source.decode("utf-8", "replace").splitlines(True)
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n"
+    linecache.cache[FILENAME] = (len(source), None, lines, FILENAME)
 
 
-def set_up_show():
-    """Gives matplotlib.pyplot a show() that saves every open figure as the next free plot_N.png of the workspace."""
+def replace_show(pyplot):
+    """Gives pyplot a show() that saves every open figure as the next free plot_N.png of the workspace, and closes it."""
 
-    def replace_show(pyplot):
-        def show(*args, **kwargs):
-            import os
+    def show(*args, **kwargs):
+        import os
 
-            number = 1
-            for figure in pyplot.get_fignums():
-                while os.path.exists("%s/plot_%d.png" % (WORKSPACE, number)):
-                    number += 1
-                pyplot.figure(figure).savefig("%s/plot_%d.png" % (WORKSPACE, number), bbox_inches="tight")
-                pyplot.close(figure)
+        number = 1
+        for figure in pyplot.get_fignums():
+            while os.path.exists("%s/plot_%d.png" % (WORKSPACE, number)):
+                number += 1
+            pyplot.figure(figure).savefig("%s/plot_%d.png" % (WORKSPACE, number), bbox_inches="tight")
+            pyplot.close(figure)
 
-        pyplot.show = show
+    pyplot.show = show
 
-    sys.meta_path.insert(0, AfterImport("matplotlib.pyplot", replace_show))
+
+def point_spawn_at_source(spawn, path):
+    """Processes started by spawning run the main module again: from the source's real path."""
+    prepare = spawn.get_preparation_data
+
+    def get_preparation_data(name):
+        data = prepare(name)
+        if data.get("init_main_from_path") == PROGRAM:
+            data["init_main_from_path"] = path
+        return data
+
+    spawn.get_preparation_data = get_preparation_data
+
+
+def give_children_site(subprocess):
+    """Interpreters that libraries start with this one's options find the distribution's packages."""
+    options = subprocess._args_from_interpreter_flags
+    subprocess._args_from_interpreter_flags = lambda: [option for option in options() if option != "-S"]
+
+
+def set_up_hooks(source, path):
+    actions = {
+        "linecache": lambda module: register_source(module, source),
+        "matplotlib.pyplot": replace_show,
+        "multiprocessing.spawn": lambda module: point_spawn_at_source(module, path),
+        "subprocess": give_children_site,
+    }
+    for name in actions.keys() & sys.modules.keys():
+        actions.pop(name)(sys.modules[name])
+    sys.meta_path.insert(0, AfterImport(actions))
 
 
 def set_up_main():
@@ -216,13 +233,14 @@ def report(error):
     traceback.print_exception(error)
 
 
-def run(source, arguments):
+def run(path, arguments):
     """Runs the program as __main__. Returns its exit code; SystemExit passes through."""
+    with open(path, "rb") as file:
+        source = file.read()
     sys.argv = [PROGRAM] + arguments
     set_up_path()
     set_up_builtins()
-    set_up_source_lines(source)
-    set_up_show()
+    set_up_hooks(source, path)
     namespace = set_up_main()
     try:
         code, mode = compile_program(source)
@@ -240,6 +258,4 @@ def run(source, arguments):
 
 
 if __name__ == "__main__":
-    with open(sys.argv[1], "rb") as file:
-        text = file.read()
-    sys.exit(run(text, sys.argv[2:]))
+    sys.exit(run(sys.argv[1], sys.argv[2:]))
