@@ -1,41 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/text.h"
 
+#include <stdbool.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 static const char replacement[] = "\xef\xbf\xbd";
-
-static bool continues(unsigned char byte)
-{
-    return (byte & 0xc0) == 0x80;
-}
-
-/* The well-formed sequences of the Unicode standard, table 3-7: overlong forms, surrogates and values above U+10FFFF
- * are not. */
-size_t text_sequence(const unsigned char *data, size_t size)
-{
-    unsigned char first = data[0];
-
-    if (first < 0x80)
-        return 1;
-    if (first >= 0xc2 && first <= 0xdf)
-        return size >= 2 && continues(data[1]) ? 2 : 0;
-    if (first >= 0xe0 && first <= 0xef) {
-        if (size < 3 || !continues(data[1]) || !continues(data[2]))
-            return 0;
-        if ((first == 0xe0 && data[1] < 0xa0) || (first == 0xed && data[1] > 0x9f))
-            return 0;
-        return 3;
-    }
-    if (first >= 0xf0 && first <= 0xf4) {
-        if (size < 4 || !continues(data[1]) || !continues(data[2]) || !continues(data[3]))
-            return 0;
-        if ((first == 0xf0 && data[1] < 0x90) || (first == 0xf4 && data[1] > 0x8f))
-            return 0;
-        return 4;
-    }
-    return 0;
-}
 
 static bool removed(unsigned char byte)
 {
@@ -78,7 +49,7 @@ int text_clean(struct buffer *text, const char *data, size_t size, size_t limit)
             at++;
             continue;
         }
-        length = text_sequence(at, (size_t)(end - at));
+        length = utf8_sequence(at, (size_t)(end - at));
         if ((length ? length : strlen(replacement)) > left)
             return cut(text);
         r = length ? buffer_append(text, at, length) : buffer_append(text, replacement, strlen(replacement));

@@ -13,6 +13,3 @@
  * exceed limit bytes is cut on a character boundary. Returns 1 if it was cut (the notice is appended), 0 if not, or a
  * negative errno. */
 int text_clean(struct buffer *text, const char *data, size_t size, size_t limit);
-
-/* Length of the valid UTF-8 sequence at data, or 0 if there is none within size bytes. */
-size_t text_sequence(const unsigned char *data, size_t size);
