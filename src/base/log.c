@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 /* A line longer than this is cut; PIPE_BUF would be the limit for unmixed lines on a pipe, files have none. */
 #define LINE_MAX_BYTES 4096
@@ -33,21 +34,26 @@ bool log_enabled(enum log_level level)
 }
 
 /* Copies text with JSON escapes; control characters are escaped in text lines too, so that a hostile value cannot
- * start a line of its own. Returns the bytes written, at most size. */
+ * start a line of its own, and what is not UTF-8 becomes U+FFFD, so that every line parses. Returns the bytes written,
+ * at most size. */
 static size_t escape(char *to, size_t size, const char *text)
 {
+    const unsigned char *p = (const unsigned char *)text, *end = p + strlen(text);
     size_t used = 0;
 
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if (size - used < 7)
-            break;
-        if (*p < 0x20 || *p == 0x7f)
-            used += (size_t)snprintf(to + used, size - used, "\\u%04x", *p);
-        else if (current.json && (*p == '"' || *p == '\\')) {
+    while (p < end && size - used >= 7) {
+        size_t length = utf8_sequence(p, (size_t)(end - p));
+
+        if (length == 0 || *p < 0x20 || *p == 0x7f) {
+            used += (size_t)snprintf(to + used, size - used, "\\u%04x", length == 0 ? 0xfffd : *p);
+            p++;
+            continue;
+        }
+        if (current.json && (*p == '"' || *p == '\\'))
             to[used++] = '\\';
-            to[used++] = (char)*p;
-        } else
-            to[used++] = (char)*p;
+        memcpy(to + used, p, length);
+        used += length;
+        p += length;
     }
     return used;
 }
