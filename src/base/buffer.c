@@ -2,6 +2,7 @@
 #include "base/buffer.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,11 +21,15 @@ int buffer_reserve(struct buffer *buffer, size_t extra)
     if (extra > buffer->ceiling || buffer->length > buffer->ceiling - extra)
         return -E2BIG;
     needed = buffer->length + extra + 1;
+    if (needed == 0)
+        return -E2BIG; /* a ceiling of SIZE_MAX leaves no room for the NUL */
     if (needed <= buffer->capacity)
         return 0;
-    capacity = buffer->capacity ? buffer->capacity : 256;
-    while (capacity < needed)
-        capacity *= 2;
+    capacity = buffer->capacity < 128 ? 256 : buffer->capacity <= SIZE_MAX / 2 ? buffer->capacity * 2 : needed;
+    if (capacity < needed)
+        capacity = needed;
+    if (capacity - 1 > buffer->ceiling)
+        capacity = buffer->ceiling + 1;
     data = realloc(buffer->data, capacity);
     if (!data)
         return -ENOMEM;
