@@ -200,7 +200,7 @@ static int integer_take(struct check *check, const char *name, const json_t *val
 
 static int timeout_take(struct check *check, const json_t *value, int64_t *ret_timeout_ms)
 {
-    int64_t timeout_ms;
+    int64_t timeout_ms = 0;
     int r = integer_take(check, "timeout", value, &timeout_ms);
 
     if (r <= 0)
