@@ -2,6 +2,7 @@
 /* What every request passes before its handler, in the order of http-api.md 3. Limits of failures (4.6) and of rates
  * (5) belong between authentication, profile and route; managed keys (4.3) into auth.h. */
 #include <errno.h>
+#include <gnutls/gnutls.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,6 +162,24 @@ static bool check_syntax(struct http_request *request)
     router_find(options->routes, options->n_routes, options->alias_prefix, &request->path, request->method,
                 &request->match);
     return false;
+}
+
+/* The library below asks for a client certificate but takes any answer. */
+static bool has_certificate(const struct http_request *request)
+{
+    const union MHD_ConnectionInfo *info;
+    unsigned faults = 0;
+
+    info = MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    return info && gnutls_certificate_verify_peers2(info->tls_session, &faults) == GNUTLS_E_SUCCESS && faults == 0;
+}
+
+static bool check_certificate(struct http_request *request)
+{
+    if (!request->server->options.tls_client_ca || has_certificate(request))
+        return false;
+    http_respond_error(request, 403, "A valid client certificate is required", NULL, 0, NULL);
+    return true;
 }
 
 /* ---- 2: CORS ---- */
@@ -402,7 +421,8 @@ static bool check_route(struct http_request *request)
 bool checks_run(struct http_request *request)
 {
     static bool (*const checks[])(struct http_request *) = {
-        check_syntax, check_cors, check_content_type, check_auth, check_profile, check_refusal, check_route, body_begin,
+        check_syntax,  check_certificate, check_cors,  check_content_type, check_auth,
+        check_profile, check_refusal,     check_route, body_begin,
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(checks); i++)

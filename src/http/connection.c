@@ -2,12 +2,14 @@
 #include "http/connection.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -195,6 +197,28 @@ struct connection *connection_open(struct connection_guard *guard, int fd)
     return connection;
 }
 
+static void linger(struct connection_guard *guard, int fd)
+{
+    pthread_mutex_lock(&guard->lock);
+    if (guard->n_lingering < LINGER_MAX && !guard->stopping) {
+        guard->lingering[guard->n_lingering++] =
+            (struct lingering){ .fd = fd, .until_us = clock_monotonic_us() + LINGER_US };
+        fd = -1;
+    }
+    pthread_mutex_unlock(&guard->lock);
+    if (fd >= 0)
+        close(fd);
+    else
+        eventfd_write(guard->wake_fd, 1);
+}
+
+static bool has_unread(const struct connection *connection)
+{
+    int n = 0;
+
+    return connection->unread || (ioctl(connection->fd, FIONREAD, &n) == 0 && n > 0);
+}
+
 void connection_close(struct connection_guard *guard, struct connection *connection)
 {
     if (!connection)
@@ -207,6 +231,12 @@ void connection_close(struct connection_guard *guard, struct connection *connect
     if (connection->next)
         connection->next->prev = connection->prev;
     pthread_mutex_unlock(&guard->lock);
+    if (has_unread(connection)) {
+        int fd = fcntl(connection->fd, F_DUPFD_CLOEXEC, 3);
+
+        if (fd >= 0)
+            linger(guard, fd);
+    }
     free(connection);
 }
 
@@ -220,19 +250,4 @@ void connection_enter(struct connection *connection, enum connection_phase phase
         atomic_store(&connection->served, 1);
     atomic_store(&connection->since_us, clock_monotonic_us());
     atomic_store(&connection->phase, phase);
-}
-
-void connection_linger(struct connection_guard *guard, int fd)
-{
-    pthread_mutex_lock(&guard->lock);
-    if (guard->n_lingering < LINGER_MAX && !guard->stopping) {
-        guard->lingering[guard->n_lingering++] =
-            (struct lingering){ .fd = fd, .until_us = clock_monotonic_us() + LINGER_US };
-        fd = -1;
-    }
-    pthread_mutex_unlock(&guard->lock);
-    if (fd >= 0)
-        close(fd);
-    else
-        eventfd_write(guard->wake_fd, 1);
 }

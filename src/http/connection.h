@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum connection_phase {
@@ -23,6 +24,7 @@ struct connection {
     _Atomic int64_t since_us;
     _Atomic uint64_t body_bytes;
     _Atomic int served; /* requests so far, counted up to 1 */
+    bool unread;        /* answered before the client had sent everything; of the connection's thread alone */
 };
 
 struct connection_guard;
@@ -37,9 +39,10 @@ struct connection_guard *connection_guard_free(struct connection_guard *guard); 
 
 /* Returns NULL if out of memory; the connection then simply is not guarded. */
 struct connection *connection_open(struct connection_guard *guard, int fd);
-void connection_close(struct connection_guard *guard, struct connection *connection); /* accepts NULL */
+
+/* To be called while the descriptor is still open. Accepts NULL. Closing a socket that has, or is sent, unread bytes
+ * resets the connection, and the reset overtakes the answer; so such a socket is kept for some seconds as a duplicate
+ * whose input is read and dropped. */
+void connection_close(struct connection_guard *guard, struct connection *connection);
 
 void connection_enter(struct connection *connection, enum connection_phase phase); /* accepts NULL */
-
-/* Takes fd, reads and drops what still comes, for some seconds at most, and closes it. */
-void connection_linger(struct connection_guard *guard, int fd);

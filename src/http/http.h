@@ -149,7 +149,7 @@ struct http_options {
 
     const char *tls_certificate; /* PEM text of the chain; NULL = plain HTTP */
     const char *tls_key;         /* PEM text */
-    const char *tls_client_ca;   /* PEM text; NULL = client certificates are not asked for */
+    const char *tls_client_ca;   /* PEM text; a client must show a certificate of it; NULL = none asked */
 
     void (*completed)(const struct http_summary *summary, void *data); /* NULL = nobody is told */
 };

@@ -94,7 +94,6 @@ struct http_request {
     struct multipart *multipart;
     void *upload_context;
     bool upload_open;
-    bool linger; /* answered before the body was read */
 
     /* Of the connection's thread, during the call of the handler. */
     bool handed_over; /* an owner exists */

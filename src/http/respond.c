@@ -81,15 +81,20 @@ static void add_duration(const struct http_request *request, struct MHD_Response
     MHD_add_response_header(response, "X-Response-Time-Ms", text);
 }
 
+static void add_security(struct MHD_Response *response, const struct http_header *headers)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(security_headers); i++)
+        if (!is_given(headers, security_headers[i].name))
+            MHD_add_response_header(response, security_headers[i].name, security_headers[i].value);
+}
+
 void respond_decorate(const struct http_request *request, struct MHD_Response *response, const char *content_type,
                       const struct http_header *headers)
 {
     const struct http_server *server = request->server;
     const struct http_profile *profile = &server->options.profile;
 
-    for (size_t i = 0; i < ARRAY_SIZE(security_headers); i++)
-        if (!is_given(headers, security_headers[i].name))
-            MHD_add_response_header(response, security_headers[i].name, security_headers[i].value);
+    add_security(response, headers);
     if (content_type)
         add(response, "Content-Type", content_type);
     for (const struct http_header *h = headers; h && h->name; h++)
@@ -296,19 +301,72 @@ static json_t *details_json(const struct http_detail *details, size_t n_details)
     return list;
 }
 
-json_t *http_error_json(const struct http_request *request, unsigned status, const char *text,
-                        const struct http_detail *details, size_t n_details)
+static json_t *error_json(const char *id, unsigned status, const char *text, const struct http_detail *details,
+                          size_t n_details)
 {
     json_t *json = json_object();
 
     if (json && json_object_set_new(json, "error", json_text(text)) == 0 &&
         json_object_set_new(json, "error_type", json_string(error_type(status))) == 0 &&
         json_object_set_new(json, "details", details_json(details, n_details)) == 0 &&
-        json_object_set_new(json, "request_id", json_string(request->id)) == 0 &&
+        json_object_set_new(json, "request_id", json_string(id)) == 0 &&
         json_object_set_new(json, "timestamp", json_real((double)clock_wall_ms() / 1000)) == 0)
         return json;
     json_decref(json);
     return NULL;
+}
+
+json_t *http_error_json(const struct http_request *request, unsigned status, const char *text,
+                        const struct http_detail *details, size_t n_details)
+{
+    return error_json(request->id, status, text, details, n_details);
+}
+
+static char *orphan_body(unsigned status, const char *text)
+{
+    char id[ID_SIZE], *body;
+    json_t *json;
+
+    id_generate(id);
+    json = error_json(id, status, text, NULL, 0);
+    body = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    json_decref(json);
+    return body;
+}
+
+struct MHD_Response *respond_make_orphan(unsigned status, const char *text)
+{
+    char *body = orphan_body(status, text);
+    struct MHD_Response *response;
+
+    response = body ? MHD_create_response_from_buffer(strlen(body), body, MHD_RESPMEM_MUST_FREE) : NULL;
+    if (!response) {
+        free(body);
+        return NULL;
+    }
+    add_security(response, NULL);
+    MHD_add_response_header(response, "Content-Type", "application/json");
+    return response;
+}
+
+char *respond_write_orphan(unsigned status, const char *text)
+{
+    CLEANUP_FREE char *body = orphan_body(status, text);
+    char *bytes = NULL;
+    size_t size;
+    FILE *out = body ? open_memstream(&bytes, &size) : NULL;
+
+    if (!out)
+        return NULL;
+    fprintf(out, "HTTP/1.1 %u %s\r\nConnection: close\r\n", status, MHD_get_reason_phrase_for(status));
+    for (size_t i = 0; i < ARRAY_SIZE(security_headers); i++)
+        fprintf(out, "%s: %s\r\n", security_headers[i].name, security_headers[i].value);
+    fprintf(out, "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", strlen(body), body);
+    if (fclose(out) != 0) {
+        free(bytes);
+        return NULL;
+    }
+    return bytes;
 }
 
 void http_respond_error(struct http_request *request, unsigned status, const char *text,

@@ -9,6 +9,11 @@
 void respond_decorate(const struct http_request *request, struct MHD_Response *response, const char *content_type,
                       const struct http_header *headers);
 
+/* An error with the security headers that belongs to no request of ours, as a response and as bytes for a connection
+ * that is to be closed (the caller's to free()). NULL if out of memory. */
+struct MHD_Response *respond_make_orphan(unsigned status, const char *text);
+char *respond_write_orphan(unsigned status, const char *text);
+
 /* Starts an answer that the owner may still feed, takes the reference to response. Returns false, with response
  * destroyed, if the client is gone or an answer was given already. */
 bool respond_begin(struct http_request *request, struct MHD_Response *response, unsigned status);

@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "http/internal.h"
+#include "http/library.h"
 #include "http/respond.h"
 
 #define SMALL_BODY_BYTES (256 << 10) /* of a refused request: read to its end, so that the connection can be kept */
@@ -47,7 +48,7 @@ static enum MHD_Result queue(struct http_request *request)
     request->response = NULL;
     pthread_mutex_unlock(&request->lock);
     if (response) {
-        r = MHD_queue_response(request->connection, request->status, response);
+        r = library_queue(request->connection, request->status, response);
         MHD_destroy_response(response);
     }
     return r;
@@ -73,7 +74,8 @@ static enum MHD_Result answer_early(struct http_request *request)
     request->phase = PHASE_DROP;
     if (!request->has_body || small)
         return MHD_YES;
-    request->linger = true;
+    if (request->guarded)
+        request->guarded->unread = true;
     return queue(request);
 }
 
@@ -158,15 +160,6 @@ static void tell(struct http_request *request, bool aborted)
         options->completed(&summary, options->data);
 }
 
-/* The client may still be sending. Closing now would reset the connection, and the reset overtakes the answer. */
-static void linger(struct http_request *request)
-{
-    int fd = http_request_dup_fd(request);
-
-    if (fd >= 0)
-        connection_linger(request->server->guard, fd);
-}
-
 static void on_completed(void *context, struct MHD_Connection *connection, void **request_context,
                          enum MHD_RequestTerminationCode code)
 {
@@ -179,8 +172,6 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     *request_context = NULL;
     if (request->begun)
         tell(request, code != MHD_REQUEST_TERMINATED_COMPLETED_OK);
-    if (request->linger && code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
-        linger(request);
     connection_enter(request->guarded, CONNECTION_WAITING);
     request_disconnect(request);
 }
@@ -335,7 +326,9 @@ static int open_server(struct http_server *server, char *error, size_t error_siz
     int r;
 
     snprintf(error, error_size, "cannot start the HTTP server");
-    r = learn_trusted(server, error, error_size);
+    r = library_init();
+    if (r == 0)
+        r = learn_trusted(server, error, error_size);
     if (r == 0)
         r = auth_keys_init(&server->keys, options->api_keys, options->master_key);
     if (r == 0)

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server behind TLS: with its own certificate, and asking clients for theirs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "http/http.h"
+
+/* A self-signed certificate with its key, as PEM text. It is its own authority. */
+struct identity {
+    gnutls_datum_t certificate, key;
+};
+
+static void make_identity(struct identity *ret_identity)
+{
+    static const unsigned char serial = 1;
+    gnutls_x509_privkey_t key;
+    gnutls_x509_crt_t certificate;
+
+    assert_int_equal(gnutls_x509_privkey_init(&key), 0);
+    assert_int_equal(
+        gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0), 0);
+    assert_int_equal(gnutls_x509_crt_init(&certificate), 0);
+    gnutls_x509_crt_set_version(certificate, 3);
+    gnutls_x509_crt_set_serial(certificate, &serial, 1);
+    gnutls_x509_crt_set_activation_time(certificate, time(NULL) - 3600);
+    gnutls_x509_crt_set_expiration_time(certificate, time(NULL) + 3600);
+    gnutls_x509_crt_set_dn(certificate, "CN=localhost", NULL);
+    gnutls_x509_crt_set_key(certificate, key);
+    gnutls_x509_crt_set_basic_constraints(certificate, 1, -1);
+    assert_int_equal(gnutls_x509_crt_sign2(certificate, certificate, key, GNUTLS_DIG_SHA256, 0), 0);
+    assert_int_equal(gnutls_x509_crt_export2(certificate, GNUTLS_X509_FMT_PEM, &ret_identity->certificate), 0);
+    assert_int_equal(gnutls_x509_privkey_export2(key, GNUTLS_X509_FMT_PEM, &ret_identity->key), 0);
+    gnutls_x509_crt_deinit(certificate);
+    gnutls_x509_privkey_deinit(key);
+}
+
+static void identity_deinit(struct identity *identity)
+{
+    gnutls_free(identity->certificate.data);
+    gnutls_free(identity->key.data);
+}
+
+static void on_text(struct http_request *request)
+{
+    http_respond_static(request, 200, "text/plain", NULL, "hello", 5);
+}
+
+static const struct http_route routes[] = { { "GET", "/health", HTTP_OPEN, false, HTTP_BODY_NONE, false, on_text,
+                                              NULL } };
+
+static struct http_server *start(const struct identity *identity, const char *client_ca)
+{
+    struct http_options options = HTTP_OPTIONS_INIT;
+    struct http_server *server;
+    char error[200] = "";
+
+    options.routes = routes;
+    options.n_routes = ARRAY_SIZE(routes);
+    options.tls_certificate = (const char *)identity->certificate.data;
+    options.tls_key = (const char *)identity->key.data;
+    options.tls_client_ca = client_ca;
+    if (http_server_start(&options, &server, error, sizeof(error)) < 0)
+        fail_msg("%s", error);
+    return server;
+}
+
+static int dial(struct http_server *server)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons(http_server_port(server)),
+                                   .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_return_code(connect(fd, (struct sockaddr *)&address, sizeof(address)), errno);
+    return fd;
+}
+
+/* Asks once over TLS, showing a certificate if there is one. Writes the start of the answer. */
+static void ask(struct http_server *server, const struct identity *client, char *ret_answer, size_t size)
+{
+    static const char request[] = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    gnutls_certificate_credentials_t credentials;
+    CLEANUP_CLOSE int fd = dial(server);
+    gnutls_session_t session;
+    size_t used = 0;
+    ssize_t n;
+    int r;
+
+    assert_int_equal(gnutls_certificate_allocate_credentials(&credentials), 0);
+    if (client)
+        assert_int_equal(
+            gnutls_certificate_set_x509_key_mem(credentials, &client->certificate, &client->key, GNUTLS_X509_FMT_PEM),
+            0);
+    assert_int_equal(gnutls_init(&session, GNUTLS_CLIENT), 0);
+    gnutls_set_default_priority(session);
+    gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials);
+    gnutls_transport_set_int(session, fd);
+    do
+        r = gnutls_handshake(session);
+    while (r < 0 && !gnutls_error_is_fatal(r));
+    assert_int_equal(r, 0);
+    assert_int_equal(gnutls_record_send(session, request, sizeof(request) - 1), sizeof(request) - 1);
+    while (used < size - 1 &&
+           ((n = gnutls_record_recv(session, ret_answer + used, size - 1 - used)) > 0 || n == GNUTLS_E_AGAIN))
+        used += n > 0 ? (size_t)n : 0;
+    ret_answer[used] = '\0';
+    gnutls_deinit(session);
+    gnutls_certificate_free_credentials(credentials);
+}
+
+static void test_tls(void **context)
+{
+    CLEANUP(identity_deinit) struct identity identity;
+    struct http_server *server;
+    char answer[4096];
+
+    (void)context;
+    make_identity(&identity);
+    server = start(&identity, NULL);
+    ask(server, NULL, answer, sizeof(answer));
+    assert_non_null(strstr(answer, "HTTP/1.1 200 OK"));
+    assert_non_null(strstr(answer, "hello"));
+    http_server_free(server);
+}
+
+/* The port speaks TLS only. */
+static void test_plain_text_to_tls(void **context)
+{
+    CLEANUP(identity_deinit) struct identity identity;
+    struct http_server *server;
+    char answer[256] = "";
+    ssize_t n;
+    int fd;
+
+    (void)context;
+    make_identity(&identity);
+    server = start(&identity, NULL);
+    fd = dial(server);
+    assert_true(send(fd, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", 34, MSG_NOSIGNAL) > 0);
+    n = recv(fd, answer, sizeof(answer) - 1, 0);
+    assert_true(n <= 0 || strncmp(answer, "HTTP", 4) != 0);
+    close(fd);
+    http_server_free(server);
+}
+
+static void test_client_certificates(void **context)
+{
+    CLEANUP(identity_deinit) struct identity identity, stranger;
+    struct http_server *server;
+    char answer[4096];
+
+    (void)context;
+    make_identity(&identity);
+    make_identity(&stranger);
+    server = start(&identity, (const char *)identity.certificate.data);
+    ask(server, &identity, answer, sizeof(answer));
+    assert_non_null(strstr(answer, "HTTP/1.1 200 OK"));
+    ask(server, NULL, answer, sizeof(answer));
+    assert_non_null(strstr(answer, "HTTP/1.1 403 Forbidden"));
+    ask(server, &stranger, answer, sizeof(answer));
+    assert_null(strstr(answer, "HTTP/1.1 200 OK"));
+    http_server_free(server);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_plain_text_to_tls),
+        cmocka_unit_test(test_client_certificates),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
