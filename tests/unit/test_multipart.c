@@ -102,7 +102,7 @@ static void check(const char *boundary, const char *body, size_t length, int wan
         if (r != wanted ||
             (text && (record.text.length != text_length || memcmp(record.text.data ? record.text.data : "", text, text_length) != 0)))
             fail_msg("step %zu of '%s': %d, wanted %d; '%s', wanted '%s'", steps[i], body, r, wanted, record.text.data,
-                     text);
+                     text ? text : "anything");
         buffer_deinit(&record.text);
     }
 }
