@@ -24,8 +24,8 @@
 #define READERS              2
 #define BUSY_TIMEOUT_MS      5000 /* another process (a command-line tool) may be writing */
 #define SCHEMA_VERSION       1
-#define CHECKPOINT_PAGES     1000  /* of log before the checkpoint thread is woken: 4 MiB */
-#define CHECKPOINT_PAGES_MAX 16000 /* of log before a writer stops to copy it itself: 64 MiB */
+#define CHECKPOINT_PAGES     1000 /* of log before the checkpoint thread is woken: 4 MiB */
+#define CHECKPOINT_PAGES_MAX 8000 /* of log before a writer waits for a checkpoint: 32 MiB */
 #define BATCH_BYTES_MAX      (256 * 1024 * 1024)
 
 enum statement {
@@ -97,6 +97,7 @@ struct kv {
     pthread_mutex_t checkpoint_lock;
     pthread_cond_t checkpoint_wanted;
     bool checkpoint_due, stopping;
+    pthread_mutex_t checkpointing; /* held during a checkpoint: SQLite itself would refuse a second one, not wait */
     struct connection checkpointer;
 };
 
@@ -295,21 +296,25 @@ static void *checkpoint_main(void *context)
         kv->checkpoint_due = false;
         pthread_mutex_unlock(&kv->checkpoint_lock);
         /* A failure costs nothing but a longer log; the next commit asks again. */
+        pthread_mutex_lock(&kv->checkpointing);
         sqlite3_wal_checkpoint_v2(kv->checkpointer.db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        pthread_mutex_unlock(&kv->checkpointing);
         pthread_mutex_lock(&kv->checkpoint_lock);
     }
     pthread_mutex_unlock(&kv->checkpoint_lock);
     return NULL;
 }
 
-/* Called by SQLite after each commit of the writer. A passive checkpoint cannot empty the log while readers and writers
- * leave it no gap; then the writer has to make one. */
+/* Called by SQLite after each commit of the writer, which holds no lock of the database any more. A passive checkpoint
+ * cannot empty the log while readers and writers leave it no gap; then the writer has to make one. */
 static int on_commit(void *context, sqlite3 *db, const char *name, int log_pages)
 {
     struct kv *kv = context;
 
     if (log_pages >= CHECKPOINT_PAGES_MAX) {
+        pthread_mutex_lock(&kv->checkpointing);
         sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+        pthread_mutex_unlock(&kv->checkpointing);
     } else if (log_pages >= CHECKPOINT_PAGES) {
         pthread_mutex_lock(&kv->checkpoint_lock);
         kv->checkpoint_due = true;
@@ -363,6 +368,7 @@ int kv_open_sqlite(const char *path, struct kv **ret_kv, char *error, size_t err
     pthread_mutex_init(&kv->writing, NULL);
     pthread_mutex_init(&kv->readers_lock, NULL);
     pthread_mutex_init(&kv->checkpoint_lock, NULL);
+    pthread_mutex_init(&kv->checkpointing, NULL);
     pthread_cond_init(&kv->reader_free, NULL);
     pthread_cond_init(&kv->checkpoint_wanted, NULL);
     r = open_connections(kv, path, error, error_size);
@@ -388,6 +394,7 @@ struct kv *kv_free(struct kv *kv)
     connection_close(&kv->writer); /* last, so that it empties the log */
     pthread_cond_destroy(&kv->checkpoint_wanted);
     pthread_cond_destroy(&kv->reader_free);
+    pthread_mutex_destroy(&kv->checkpointing);
     pthread_mutex_destroy(&kv->checkpoint_lock);
     pthread_mutex_destroy(&kv->readers_lock);
     pthread_mutex_destroy(&kv->writing);

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -94,8 +95,8 @@ static inline void scratch_fill(const char *path)
     close(fd);
 }
 
-/* Runs work in a child that announces each finished item as a fixed-size record on fd, and kills it after some of them.
- * Returns how many were announced; they are in records, which the caller frees. */
+/* Runs work in a child that announces each finished item as a fixed-size record on fd, and kills it a while after the
+ * first. Returns how many were announced; they are in records, which the caller frees. */
 static inline size_t scratch_kill_during(void (*work)(void *context, int fd), void *context, size_t record_size,
                                          unsigned after_us, char **ret_records)
 {
@@ -114,6 +115,7 @@ static inline size_t scratch_kill_during(void (*work)(void *context, int fd), vo
         _exit(0);
     }
     close(ends[1]);
+    poll(&(struct pollfd){ .fd = ends[0], .events = POLLIN }, 1, 30000);
     usleep(after_us);
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(waitpid(pid, NULL, 0), pid);

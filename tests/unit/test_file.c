@@ -104,7 +104,7 @@ static void a_record_is_read_back_whole(void **state)
     struct session session = make_session(fixture, NULL, NULL, TTL_MS);
     struct file_record record = prepare(fixture, session.id, "dir/résumé_表.pdf", "x"), read;
 
-    strcpy(record.original_name, "dir/r\xc3\xa9sum\xc3\xa9 \xe8\xa1\xa8 \"(1)\".pdf");
+    snprintf(record.original_name, sizeof(record.original_name), "dir/r\xc3\xa9sum\xc3\xa9 \xe8\xa1\xa8 \"(1)\".pdf");
     record.origin = FILE_OUTPUT;
     record.read_only = record.infrastructure = record.has_version = true;
     record.version = INT64_MIN;
@@ -152,7 +152,7 @@ static void unsound_records_are_not_added(void **state)
 
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         records[0] = records[1] = good;
-        strcpy(records[1].name, names[i]);
+        snprintf(records[1].name, sizeof(records[1].name), "%s", names[i]);
         assert_int_equal(file_add(fixture->kv, records, 2), -EINVAL);
     }
     records[0] = records[1] = good;

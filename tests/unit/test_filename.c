@@ -173,11 +173,13 @@ static void the_original_name_is_kept(void **state)
 
 static char *repeat(const char *text, size_t n, const char *tail)
 {
-    char *all = calloc(1, strlen(text) * n + strlen(tail) + 1);
+    size_t length = strlen(text), size = length * n + strlen(tail) + 1;
+    char *all = malloc(size);
 
-    for (size_t i = 0; i < n; i++)
-        strcat(all, text);
-    return strcat(all, tail);
+    for (size_t i = 0; i < n * length; i++)
+        all[i] = text[i % length];
+    snprintf(all + n * length, size - n * length, "%s", tail);
+    return all;
 }
 
 static void lengths_are_counted_in_characters_and_in_all(void **state)
