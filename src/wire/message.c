@@ -20,13 +20,21 @@ static bool name_is_plain(const char *text, size_t size)
     return terminated(text, size) && (text[0] == '\0' || id_is_ours(text));
 }
 
+static bool positive(uint64_t value, uint64_t most)
+{
+    return value > 0 && value <= most;
+}
+
+/* The upper bounds are far above every configuration; below them no sum that the privileged side makes wraps around. */
 static bool run_is_valid(const union wire_message *m)
 {
     const struct wire_run *run = &m->run;
 
     return terminated(run->execution_id, sizeof(run->execution_id)) && id_is_ours(run->execution_id) &&
-           name_is_plain(run->workspace, sizeof(run->workspace)) && run->timeout_us > 0 && run->memory_bytes > 0 &&
-           run->disk_bytes > 0 && run->file_bytes_max > 0 && run->processes_max > 0 && run->cpu_millis > 0;
+           name_is_plain(run->workspace, sizeof(run->workspace)) && positive(run->timeout_us, WIRE_TIMEOUT_US_MAX) &&
+           positive(run->memory_bytes, WIRE_BYTES_MAX) && positive(run->disk_bytes, WIRE_BYTES_MAX) &&
+           positive(run->file_bytes_max, WIRE_BYTES_MAX) && positive(run->processes_max, WIRE_COUNT_MAX) &&
+           positive(run->cpu_millis, WIRE_COUNT_MAX) && positive(run->entries_max, WIRE_COUNT_MAX);
 }
 
 static bool ended_is_valid(const union wire_message *m)

@@ -22,6 +22,11 @@
 #define WIRE_PATH_SIZE 1025
 #define WIRE_STEP_SIZE 32
 
+/* Bounds of what WIRE_RUN may ask for. */
+#define WIRE_TIMEOUT_US_MAX (24ull * 3600 * 1000000)
+#define WIRE_BYTES_MAX      (1ull << 40)
+#define WIRE_COUNT_MAX      (1u << 20) /* processes, entries, thousandths of a core */
+
 enum wire_type {
     WIRE_HELLO = 1,
     WIRE_RUN,

@@ -76,11 +76,11 @@ ssize_t packet_receive(int socket_fd, void *data, size_t size, int flags, int re
     if (n < 0)
         return error_from_errno();
     *ret_n_fds = take_fds(&message, ret_fds);
-    if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+    /* An empty packet reads like the end, but may carry descriptors. */
+    if (n == 0 || message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
         for (size_t i = 0; i < *ret_n_fds; i++)
             close(ret_fds[i]);
         *ret_n_fds = 0;
-        return -EMSGSIZE;
     }
-    return n;
+    return message.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EMSGSIZE : n;
 }
