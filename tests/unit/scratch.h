@@ -46,16 +46,6 @@ static inline int scratch_setup(void **state)
     return 0;
 }
 
-static inline int scratch_teardown(void **state)
-{
-    struct scratch *scratch = *state;
-
-    umount2(scratch->path, MNT_DETACH);
-    nftw(scratch->path, scratch_remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-    free(scratch);
-    return 0;
-}
-
 /* A path below the directory; valid until the fourth call from now. */
 static inline const char *scratch_path(const struct scratch *scratch, const char *name)
 {
@@ -65,6 +55,17 @@ static inline const char *scratch_path(const struct scratch *scratch, const char
 
     snprintf(path, sizeof(paths[0]), "%s/%s", scratch->path, name);
     return path;
+}
+
+static inline int scratch_teardown(void **state)
+{
+    struct scratch *scratch = *state;
+
+    umount2(scratch_path(scratch, "small"), MNT_DETACH); /* of a test that failed before it came to that */
+    umount2(scratch->path, MNT_DETACH);
+    nftw(scratch->path, scratch_remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    free(scratch);
+    return 0;
 }
 
 /* Covers the directory with a tmpfs of this size, in a mount namespace of the test's own. Skips the test where that is
