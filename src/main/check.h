@@ -38,10 +38,15 @@ struct check_context {
     struct identity identity;
 };
 
+enum check_when {
+    CHECK_AT_START = 1, /* quick enough for every start */
+    CHECK_AS_ROOT = 2,  /* says nothing to others, to whom much is refused */
+};
+
 struct check {
     const char *name;
     void (*run)(const struct check_context *context, struct check_report *report);
-    bool at_start; /* quick enough for every start */
+    unsigned when;
 };
 
 void check_context_init(struct check_context *context, const struct config *config, const struct location *location);

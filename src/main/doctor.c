@@ -26,7 +26,8 @@ int doctor_run(const struct check_context *context, enum doctor_scope scope, FIL
     for (const struct check *check = checks; check->name; check++) {
         struct check_report report = { .status = CHECK_OK };
 
-        if (scope == DOCTOR_AT_START && !check->at_start)
+        if ((scope == DOCTOR_AT_START && !(check->when & CHECK_AT_START)) ||
+            (check->when & CHECK_AS_ROOT && geteuid() != 0))
             continue;
         check->run(context, &report);
         failed += report.status == CHECK_FAIL;
