@@ -82,7 +82,8 @@ static bool find_path(const char *self_cgroup, const char *controller, bool unif
         const char *end = strchrnul(line, '\n');
         char names[128];
 
-        if (!path || path > end || (size_t)(path - list - 1) >= sizeof(names) || end - path - 1 >= CGROUP_PATH_SIZE)
+        if (!path || path > end || path[1] != '/' || (size_t)(path - list - 1) >= sizeof(names) ||
+            end - path - 1 >= CGROUP_PATH_SIZE)
             continue;
         memcpy(names, list + 1, (size_t)(path - list - 1));
         names[path - list - 1] = '\0';
@@ -95,28 +96,42 @@ static bool find_path(const char *self_cgroup, const char *controller, bool unif
     return false;
 }
 
+/* Which part of a group's path lies below the group that the mount shows as its root; "" if the mount's root is all
+ * that can be named. A container without a cgroup namespace sees the host's path in /proc/self/cgroup and a mount whose
+ * root is that path or one above it; a path outside the caller's namespace starts with "/..". */
+static const char *path_below(const char *path, const char *root)
+{
+    size_t root_length = strcmp(root, "/") == 0 ? 0 : strlen(root);
+
+    if (strncmp(path, root, root_length) != 0 || path[root_length] != '/' || strcmp(path + root_length, "/") == 0)
+        return "";
+    path += root_length;
+    return strncmp(path, "/..", 3) == 0 && (path[3] == '/' || path[3] == '\0') ? "" : path;
+}
+
 static void assign(struct cgroup_layout *layout, enum cgroup_controller which, const struct hierarchy *h,
                    const char *self_cgroup)
 {
-    char path[CGROUP_PATH_SIZE] = "/";
-    const char *below = path;
-    size_t root_length = strlen(h->root);
+    char path[CGROUP_PATH_SIZE] = "/", directory[CGROUP_PATH_SIZE];
+    const char *below;
     int n;
 
     if (!find_path(self_cgroup, controller_names[which], h->unified, path))
         return;
-    /* A container without a cgroup namespace sees the host's path in /proc/self/cgroup and a mount whose root is that
-     * path. */
-    if (strcmp(h->root, "/") != 0 && strncmp(path, h->root, root_length) == 0)
-        below = path + root_length;
-    if (strcmp(below, "/") == 0)
-        below = "";
-    n = snprintf(layout->controllers[which].directory, CGROUP_PATH_SIZE, "%s%s", h->mount, below);
+    below = path_below(path, h->root);
+    n = snprintf(directory, sizeof(directory), "%s%s", h->mount, below);
     if (n < 0 || n >= CGROUP_PATH_SIZE)
         return;
+    strcpy(layout->controllers[which].directory, directory);
     strcpy(layout->controllers[which].mount, h->mount);
     layout->controllers[which].found = true;
     layout->controllers[which].unified = h->unified;
+}
+
+/* Of several mounts the first counts, unless a later one covers it. */
+static bool is_better(bool found, const char *mount, const char *other_mount)
+{
+    return !found || strcmp(mount, other_mount) == 0;
 }
 
 int cgroup_parse(const char *self_cgroup, const char *mountinfo, struct cgroup_layout *ret_layout, char *missing,
@@ -133,11 +148,13 @@ int cgroup_parse(const char *self_cgroup, const char *mountinfo, struct cgroup_l
         if (!parse_mount(line, &h))
             continue;
         if (h.unified) {
-            unified = h;
+            if (is_better(unified.unified, unified.mount, h.mount))
+                unified = h;
             continue;
         }
         for (int c = 0; c < CGROUP_CONTROLLERS; c++)
-            if (!ret_layout->controllers[c].found && list_has(h.options, controller_names[c]))
+            if (is_better(ret_layout->controllers[c].found, ret_layout->controllers[c].mount, h.mount) &&
+                list_has(h.options, controller_names[c]))
                 assign(ret_layout, (enum cgroup_controller)c, &h, self_cgroup);
     }
     ret_layout->pure_v2 = unified.unified;
@@ -547,6 +564,14 @@ static uint64_t or_zero(int64_t value)
     return value < 0 ? 0 : (uint64_t)value;
 }
 
+/* How far a counter has moved; a file that cannot be read now (a slot without memory) has not. */
+static uint32_t increase(int64_t now, uint64_t base)
+{
+    uint64_t moved = now < 0 || (uint64_t)now < base ? 0 : (uint64_t)now - base;
+
+    return moved > UINT32_MAX ? UINT32_MAX : (uint32_t)moved;
+}
+
 int cgroup_slot_begin(struct cgroup_slot *slot)
 {
     slot->base_oom_kills = or_zero(oom_kills(slot));
@@ -563,9 +588,9 @@ int cgroup_slot_figures(struct cgroup_slot *slot, struct cgroup_figures *ret_fig
     int64_t peak = peak_bytes(slot);
     int64_t cpu = cpu_us(slot);
 
-    ret_figures->oom_kills = (uint32_t)(or_zero(oom_kills(slot)) - slot->base_oom_kills);
+    ret_figures->oom_kills = increase(oom_kills(slot), slot->base_oom_kills);
     ret_figures->process_limit =
-        (uint32_t)(or_zero(read_keyed(slot, CGROUP_PIDS, "pids.events", "max")) - slot->base_process_limit);
+        increase(read_keyed(slot, CGROUP_PIDS, "pids.events", "max"), slot->base_process_limit);
     ret_figures->cpu_us = cpu < 0 ? -1 : cpu - (int64_t)slot->base_cpu_us;
     ret_figures->processes_peak = -1; /* pids.peak counts since the group was made and cannot be reset */
     ret_figures->memory_peak_bytes = -1;
