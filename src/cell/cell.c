@@ -43,6 +43,7 @@ struct birth {
     const struct cell_options *options;
     const struct cell *cell; /* the keeper's, for the scratch mounts it made */
     int proc_fd;             /* writable proc of the new PID namespace; never attached, closed before the program */
+    int victim_fd;           /* oom_score_adj of this process, open for writing */
     int fds[CELL_FDS];
     struct run_request request;
 };
@@ -50,25 +51,11 @@ struct birth {
 /* Files of /proc that tell of the host or act on it. Those that only root may open are refused by ownership already;
  * they are masked all the same, because one wall is not enough. */
 static const char *const masked_files[] = {
-    "/proc/cmdline",
-    "/proc/config.gz",
-    "/proc/kallsyms",
-    "/proc/kcore",
-    "/proc/key-users",
-    "/proc/keys",
-    "/proc/kmsg",
-    "/proc/kpagecount",
-    "/proc/kpageflags",
-    "/proc/kpagecgroup",
-    "/proc/latency_stats",
-    "/proc/modules",
-    "/proc/mtrr",
-    "/proc/sched_debug",
-    "/proc/sysrq-trigger",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/vmallocinfo",
-    "/proc/sys/kernel/random/boot_id",
+    "/proc/cmdline",    "/proc/config.gz",   "/proc/kallsyms",      "/proc/kcore",
+    "/proc/key-users",  "/proc/keys",        "/proc/kmsg",          "/proc/kpagecount",
+    "/proc/kpageflags", "/proc/kpagecgroup", "/proc/latency_stats", "/proc/locks",
+    "/proc/modules",    "/proc/mtrr",        "/proc/sched_debug",   "/proc/sysrq-trigger",
+    "/proc/timer_list", "/proc/timer_stats", "/proc/vmallocinfo",   "/proc/sys/kernel/random/boot_id",
 };
 
 static const char *const masked_dirs[] = { "/proc/acpi", "/proc/asound", "/proc/bus", "/proc/driver",
@@ -103,6 +90,14 @@ static int mount_proc(struct birth *birth)
     return r ? r : mount_attach(read_only, AT_FDCWD, "/proc");
 }
 
+/* The keeper is among the last that the kernel would kill; what it started must be among the first, and must not be
+ * able to take the keeper's place: who writes here with the right to lower the score also sets the least one to go back
+ * to. */
+static int offer_to_kernel(struct birth *birth)
+{
+    return fd_write_at(birth->proc_fd, "1/oom_score_adj", "1000");
+}
+
 /* The masks are the device node and the empty directory of the read-only root, in a namespace where nobody else runs
  * yet. */
 static int mask_proc(struct birth *birth)
@@ -115,6 +110,13 @@ static int mask_proc(struct birth *birth)
         if (mount("/run/empty", masked_dirs[i], NULL, MS_BIND, NULL) < 0 && errno != ENOENT)
             return error_from_errno();
     return 0;
+}
+
+/* The kernel should sooner kill anything in a cell than its keeper or another process of the host. Raising the score
+ * needs no right, lowering the keeper's would. */
+static int offer_to_be_killed(struct birth *birth)
+{
+    return fd_write_at(birth->proc_fd, "1/oom_score_adj", "1000");
 }
 
 /* What each cell may write besides /mnt/data. The keeper makes the mounts, so that it can ask how full they were after
@@ -205,6 +207,14 @@ static int apply_rlimits(struct birth *birth)
     return rlimits_apply(birth->request.file_bytes_max);
 }
 
+/* The kernel's choice when the cell's memory is used up: first the program's processes, then this init, last the keeper, which
+ * shares the cell's cgroup. Raising one's own score needs no right; a file of /proc opened now stays writable. */
+static int offer_as_victim(struct birth *birth)
+{
+    birth->victim_fd = openat(birth->proc_fd, "1/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    return birth->victim_fd < 0 ? error_from_errno() : init_set_victim(birth->victim_fd, INIT_VICTIM_SCORE);
+}
+
 static int become_user(struct birth *birth)
 {
     int r = credentials_become(birth->proc_fd, birth->options->host_uid, birth->options->inside_uid);
@@ -234,12 +244,15 @@ static const struct {
     { "parent death signal", die_with_keeper },
     { "host name", set_hostname },
     { "proc", mount_proc },
+    { "out-of-memory score", offer_to_kernel },
     { "proc masks", mask_proc },
+    { "out-of-memory score", offer_to_be_killed },
     { "scratch mounts", attach_scratches },
     { "descriptors", close_descriptors },
     { "wait", wait_for_program },
     { "workspace", attach_workspace },
     { "rlimits", apply_rlimits },
+    { "out-of-memory score", offer_as_victim },
     { "user", become_user },
     { "privileges", drop_privileges },
     { "system call filter", load_filter },
@@ -255,7 +268,7 @@ static void report_failure(const char *name, int error)
 
 _Noreturn static void be_init(const struct cell_options *options, const struct cell *cell, int control_fd)
 {
-    struct birth birth = { .options = options, .cell = cell, .proc_fd = -1 };
+    struct birth birth = { .options = options, .cell = cell, .proc_fd = -1, .victim_fd = -1 };
     char name[CELL_STEP_NAME_SIZE];
     int r = 0;
 
@@ -271,7 +284,8 @@ _Noreturn static void be_init(const struct cell_options *options, const struct c
             _exit(1);
         }
     }
-    r = init_run(CONTROL_FD, birth.fds[CELL_FD_PROGRAM], &birth.fds[CELL_FD_STDIN], name, sizeof(name));
+    r = init_run(&(struct init_fds){ CONTROL_FD, birth.fds[CELL_FD_PROGRAM], birth.victim_fd, &birth.fds[CELL_FD_STDIN] }, name,
+                 sizeof(name));
     if (r < 0)
         report_failure(name, r);
     _exit(r < 0);
