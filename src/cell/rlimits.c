@@ -11,7 +11,8 @@ static const struct {
     int resource;
     rlim_t soft, hard;
 } limits[] = {
-    { RLIMIT_CORE, 1, 1 }, /* 0 forbids files only; 1 also keeps a core_pattern pipe from starting a helper on the host */
+    { RLIMIT_CORE, 1,
+      1 }, /* 0 forbids files only; 1 also keeps a core_pattern pipe from starting a helper on the host */
     { RLIMIT_NOFILE, 256, 256 },
     { RLIMIT_STACK, 8 << 20, 64 << 20 }, /* compilers raise their own */
     { RLIMIT_MEMLOCK, 64 << 10, 64 << 10 },

@@ -8,6 +8,7 @@
 #include <linux/seccomp.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <seccomp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,16 +16,21 @@
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/fd.h"
 
-/* Allowed whatever the arguments. Names, since some do not exist on every architecture; those are skipped. */
+/* Allowed whatever the arguments. Names, since some do not exist on every architecture; those are skipped. Missing on
+ * purpose: inotify, as on a kernel without it. A watch on the runtime tree, whose inodes all cells and the host share,
+ * tells who else runs what. */
 static const char *const allowed[] = {
     /* files and directories */
     "access",
@@ -40,7 +46,6 @@ static const char *const allowed[] = {
     "dup3",
     "faccessat",
     "faccessat2",
-    "fadvise64",
     "fallocate",
     "fchdir",
     "fchmod",
@@ -52,7 +57,6 @@ static const char *const allowed[] = {
     "flistxattr",
     "flock",
     "fremovexattr",
-    "fsetxattr",
     "fstat",
     "fstatfs",
     "fsync",
@@ -70,7 +74,6 @@ static const char *const allowed[] = {
     "llistxattr",
     "lremovexattr",
     "lseek",
-    "lsetxattr",
     "lstat",
     "mkdir",
     "mkdirat",
@@ -80,7 +83,6 @@ static const char *const allowed[] = {
     "openat2",
     "pread64",
     "preadv",
-    "preadv2",
     "pwrite64",
     "pwritev",
     "pwritev2",
@@ -95,7 +97,6 @@ static const char *const allowed[] = {
     "renameat2",
     "rmdir",
     "sendfile",
-    "setxattr",
     "splice",
     "stat",
     "statfs",
@@ -123,10 +124,6 @@ static const char *const allowed[] = {
     "epoll_wait",
     "eventfd",
     "eventfd2",
-    "inotify_add_watch",
-    "inotify_init",
-    "inotify_init1",
-    "inotify_rm_watch",
     "pipe",
     "pipe2",
     "poll",
@@ -143,12 +140,10 @@ static const char *const allowed[] = {
     "get_mempolicy",
     "madvise",
     "membarrier",
-    "memfd_create",
     "mincore",
     "mlock",
     "mlock2",
     "mlockall",
-    "mmap",
     "mprotect",
     "mremap",
     "msync",
@@ -189,7 +184,6 @@ static const char *const allowed[] = {
     "get_thread_area",
     "pidfd_open",
     "pidfd_send_signal",
-    "prlimit64",
     "rseq",
     "sched_getaffinity",
     "sched_getattr",
@@ -213,7 +207,6 @@ static const char *const allowed[] = {
     "setresgid",
     "setresuid",
     "setreuid",
-    "setrlimit",
     "set_robust_list",
     "setsid",
     "set_thread_area",
@@ -272,7 +265,6 @@ static const char *const allowed[] = {
     "sendmmsg",
     "sendmsg",
     "sendto",
-    "setsockopt",
     "shutdown",
     /* System V IPC, private to the cell's namespace */
     "msgctl",
@@ -286,7 +278,6 @@ static const char *const allowed[] = {
     "shmat",
     "shmctl",
     "shmdt",
-    "shmget",
 };
 
 /* Known and refused. Unnamed calls get ENOSYS; these get EPERM because programs and tests ask for the reason. */
@@ -357,6 +348,10 @@ static const char *const refused[] = {
     "vmsplice",
 };
 
+/* As on a file system without extended attributes, which every tool that copies them has to live with. The kernel
+ * charges nobody for an access control list, 64 KiB an inode. */
+static const char *const unsupported[] = { "fsetxattr", "lsetxattr", "setxattr", "setxattrat" };
+
 /* Succeed without doing anything: a flush of every file system of the host is not a program's to order. */
 static const char *const ignored[] = { "sync", "syncfs" };
 
@@ -380,7 +375,6 @@ static const int prctl_options[] = {
     PR_GET_CHILD_SUBREAPER,
     PR_SET_THP_DISABLE,
     PR_GET_THP_DISABLE,
-    PR_SET_VMA,
     PR_GET_TID_ADDRESS,
     PR_CAP_AMBIENT,
     PR_GET_SPECULATION_CTRL,
@@ -403,6 +397,90 @@ static const unsigned long namespace_flags[] = {
 static const int futex_operations[] = {
     FUTEX_WAIT, FUTEX_WAKE, FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX_WAKE_OP, FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET,
 };
+
+/* setsockopt: what ordinary servers and clients set. Left out are socket filters and whatever else the kernel allocates
+ * without charging the cell, and rarely trodden kernel code: upper layer protocols, encapsulation, flow labels. */
+static const struct {
+    int level, option;
+} socket_options[] = {
+    { SOL_SOCKET, SO_BROADCAST },
+    { SOL_SOCKET, SO_DONTROUTE },
+    { SOL_SOCKET, SO_KEEPALIVE },
+    { SOL_SOCKET, SO_LINGER },
+    { SOL_SOCKET, SO_OOBINLINE },
+    { SOL_SOCKET, SO_PASSCRED },
+    { SOL_SOCKET, SO_RCVBUF },
+    { SOL_SOCKET, SO_RCVLOWAT },
+    { SOL_SOCKET, SO_RCVTIMEO },
+    { SOL_SOCKET, SO_REUSEADDR },
+    { SOL_SOCKET, SO_REUSEPORT },
+    { SOL_SOCKET, SO_SNDBUF },
+    { SOL_SOCKET, SO_SNDTIMEO },
+    { SOL_SOCKET, SO_TIMESTAMP },
+    { IPPROTO_IP, IP_MULTICAST_IF },
+    { IPPROTO_IP, IP_MULTICAST_LOOP },
+    { IPPROTO_IP, IP_MULTICAST_TTL },
+    { IPPROTO_IP, IP_TOS },
+    { IPPROTO_IP, IP_TTL },
+    { IPPROTO_IPV6, IPV6_MULTICAST_HOPS },
+    { IPPROTO_IPV6, IPV6_MULTICAST_IF },
+    { IPPROTO_IPV6, IPV6_MULTICAST_LOOP },
+    { IPPROTO_IPV6, IPV6_TCLASS },
+    { IPPROTO_IPV6, IPV6_UNICAST_HOPS },
+    { IPPROTO_IPV6, IPV6_V6ONLY },
+    { IPPROTO_TCP, TCP_CORK },
+    { IPPROTO_TCP, TCP_DEFER_ACCEPT },
+    { IPPROTO_TCP, TCP_KEEPCNT },
+    { IPPROTO_TCP, TCP_KEEPIDLE },
+    { IPPROTO_TCP, TCP_KEEPINTVL },
+    { IPPROTO_TCP, TCP_MAXSEG },
+    { IPPROTO_TCP, TCP_NODELAY },
+    { IPPROTO_TCP, TCP_QUICKACK },
+    { IPPROTO_TCP, TCP_SYNCNT },
+    { IPPROTO_TCP, TCP_USER_TIMEOUT },
+};
+
+/* Allowed unless an argument has one of these bits: huge pages are a reserve of the host that no memory limit covers,
+ * and a read that fails for pages not in memory tells what others have read. */
+static const struct {
+    const char *name;
+    unsigned argument;
+    uint32_t bits;
+    int error;
+} refused_bits[] = {
+    { "memfd_create", 1, MFD_HUGETLB, EINVAL },
+    { "mmap", 3, MAP_HUGETLB, ENOMEM },
+    { "preadv2", 5, RWF_NOWAIT, EOPNOTSUPP },
+    { "shmget", 2, SHM_HUGETLB, EPERM },
+};
+
+/* Commands of fcntl. Missing are F_SETPIPE_SZ, since larger pipes are memory that is charged to whoever made the pipe:
+ * the server; and F_NOTIFY, which tells of others as inotify does. */
+static const int fcntl_commands[] = {
+    F_DUPFD,  F_DUPFD_CLOEXEC, F_GETFD,     F_SETFD,      F_GETFL,      F_SETFL,     F_GETLK,     F_SETLK,
+    F_SETLKW, F_OFD_GETLK,     F_OFD_SETLK, F_OFD_SETLKW, F_GETOWN,     F_SETOWN,    F_GETOWN_EX, F_SETOWN_EX,
+    F_GETSIG, F_SETSIG,        F_GETLEASE,  F_SETLEASE,   F_GETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS,
+};
+
+static const int refused_fcntl[] = { F_SETPIPE_SZ, F_NOTIFY };
+
+/* Every resource but RLIMIT_CORE. 1 is the one value of that at which the kernel does not hand the memory of a crashed
+ * program to the host's core pattern, which often is a program that runs as root outside of every cell; 0 does not stop
+ * that, so nobody may go back to it. */
+static const int resources[] = {
+    RLIMIT_CPU,        RLIMIT_FSIZE,    RLIMIT_DATA,    RLIMIT_STACK,  RLIMIT_RSS,
+    RLIMIT_NPROC,      RLIMIT_NOFILE,   RLIMIT_MEMLOCK, RLIMIT_AS,     RLIMIT_LOCKS,
+    RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE, RLIMIT_NICE,    RLIMIT_RTPRIO, RLIMIT_RTTIME,
+};
+
+/* Advice about a file. The one missing throws the runtime's pages out of the memory that everybody shares. */
+static const int file_advice[] = {
+    POSIX_FADV_NORMAL, POSIX_FADV_RANDOM, POSIX_FADV_SEQUENTIAL, POSIX_FADV_WILLNEED, POSIX_FADV_NOREUSE,
+};
+
+/* Compares what the kernel looks at: most arguments are 32 bits wide there, and the rest of the register is ignored. A
+ * comparison of the whole register could be passed with a bit above. */
+#define EQUAL_32(argument, value) SCMP_CMP64((argument), SCMP_CMP_MASKED_EQ, 0xffffffffu, (uint32_t)(value))
 
 #define SOCKET_TYPE_MASK 0xful /* the rest of the argument is SOCK_NONBLOCK and SOCK_CLOEXEC */
 
@@ -464,9 +542,9 @@ static int add_sockets(scmp_filter_ctx context)
 
     for (size_t i = 0; i < ARRAY_SIZE(sockets) && r == 0; i++) {
         struct scmp_arg_cmp compare[3] = {
-            SCMP_A0_32(SCMP_CMP_EQ, sockets[i].family),
+            EQUAL_32(0, sockets[i].family),
             SCMP_A1_32(SCMP_CMP_MASKED_EQ, SOCKET_TYPE_MASK, sockets[i].type),
-            SCMP_A2_32(SCMP_CMP_EQ, (uint32_t)sockets[i].protocol),
+            EQUAL_32(2, sockets[i].protocol),
         };
 
         r = add(context, SCMP_ACT_ALLOW, "socket", sockets[i].protocol < 0 ? 2 : 3, compare);
@@ -484,21 +562,87 @@ static int refuse_sockets(scmp_filter_ctx context)
     for (size_t c = 0; c < ARRAY_SIZE(calls) && r == 0; c++) {
         r = add(context, SCMP_ACT_ERRNO(EAFNOSUPPORT), calls[c], 1, &SCMP_A0_32(SCMP_CMP_GT, AF_INET6));
         for (size_t i = 0; i < ARRAY_SIZE(refused_families) && r == 0; i++)
-            r = add(context, SCMP_ACT_ERRNO(EAFNOSUPPORT), calls[c], 1,
-                    &SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)refused_families[i]));
+            r = add(context, SCMP_ACT_ERRNO(EAFNOSUPPORT), calls[c], 1, &EQUAL_32(0, refused_families[i]));
     }
     for (size_t i = 0; i < ARRAY_SIZE(refused_types) && r == 0; i++) {
-        r = add(
-            context, SCMP_ACT_ERRNO(EPERM), "socket", 2,
-            (struct scmp_arg_cmp[]){ SCMP_A0_32(SCMP_CMP_EQ, AF_INET),
-                                     SCMP_A1_32(SCMP_CMP_MASKED_EQ, SOCKET_TYPE_MASK, (uint32_t)refused_types[i]) });
+        r = add(context, SCMP_ACT_ERRNO(EPERM), "socket", 2,
+                (struct scmp_arg_cmp[]){ EQUAL_32(0, AF_INET), SCMP_A1_32(SCMP_CMP_MASKED_EQ, SOCKET_TYPE_MASK,
+                                                                          (uint32_t)refused_types[i]) });
         if (r == 0)
             r = add(context, SCMP_ACT_ERRNO(EPERM), "socket", 2,
-                    (struct scmp_arg_cmp[]){
-                        SCMP_A0_32(SCMP_CMP_EQ, AF_INET6),
-                        SCMP_A1_32(SCMP_CMP_MASKED_EQ, SOCKET_TYPE_MASK, (uint32_t)refused_types[i]) });
+                    (struct scmp_arg_cmp[]){ EQUAL_32(0, AF_INET6), SCMP_A1_32(SCMP_CMP_MASKED_EQ, SOCKET_TYPE_MASK,
+                                                                               (uint32_t)refused_types[i]) });
     }
     return r;
+}
+
+static int add_socket_options(scmp_filter_ctx context)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(socket_options) && r == 0; i++)
+        r = add(context, SCMP_ACT_ALLOW, "setsockopt", 2,
+                (struct scmp_arg_cmp[]){ EQUAL_32(1, socket_options[i].level), EQUAL_32(2, socket_options[i].option) });
+    return r;
+}
+
+static int add_refused_bits(scmp_filter_ctx context)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(refused_bits) && r == 0; i++) {
+        uint64_t bits = refused_bits[i].bits;
+        unsigned argument = refused_bits[i].argument;
+
+        r = add(context, SCMP_ACT_ALLOW, refused_bits[i].name, 1,
+                &SCMP_CMP32(argument, SCMP_CMP_MASKED_EQ, (uint32_t)bits, 0));
+        if (r == 0)
+            r = add(context, SCMP_ACT_ERRNO((uint16_t)refused_bits[i].error), refused_bits[i].name, 1,
+                    &SCMP_CMP32(argument, SCMP_CMP_MASKED_EQ, (uint32_t)bits, (uint32_t)bits));
+    }
+    return r;
+}
+
+/* One rule for each value of a 32-bit argument. */
+static int add_values(scmp_filter_ctx context, uint32_t action, const char *name, unsigned argument, const int *values,
+                      size_t n)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = add(context, action, name, 1, &EQUAL_32(argument, values[i]));
+    return r;
+}
+
+static int add_fcntl(scmp_filter_ctx context)
+{
+    int r = add_values(context, SCMP_ACT_ALLOW, "fcntl", 1, fcntl_commands, ARRAY_SIZE(fcntl_commands));
+
+    return r ? r : add_values(context, SCMP_ACT_ERRNO(EPERM), "fcntl", 1, refused_fcntl, ARRAY_SIZE(refused_fcntl));
+}
+
+static int add_resource_limits(scmp_filter_ctx context)
+{
+    static const int core[] = { RLIMIT_CORE };
+    int r = add_values(context, SCMP_ACT_ALLOW, "prlimit64", 1, resources, ARRAY_SIZE(resources));
+
+    if (r == 0)
+        r = add(context, SCMP_ACT_ALLOW, "prlimit64", 2,
+                (struct scmp_arg_cmp[]){ EQUAL_32(1, RLIMIT_CORE), SCMP_A2_64(SCMP_CMP_EQ, 0) });
+    if (r == 0)
+        r = add(context, SCMP_ACT_ERRNO(EPERM), "prlimit64", 2,
+                (struct scmp_arg_cmp[]){ EQUAL_32(1, RLIMIT_CORE), SCMP_A2_64(SCMP_CMP_NE, 0) });
+    if (r == 0)
+        r = add_values(context, SCMP_ACT_ALLOW, "setrlimit", 0, resources, ARRAY_SIZE(resources));
+    return r ? r : add_values(context, SCMP_ACT_ERRNO(EPERM), "setrlimit", 0, core, ARRAY_SIZE(core));
+}
+
+static int add_file_advice(scmp_filter_ctx context)
+{
+    static const int ignored_advice[] = { POSIX_FADV_DONTNEED };
+    int r = add_values(context, SCMP_ACT_ALLOW, "fadvise64", 3, file_advice, ARRAY_SIZE(file_advice));
+
+    return r ? r : add_values(context, SCMP_ACT_ERRNO(0), "fadvise64", 3, ignored_advice, ARRAY_SIZE(ignored_advice));
 }
 
 static int add_arguments(scmp_filter_ctx context)
@@ -509,10 +653,10 @@ static int add_arguments(scmp_filter_ctx context)
         r = add_sockets(context);
     if (r == 0)
         r = refuse_sockets(context);
-    for (size_t i = 0; i < ARRAY_SIZE(prctl_options) && r == 0; i++)
-        r = add(context, SCMP_ACT_ALLOW, "prctl", 1, &SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)prctl_options[i]));
+    if (r == 0)
+        r = add_values(context, SCMP_ACT_ALLOW, "prctl", 0, prctl_options, ARRAY_SIZE(prctl_options));
     for (size_t i = 0; i < ARRAY_SIZE(ioctl_requests) && r == 0; i++)
-        r = add(context, SCMP_ACT_ALLOW, "ioctl", 1, &SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)ioctl_requests[i]));
+        r = add(context, SCMP_ACT_ALLOW, "ioctl", 1, &EQUAL_32(1, ioctl_requests[i]));
     for (size_t i = 0; i < ARRAY_SIZE(futex_operations) && r == 0; i++)
         r = add(context, SCMP_ACT_ALLOW, "futex", 1,
                 &SCMP_A1_32(SCMP_CMP_MASKED_EQ, (uint32_t)FUTEX_CMD_MASK, (uint32_t)futex_operations[i]));
@@ -522,15 +666,20 @@ static int add_arguments(scmp_filter_ctx context)
             r = add(context, SCMP_ACT_ALLOW, "mknodat", 1,
                     &SCMP_A2_32(SCMP_CMP_MASKED_EQ, S_IFMT, (uint32_t)node_types[i]));
     }
-    /* Larger pipes are memory that is charged to whoever made the pipe: the server. */
     if (r == 0)
-        r = add(context, SCMP_ACT_ALLOW, "fcntl", 1, &SCMP_A1_32(SCMP_CMP_NE, F_SETPIPE_SZ));
+        r = add_fcntl(context);
     if (r == 0)
-        r = add(context, SCMP_ACT_ERRNO(EPERM), "fcntl", 1, &SCMP_A1_32(SCMP_CMP_EQ, F_SETPIPE_SZ));
+        r = add_resource_limits(context);
     if (r == 0)
-        r = add(context, SCMP_ACT_ALLOW, "personality", 1, &SCMP_A0_32(SCMP_CMP_EQ, 0xffffffff));
+        r = add_file_advice(context);
     if (r == 0)
-        r = add(context, SCMP_ACT_ALLOW, "personality", 1, &SCMP_A0_32(SCMP_CMP_EQ, PER_LINUX));
+        r = add_socket_options(context);
+    if (r == 0)
+        r = add_refused_bits(context);
+    if (r == 0)
+        r = add(context, SCMP_ACT_ALLOW, "personality", 1, &EQUAL_32(0, 0xffffffff));
+    if (r == 0)
+        r = add(context, SCMP_ACT_ALLOW, "personality", 1, &EQUAL_32(0, PER_LINUX));
     return r;
 }
 
@@ -577,6 +726,8 @@ int seccomp_filter_compile(struct seccomp_filter *ret_filter)
         r = add_names(context, SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed));
     if (r == 0)
         r = add_names(context, SCMP_ACT_ERRNO(EPERM), refused, ARRAY_SIZE(refused));
+    if (r == 0)
+        r = add_names(context, SCMP_ACT_ERRNO(EOPNOTSUPP), unsupported, ARRAY_SIZE(unsupported));
     if (r == 0)
         r = add_names(context, SCMP_ACT_ERRNO(0), ignored, ARRAY_SIZE(ignored));
     if (r == 0)
