@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/utf8.h"
 #include "engine/text.h"
 
 static bool was_cancelled(const struct cell_outcome *cell)
@@ -168,12 +169,18 @@ static int append_line(struct buffer *buffer, const char *text)
 
 static int make_text(const struct cell_stream *stream, size_t limit, struct buffer *text, bool *ret_cut)
 {
-    int r = text_clean(text, stream->kept.data, stream->kept.length, limit);
+    bool dropped = stream->total_bytes > (int64_t)stream->kept.length;
+    size_t length = stream->kept.length;
+    int r;
 
+    /* The rest of a character may be among what was dropped. */
+    if (dropped)
+        length -= utf8_unfinished((const unsigned char *)stream->kept.data, length);
+    r = text_clean(text, stream->kept.data, length, limit);
     if (r < 0)
         return r;
     *ret_cut = r > 0;
-    if (!*ret_cut && stream->total_bytes > (int64_t)stream->kept.length) {
+    if (!*ret_cut && dropped) {
         *ret_cut = true;
         return buffer_append(text, TEXT_TRUNCATED, strlen(TEXT_TRUNCATED));
     }

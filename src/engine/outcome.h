@@ -14,7 +14,7 @@ struct outcome_limits {
     size_t output_bytes; /* of each stream */
 };
 
-/* Fills outcome, exit_code, signal, texts and the measured part of usage. notes are put before stderr. Returns 0 or a
+/* Fills outcome, exit_code, signal, texts and the measured part of usage. notes are put after stderr. Returns 0 or a
  * negative errno. */
 int outcome_decide(const struct cell_outcome *cell, const struct language *language,
                    const struct outcome_limits *limits, const struct buffer *notes, struct execution_result *result);

@@ -32,7 +32,7 @@ static int cut(struct buffer *text)
 
 int text_clean(struct buffer *text, const char *data, size_t size, size_t limit)
 {
-    const unsigned char *at = (const unsigned char *)data, *end = at + size;
+    const unsigned char *at = (const unsigned char *)data, *end = size ? at + size : at;
     int r;
 
     while (at < end) {
