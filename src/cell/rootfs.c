@@ -364,9 +364,66 @@ int rootfs_build(const struct rootfs_options *options, char *step, size_t step_s
     return r;
 }
 
+/* Where an empty file system is attached to be the second layer that an overlay needs. A directory of the tree would
+ * not do: the layers may not lie within each other. */
+#define EMPTY_LAYER "run/layers/lower"
+
+static int attach_empty_layer(void)
+{
+    static const struct mount_option options[] = { { "size", "4096" }, { "nr_inodes", "2" }, { "mode", "0755" } };
+    CLEANUP_CLOSE int fd = -1;
+    int r = mount_new("tmpfs", options, ARRAY_SIZE(options), MOUNT_ATTR_RDONLY, &fd);
+
+    return r ? r : mount_attach(fd, AT_FDCWD, EMPTY_LAYER);
+}
+
+/* Layers are named relative to the working directory, which is the tree: cells can read the names in
+ * /proc/self/mountinfo. */
+static int private_view(const char *directory, int *ret_fd)
+{
+    char layers[64];
+    struct mount_option options[] = { { "lowerdir", layers } };
+
+    snprintf(layers, sizeof(layers), "%s:" EMPTY_LAYER, directory);
+    return mount_new("overlay", options, ARRAY_SIZE(options), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID, ret_fd);
+}
+
+/* Covers the tree with the private views: all are made before the first is attached, since that hides what they are
+ * made of. */
+static int attach_views(const char *target)
+{
+    int fds[ARRAY_SIZE(runtime_dirs) + 1], r;
+    size_t n = ARRAY_SIZE(runtime_dirs);
+    struct stat st;
+
+    for (size_t i = 0; i <= n; i++)
+        fds[i] = -1;
+    r = chdir(target) < 0 ? error_from_errno() : attach_empty_layer();
+    if (r == 0)
+        r = private_view(".", &fds[n]);
+    for (size_t i = 0; i < n && r == 0; i++)
+        if (lstat(runtime_dirs[i], &st) == 0 && S_ISDIR(st.st_mode))
+            r = private_view(runtime_dirs[i], &fds[i]);
+    if (r == 0)
+        r = mount_attach(fds[n], AT_FDCWD, target);
+    for (size_t i = 0; i < n && r == 0; i++)
+        if (fds[i] >= 0)
+            r = mount_attach(fds[i], fds[n], runtime_dirs[i]);
+    for (size_t i = 0; i <= n; i++)
+        cleanup_close_fd(&fds[i]);
+    return r;
+}
+
 int rootfs_enter(const char *target)
 {
-    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || chdir(target) < 0)
+    int r;
+
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return error_from_errno();
+    r = attach_views(target);
+    if (r < 0)
+        return r;
+    if (chdir(target) < 0)
         return error_from_errno();
     /* With both arguments "." the old root ends up stacked below the new one and is unmounted there; see pivot_root(2).
      */

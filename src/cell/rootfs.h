@@ -22,6 +22,8 @@ struct rootfs_options {
  * negative errno; then step (at least 32 bytes) names what failed. */
 int rootfs_build(const struct rootfs_options *options, char *step, size_t step_size);
 
-/* Makes target the root of the calling process's own (new) mount namespace and drops everything else from it. Returns 0
- * or a negative errno. */
+/* Makes the tree at target the root of the calling process's own (new) mount namespace and drops everything else from
+ * it. The root and each runtime directory are shown through an overlay that has no writable layer: so each caller, and
+ * with it each slot, has inodes of its own, and two cells cannot meet on the locks or watches of a file they both may
+ * read. Returns 0 or a negative errno. */
 int rootfs_enter(const char *target);

@@ -34,8 +34,9 @@
 #include "wire/message.h"
 #include "wire/packet.h"
 
-#define RESTART_PAUSE_US 1000000
-#define EVENTS_MAX       64
+#define RESTART_PAUSE_US  1000000
+#define FAILURES_PER_SLOT 3
+#define EVENTS_MAX        64
 
 /* What a watched descriptor is; slots are numbered from WATCH_SLOT on. */
 enum watch {
@@ -71,7 +72,8 @@ struct warden {
     struct waiting_run *waiting_ring;
     unsigned waiting_head, waiting_count;
     int epoll_fd, signal_fd;
-    int work_dir_fd; /* DATA_DIR/work */
+    int work_dir_fd;   /* DATA_DIR/work */
+    unsigned failures; /* keepers that died since one was ready */
     bool greeted, stopping, finished;
     int status;
 };
@@ -336,6 +338,7 @@ static void on_slot(struct warden *w, unsigned index)
     }
     if (keeper->ready || w->ready_count >= w->options->slots)
         return;
+    w->failures = 0;
     keeper->ready = true;
     w->ready_ring[(w->ready_head + w->ready_count++) % (unsigned)w->options->slots] = index;
     greet_api(w);
@@ -414,6 +417,12 @@ static void on_keeper_death(struct warden *w, unsigned index)
     *keeper = (struct keeper){ .pid = -1, .socket_fd = -1, .started_us = keeper->started_us };
     if (w->stopping)
         return;
+    if (++w->failures > FAILURES_PER_SLOT * w->options->slots) {
+        log_error("no slot can be kept alive (`codecell doctor` tells what this host lacks)");
+        w->status = 1;
+        w->finished = true;
+        return;
+    }
     log_warning("slot %u: its keeper died and is started again", index);
     if (clock_monotonic_us() - keeper->started_us < RESTART_PAUSE_US)
         usleep(RESTART_PAUSE_US / 4); /* a keeper that cannot live must not become a fork loop */
