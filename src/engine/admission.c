@@ -153,14 +153,15 @@ static void run_job(struct admission *a, unsigned index, struct execution_job *j
     enum admission_end end = ADMISSION_CANCELLED;
     int64_t begun_us = clock_monotonic_us();
 
-    if (!client_is_gone(job))
+    if (!client_is_gone(job) && !atomic_load(&a->engine->cancel_all))
         end = execution_run(a->engine, &job->request, &job->result, job->error, sizeof(job->error)) == 0
                   ? ADMISSION_DONE
                   : ADMISSION_FAILED;
     pthread_mutex_lock(&a->lock);
     a->running[index] = NULL; /* no tick after this */
     a->n_running--;
-    a->mean_run_ms += ((double)(clock_monotonic_us() - begun_us) / 1000 - a->mean_run_ms) / 16;
+    if (end != ADMISSION_CANCELLED)
+        a->mean_run_ms += ((double)(clock_monotonic_us() - begun_us) / 1000 - a->mean_run_ms) / 16;
     if (a->n_running == 0 && a->n_waiting == 0)
         pthread_cond_broadcast(&a->idle);
     pthread_mutex_unlock(&a->lock);
@@ -287,6 +288,17 @@ static int start_worker(struct admission *a, const pthread_attr_t *attributes)
     return 0;
 }
 
+/* A change of the wall clock must not end a drain. */
+static void init_monotonic(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
 int admission_new(struct engine *engine, struct admission **ret_admission)
 {
     struct admission *a = calloc(1, sizeof(*a));
@@ -300,7 +312,7 @@ int admission_new(struct engine *engine, struct admission **ret_admission)
     a->last_turn = &a->first_turn;
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->work, NULL);
-    pthread_cond_init(&a->idle, NULL);
+    init_monotonic(&a->idle);
     a->running = calloc(a->n_workers, sizeof(*a->running));
     a->workers = calloc(a->n_workers, sizeof(*a->workers));
     if (!a->running || !a->workers)
@@ -343,7 +355,7 @@ int admission_submit(struct admission *admission, struct execution_job *job, uns
         r = -ENOMEM;
     else if (a->n_running + a->n_waiting >= a->n_workers + a->engine->max_queued ||
              wait_s > a->engine->max_queue_seconds) {
-        *ret_retry_after_seconds = wait_s < 1 ? 1 : (unsigned)wait_s;
+        *ret_retry_after_seconds = (unsigned)wait_s + 1;
         r = ADMISSION_E_FULL;
     } else {
         enqueue(a, queue, job);
@@ -377,7 +389,7 @@ static struct timespec deadline_in(int64_t ms)
 {
     struct timespec at;
 
-    clock_gettime(CLOCK_REALTIME, &at);
+    clock_gettime(CLOCK_MONOTONIC, &at);
     at.tv_sec += ms / 1000;
     at.tv_nsec += ms % 1000 * 1000000;
     if (at.tv_nsec >= 1000000000) {

@@ -21,7 +21,7 @@ enum admission_end {
     ADMISSION_DONE,      /* result is filled */
     ADMISSION_FAILED,    /* infrastructure fault: error says why */
     ADMISSION_OVERDUE,   /* waited too long in the queue */
-    ADMISSION_CANCELLED, /* the client hung up while waiting; nothing ran */
+    ADMISSION_CANCELLED, /* the client hung up while waiting, or a drain's grace was over; nothing ran */
 };
 
 /* done: hands the result over; the callee takes ownership of request and result (heap, from execution_job_new).
