@@ -57,11 +57,23 @@ static bool is_overdue(const struct connection_guard *guard, const struct connec
     return false;
 }
 
-static void cut_overdue(struct connection_guard *guard, int64_t now_us)
+static bool has_ended(int fd)
 {
-    for (struct connection *c = guard->first; c; c = c->next)
+    char byte;
+
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* The owner sees the end of the stream and closes. It can miss the end when that comes together with the last bytes:
+ * its edge-triggered wait fires once for both, and it reads the bytes only; the shutdown wakes it again. */
+static void cut_connections(struct connection_guard *guard, int64_t now_us)
+{
+    for (struct connection *c = guard->first; c; c = c->next) {
         if (is_overdue(guard, c, now_us))
-            shutdown(c->fd, SHUT_RDWR); /* the owner sees the end of the stream and closes */
+            shutdown(c->fd, SHUT_RDWR);
+        else if (atomic_load(&c->phase) != CONNECTION_BUSY && has_ended(c->fd))
+            shutdown(c->fd, SHUT_RD);
+    }
 }
 
 /* Reads what is there. Returns false once the client is done. */
@@ -124,7 +136,7 @@ static void *guard_main(void *argument)
         pthread_mutex_lock(&guard->lock);
         tend_lingering(guard, polled + 1, n_polled, now_us);
         if (now_us >= next_tick_us) {
-            cut_overdue(guard, now_us);
+            cut_connections(guard, now_us);
             next_tick_us = now_us + TICK_US;
         }
         stopping = guard->stopping;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* connection.h -- how long a client may take. One thread looks at all connections every second and cuts those that
- * trickle their headers or their body (the library below only knows a limit on silence), and reads on for a moment from
- * clients that were answered before they had sent everything, so that the answer is not lost to a reset.
+/* connection.h -- how long a client may take. One thread looks at all connections every second. It cuts those that
+ * trickle their headers or their body (the library below only knows a limit on silence) and those that ended in
+ * mid-request, and reads on for a moment from clients that were answered before they had sent everything, so that the
+ * answer is not lost to a reset.
  *
  * connection_open() and connection_close() bracket the life of a descriptor; a connection is never touched after
  * connection_close() has returned, which is before the descriptor is closed. */

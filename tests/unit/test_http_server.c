@@ -934,6 +934,31 @@ static void test_chunked_body_beyond_the_limit(void **context)
     reply_deinit(&reply);
 }
 
+/* The end of the stream in the same packet as the last bytes. */
+static void test_end_in_mid_request_is_noticed(void **context)
+{
+    static const char *const beginnings[] = { "GET", "GET /health HTTP/1.1\r\nHost: x\r\n",
+                                              "POST /echo HTTP/1.1\r\n" GOOD JSON(10) "{",
+                                              "POST /echo HTTP/1.1\r\n" GOOD
+                                              "Transfer-Encoding: chunked\r\n\r\n2;\r\n" };
+    int fds[ARRAY_SIZE(beginnings)];
+
+    (void)context;
+    for (size_t i = 0; i < ARRAY_SIZE(beginnings); i++) {
+        fds[i] = dial(state.server);
+        push_text(fds[i], beginnings[i]);
+        shutdown(fds[i], SHUT_WR);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(beginnings); i++) {
+        struct reply reply = read_reply_within(fds[i], false, 3000);
+
+        assert_int_equal(reply.length, 0);
+        assert_int_equal(recv(fds[i], reply.bytes, 1, MSG_DONTWAIT), 0);
+        reply_deinit(&reply);
+        close(fds[i]);
+    }
+}
+
 static void test_chunk_bombs(void **context)
 {
     static const char *const bombs[] = { "fffffffffffffffff\r\n", "-1\r\n{}\r\n", "zz\r\n", "2;\r\n",
@@ -1480,6 +1505,7 @@ int main(void)
         cmocka_unit_test(test_refused_body_is_skipped),
         cmocka_unit_test(test_large_refused_body_still_gets_its_answer),
         cmocka_unit_test(test_chunked_body_beyond_the_limit),
+        cmocka_unit_test(test_end_in_mid_request_is_noticed),
         cmocka_unit_test(test_chunk_bombs),
         cmocka_unit_test(test_expect_continue),
         cmocka_unit_test(test_file_is_streamed),
