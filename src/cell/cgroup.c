@@ -19,6 +19,7 @@
 #define GROUP_PREFIX    "codecell."
 #define CPU_PERIOD_US   100000
 #define PROC_TEXT_BYTES (256 * 1024)
+#define SUPERVISOR      GROUP_PREFIX "supervisor" /* where processes go whose group is divided */
 
 /* Names of a controller on a v1 hierarchy. */
 static const char *const controller_names[CGROUP_CONTROLLERS] = {
@@ -278,11 +279,20 @@ static int enable_controllers(const char *directory)
     r = write_path(directory, "cgroup.subtree_control", "+memory +pids +cpu");
     if (r != -EBUSY)
         return r;
-    snprintf(leaf, sizeof(leaf), "%s/" GROUP_PREFIX "supervisor", directory);
+    snprintf(leaf, sizeof(leaf), "%s/" SUPERVISOR, directory);
     if (mkdir(leaf, 0755) < 0 && errno != EEXIST)
         return error_from_errno();
     move_all(directory, leaf);
     return write_path(directory, "cgroup.subtree_control", "+memory +pids +cpu");
+}
+
+/* Whoever was moved aside when a server started starts the next one from there; that one divides the same group. */
+static void leave_supervisor(char *directory)
+{
+    char *last;
+
+    while ((last = strrchr(directory, '/')) && strcmp(last + 1, SUPERVISOR) == 0)
+        *last = '\0';
 }
 
 static int prepare_pure_v2(struct cgroup_layout *layout, char *where, size_t where_size)
@@ -292,6 +302,7 @@ static int prepare_pure_v2(struct cgroup_layout *layout, char *where, size_t whe
     int r;
 
     strcpy(own, layout->controllers[CGROUP_MEMORY].directory);
+    leave_supervisor(own);
     /* A login session's scope is shared with the shell and must be left alone; there the root of the hierarchy serves.
      */
     r = strstr(own, ".scope") ? -EBUSY : enable_controllers(own);
