@@ -2,6 +2,7 @@
 #include "wire/packet.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -67,11 +68,17 @@ ssize_t packet_receive(int socket_fd, void *data, size_t size, int flags, int re
     struct msghdr message = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control)
     };
+    bool reset = false;
     ssize_t n;
 
-    do
+    for (;;) {
         n = recvmsg(socket_fd, &message, flags | MSG_CMSG_CLOEXEC);
-    while (n < 0 && errno == EINTR);
+        if (n >= 0 || (errno != EINTR && (errno != ECONNRESET || reset)))
+            break;
+        /* A peer that closed without reading all it was sent gives this error once, in front of what it had sent
+         * itself, which is still there. */
+        reset = reset || errno == ECONNRESET;
+    }
     *ret_n_fds = 0;
     if (n < 0)
         return error_from_errno();

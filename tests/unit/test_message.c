@@ -332,6 +332,26 @@ static void a_peer_that_is_gone_is_told(void **state)
     close(ends[1]);
 }
 
+/* A keeper that is done closes its end, whatever it was sent meanwhile: its last words count. */
+static void last_words_are_heard_though_the_peer_did_not_listen(void **state)
+{
+    union wire_message got;
+    int ends[2], fds[WIRE_FDS_MAX];
+
+    (void)state;
+    channel(ends);
+    assert_int_equal(wire_send(ends[0], &samples[3].message, NULL), 0);
+    assert_int_equal(wire_send(ends[0], &samples[7].message, NULL), 0);
+    assert_int_equal(wire_send(ends[1], &samples[9].message, NULL), 0);
+    close(ends[0]);
+    assert_int_equal(wire_receive(ends[1], WIRE_FROM_WARDEN, MSG_DONTWAIT, &got, fds), 0);
+    assert_int_equal(got.type, WIRE_ENDED);
+    assert_int_equal(wire_receive(ends[1], WIRE_FROM_WARDEN, MSG_DONTWAIT, &got, fds), 0);
+    assert_int_equal(got.type, WIRE_DONE);
+    assert_int_equal(wire_receive(ends[1], WIRE_FROM_WARDEN, MSG_DONTWAIT, &got, fds), WIRE_E_CLOSED);
+    close(ends[1]);
+}
+
 static void a_full_socket_is_told(void **state)
 {
     int ends[2], r = 0;
@@ -361,6 +381,7 @@ int main(void)
         cmocka_unit_test(no_refused_packet_leaves_a_descriptor_behind),
         cmocka_unit_test(too_many_descriptors_are_refused_whole),
         cmocka_unit_test(a_peer_that_is_gone_is_told),
+        cmocka_unit_test(last_words_are_heard_though_the_peer_did_not_listen),
         cmocka_unit_test(a_full_socket_is_told),
     };
 
