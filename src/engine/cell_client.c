@@ -188,9 +188,10 @@ static int read_channel(struct talk *talk)
     return 0;
 }
 
+/* What was killed for another reason, or has ended, is not cancelled any more. */
 static void cancel(struct talk *talk)
 {
-    if (talk->outcome->end.type != WIRE_ENDED)
+    if (!talk->kill_sent && talk->outcome->end.type != WIRE_ENDED)
         talk->outcome->cancelled = true;
     send_kill(talk);
 }
