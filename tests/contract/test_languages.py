@@ -224,6 +224,7 @@ def test_py_show_saves_the_figures(run, client):
 
 def test_py_multiprocessing(run):
     assert_clean(run("py", "pool"), "[1, 4, 9]\n")
+    assert_clean(run("py", "spawn", timeout=20000), "fork [42]\nspawn [42]\nforkserver [42]\n")
 
 
 def test_py_environment(client):
@@ -281,6 +282,12 @@ def test_ts_traceback_shows_lines_of_the_source(run):
 ])
 def test_java_class_names(run, name, printed):
     assert_clean(run("java", name), printed)
+
+
+def test_java_uses_its_memory_and_no_more(run):
+    assert_clean(run("java", "large", timeout=60000), "450\n")
+    greedy = run("java", "greedy", timeout=60000)
+    assert (greedy.outcome, greedy.code) == ("out_of_memory", 137), dict(greedy)
 
 
 def test_php_context(run):
