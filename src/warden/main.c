@@ -10,7 +10,7 @@
 
 int main(int argc, char **argv)
 {
-    struct warden_options options;
+    static struct warden_options options; /* static: what it points to lives as long, and is not lost */
     char error[160];
 
     if (warden_options_parse(&options, argc, argv, error, sizeof(error)) < 0) {
