@@ -26,7 +26,8 @@ static int ensure_made(struct workdir *workdir, const char *name)
         return 0;
     if (make_directory(workdir->parent_fd, name) < 0)
         return error_from_errno();
-    snprintf(workdir->name, sizeof(workdir->name), "%s", name);
+    memcpy(workdir->name, name, strnlen(name, sizeof(workdir->name) - 1) + 1);
+    workdir->name[sizeof(workdir->name) - 1] = '\0';
     workdir->fd = openat(workdir->parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     return workdir->fd < 0 ? error_from_errno() : 0;
 }
@@ -103,11 +104,21 @@ int workdir_symlink(struct workdir *workdir, const char *path, const char *targe
     return 0;
 }
 
+/* Returns NULL with errno set. */
+static DIR *open_dir(int parent_fd, const char *name)
+{
+    CLEANUP_CLOSE int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+    if (dir)
+        (void)TAKE_FD(fd);
+    return dir;
+}
+
 /* Only this program makes names here, so the depth is that of stored names. */
 static void remove_tree(int parent_fd, const char *name)
 {
-    int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    DIR *dir = open_dir(parent_fd, name);
     struct dirent *entry;
 
     while (dir && (entry = readdir(dir))) {
@@ -132,14 +143,14 @@ void workdir_deinit(struct workdir *workdir)
 
 int workdir_clean(int work_dir_fd)
 {
-    int fd = openat(work_dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    DIR *dir = open_dir(work_dir_fd, ".");
     struct dirent *entry;
 
     if (!dir)
         return error_from_errno();
     while ((entry = readdir(dir)))
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            unlinkat(work_dir_fd, entry->d_name, 0) < 0)
             remove_tree(work_dir_fd, entry->d_name);
     closedir(dir);
     return 0;
