@@ -9,6 +9,7 @@ client          a new keep-alive connection to `server` with its key
 
 import faulthandler
 import os
+import signal
 
 import pytest
 
@@ -21,6 +22,7 @@ faulthandler.enable()
 
 def pytest_sessionstart(session):
     host.become_subreaper()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an ended test run ends its servers too
 
 
 @pytest.fixture(scope="session")

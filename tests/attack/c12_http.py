@@ -256,9 +256,13 @@ def test_c12_multipart(attack):
 
 def test_c12_boundary_tricks(attack):
     """A boundary inside the data, with and without what makes it one."""
-    data = b"--x\r\n--codecell-contract-boundar\r\n\r\n--codecell-contract-boundaryX\r\n\r-\n--\r\n--codecell"
+    data = b"--x\r\n--codecell-contract-boundar\r\n\r\n-codecell-contract-boundary\r\n\r-\n--\r\n--codecell"
     up = attack.upload(("x.txt", data), ("y.txt", b"\r\n"), ("z.txt", b"\r\n--"))
     assert [attack.download(up.session, each) for each in up.ids] == [data, b"\r\n", b"\r\n--"]
+    # A line that only begins like a boundary is data for some readers and an error for others; never two parts.
+    almost = b"one\r\n--codecell-contract-boundaryX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"evil.txt\"\r\n\r\ntwo"
+    reply = attack.upload_reply([multipart.file("x.txt", almost)])
+    assert reply.status == 400 or [entry["filename"] for entry in reply.json["files"]] == ["x.txt"], reply
 
 
 def test_c12_range_and_old_versions(attack):

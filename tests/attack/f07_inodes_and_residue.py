@@ -57,7 +57,7 @@ def test_f07_residue_is_gone(attack):
 
 def test_f07_quota_is_per_cell(attack):
     """One cell's full /tmp is not another's."""
-    full = attack.exec("head -c 200M /dev/zero > /tmp/f; df --output=avail /tmp | tail -1", "bash", timeout=20000)
+    full = attack.exec("for i in 1 2 3; do head -c 60M /dev/zero > /tmp/f$i; done; df --output=avail /tmp | tail -1", "bash", timeout=20000)
     assert "No space left" in full.stderr or full.outcome in ("disk_limit", "out_of_memory"), dict(full)
     empty = attack.exec("df --output=avail -k /tmp | tail -1; df --output=iavail /tmp | tail -1", "bash")
     assert int(empty.lines()[0]) > 50000, dict(empty)

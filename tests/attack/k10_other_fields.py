@@ -59,13 +59,13 @@ INJECTIONS = ["-c", "import os; os.system('id > /mnt/data/pwned')", "--eval=proc
               "; touch /mnt/data/pwned", "| touch /mnt/data/pwned", "--require=/mnt/data/x.js", "--inspect", "-", "--", "--rcfile", "/mnt/data/x"]
 
 
-@pytest.mark.parametrize("language,program", [
+@pytest.mark.parametrize("language,code", [
     ("py", "import sys; print(len(sys.argv) - 1)"), ("js", "console.log(process.argv.length - 2)"), ("bash", "echo $#"),
     ("php", "<?php echo $argc - 1, \"\\n\";"), ("r", "cat(length(commandArgs(trailingOnly = TRUE)), '\\n', sep = '')"),
 ])
-def test_k10_arguments_are_only_arguments(attack, need_language, language, program):
+def test_k10_arguments_are_only_arguments(attack, need_language, language, code):
     need_language(language)
-    run = attack.exec(program, language, args=INJECTIONS)
+    run = attack.exec(code, language, args=INJECTIONS)
     assert run.outcome == "ok" and run.stdout == f"{len(INJECTIONS)}\n", dict(run)
     assert "pwned" not in run.names(), dict(run)
 

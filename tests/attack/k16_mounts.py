@@ -31,7 +31,7 @@ tell(dict(facts=facts, same=open("/proc/self/mountinfo").read() == before))
     assert told["same"]
 
 
-def test_k16_nothing_writable_but_the_three_places(attack):
+def test_k16_nothing_writable_but_scratch(attack):
     told = attack.evidence("""
 writable, mounts = [], []
 for line in open("/proc/self/mountinfo"):
@@ -39,7 +39,7 @@ for line in open("/proc/self/mountinfo"):
     mounts.append((fields[4], fields[5]))
 for root, folders, files in os.walk("/"):
     folders[:] = [f for f in folders if os.path.join(root, f) not in ("/proc", "/sys")]
-    if not os.path.islink(root) and not root.startswith(("/tmp", "/mnt/data", "/var/tmp", "/dev/shm")):
+    if not os.path.islink(root) and not root.startswith(("/tmp", "/mnt/data", "/var/tmp", "/dev/shm", "/run/build")):
         probe = os.path.join(root, ".codecell-probe")
         try:
             os.close(os.open(probe, os.O_CREAT | os.O_WRONLY)); os.unlink(probe); writable.append(root)
@@ -48,5 +48,5 @@ for root, folders, files in os.walk("/"):
 tell(dict(writable=writable[:20], rw=[m for m, options in mounts if "rw" in options.split(",")]))
 """, timeout=60000)
     assert not told["writable"], told
-    allowed = ("/tmp", "/var/tmp", "/mnt/data", "/dev/shm", "/dev", "/proc", "/dev/pts", "/dev/mqueue")
+    allowed = ("/tmp", "/var/tmp", "/mnt/data", "/dev/shm", "/run/build", "/dev", "/proc", "/dev/pts", "/dev/mqueue")
     assert all(mount in allowed for mount in told["rw"]), told["rw"]

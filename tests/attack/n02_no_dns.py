@@ -61,7 +61,7 @@ tell(facts)
     ("js", f"require('dns').lookup('{NAME}', (e) => {{ console.log(e && e.code); process.exit(e ? 3 : 0) }})"),
     ("php", f"<?php exit(gethostbyname('{NAME}') === '{NAME}' ? 3 : 0);"),
     ("java", f"public class Code {{ public static void main(String[] a) {{ try {{ java.net.InetAddress.getByName(\"{NAME}\"); }} catch (java.net.UnknownHostException e) {{ System.exit(3); }} }} }}"),
-    ("go", f"package main\nimport (\"net\"; \"os\")\nfunc main() {{ if _, e := net.LookupHost(\"{NAME}\"); e != nil {{ os.Exit(3) }} }}"),
+    ("go", f"package main\nimport (\"net\"; \"os\")\nfunc main() {{ if a, e := net.LookupHost(\"{NAME}\"); e != nil || len(a) == 0 {{ os.Exit(3) }} }}"),
 ])
 def test_n02_lookups_fail_at_once(attack, need_language, language, code):
     need_language(language)

@@ -40,7 +40,8 @@ OVER = {
             for (size_t i = 0; i < n; i += 2 << 20) sum += p[i]; } }""",
     "many-processes": C_HEAD + """int main(void) {
         for (int i = 0; i < 100; i++) if (fork() == 0) { char *p = malloc(16 << 20); memset(p, 1, 16 << 20); pause(); }
-        sleep(8); return 0; }""",
+        for (int status; wait(&status) > 0;) if (WIFSIGNALED(status)) return 3;
+        return 0; }""",
     "mlock": C_HEAD + """int main(void) { for (;;) { char *p = mmap(0, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
         if (p == MAP_FAILED) return 3; mlock(p, 1 << 20); } }""",
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """http-api.md 11 with a real client: the code execution tools of @librechat/agents, as they are published."""
 
+import base64
 import json
 import os
 import shutil
@@ -15,8 +16,8 @@ HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "agents")
 FORMS = {
     "bare URL, key in a header": lambda server: {"LIBRECHAT_CODE_BASEURL": server.url, "LIBRECHAT_CODE_API_KEY": server.key},
     "/v1, key in a header": lambda server: {"LIBRECHAT_CODE_BASEURL": server.url + "/v1", "LIBRECHAT_CODE_API_KEY": server.key},
-    "bare URL with the key": lambda server: {"LIBRECHAT_CODE_BASEURL": server.url.replace("//", f"//{server.key}@")},
-    "/v1 with the key": lambda server: {"LIBRECHAT_CODE_BASEURL": server.url.replace("//", f"//{server.key}@") + "/v1"},
+    "bare URL, Bearer": lambda server: {"LIBRECHAT_CODE_BASEURL": server.url, "CODE_AUTHORIZATION": f"Bearer {server.key}"},
+    "/v1, Basic": lambda server: {"LIBRECHAT_CODE_BASEURL": server.url + "/v1", "CODE_AUTHORIZATION": "Basic " + base64.b64encode(f"{server.key}:".encode()).decode()},
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from support import host, multipart
 
-SIZE_MB = 48
+SIZE_MB = 96
 
 
 class Small:
@@ -85,7 +85,7 @@ def test_filling_up(small):
     """Uploads until it is full: each one answered with 200 is there, also after a restart of the api."""
     stored, refused = [], 0
     with small.server.client() as client:
-        for number in range(80):
+        for number in range(130):
             data = bytes([number]) * 1_000_000
             reply = client.upload_reply([multipart.file("f.txt", data)])
             if reply.status == 200:

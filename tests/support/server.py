@@ -96,7 +96,7 @@ class Server:
         self.mounts_before = host.mounts()
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.prefix + [PROGRAM, "serve"], env=self.environment(), cwd=self.home,
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=host.end_with_parent)
         if wait:
             self.wait_ready()
 

@@ -2,7 +2,8 @@
 // Runs programs through the real tools of @librechat/agents and prints what happened as one JSON document.
 //
 // The base URL comes from LIBRECHAT_CODE_BASEURL, which the tools read while they are imported: one process per URL form.
-// LIBRECHAT_CODE_API_KEY, if set, is sent as X-API-Key, as a host's authHeaders do; else the key is in the URL.
+// LIBRECHAT_CODE_API_KEY is sent as X-API-Key, CODE_AUTHORIZATION as it is: a host hands both over as authHeaders, as values
+// or as a function. (The tools' HTTP client takes no key inside the URL.)
 
 import process from 'node:process';
 
@@ -22,7 +23,7 @@ async function loadTools() {
 }
 
 const key = process.env.LIBRECHAT_CODE_API_KEY;
-const params = key ? { authHeaders: { 'X-API-Key': key } } : {};
+const params = { authHeaders: key ? { 'X-API-Key': key } : async () => ({ Authorization: process.env.CODE_AUTHORIZATION }) };
 const tools = await loadTools();
 const code = tools.createCode(params);
 const bash = tools.createBash({ ...params, user_id: 'agents-user' });
