@@ -2,13 +2,14 @@
 #include "engine/outputs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/fd.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "domain/filename.h"
 #include "domain/mime.h"
@@ -179,9 +180,9 @@ static int on_file(struct outputs *outputs, const char *path, int64_t size_bytes
     }
     snprintf(candidate.path, sizeof(candidate.path), "%s", path);
     candidate.input = input;
-    candidate.fd = dup(fd);
+    candidate.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     if (candidate.fd < 0)
-        return -errno;
+        return error_from_errno();
     keep(outputs, &candidate);
     return 0;
 }
@@ -288,14 +289,15 @@ int outputs_store(struct outputs *outputs, const char *session_id, bool complete
 {
     struct execution_result *result = outputs->result;
     CLEANUP_FREE struct file_record *records = calloc(outputs->n_candidates + 1, sizeof(*records));
-    size_t stored[64], n_stored = 0;
+    CLEANUP_FREE size_t *stored = calloc(outputs->n_candidates + 1, sizeof(*stored));
+    size_t n_stored = 0;
     int r;
 
     result->files = calloc(outputs->inputs->n_items + outputs->n_candidates + 1, sizeof(*result->files));
-    if (!records || !result->files)
+    if (!records || !stored || !result->files)
         return -ENOMEM;
     list_inherited(outputs);
-    for (size_t i = 0; i < outputs->n_candidates && n_stored < ARRAY_SIZE(stored); i++)
+    for (size_t i = 0; i < outputs->n_candidates; i++)
         if (store_bytes(outputs, session_id, &outputs->candidates[i], &records[n_stored]) == 0)
             stored[n_stored++] = i;
     r = n_stored ? file_add(outputs->engine->kv, records, n_stored) : 0;
@@ -306,6 +308,10 @@ int outputs_store(struct outputs *outputs, const char *session_id, bool complete
     }
     for (size_t i = 0; i < n_stored; i++)
         list_stored(outputs, &records[i], &outputs->candidates[stored[i]]);
+    if (!complete) {
+        result->truncation.max_scan++;
+        result->truncation.skipped++;
+    }
     result->delivery_attempted = (unsigned)outputs->n_candidates;
     result->delivery_failed = (unsigned)(outputs->n_candidates - n_stored);
     return complete ? list_deleted(outputs) : 0;
