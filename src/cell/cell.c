@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,6 +69,13 @@ static int die_with_keeper(struct birth *birth)
     return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? error_from_errno() : 0;
 }
 
+/* A namespace made by the clone itself would have the keeper's group as its root, not the cell's. */
+static int hide_cgroup(struct birth *birth)
+{
+    (void)birth;
+    return unshare(CLONE_NEWCGROUP) < 0 ? error_from_errno() : 0;
+}
+
 static int set_hostname(struct birth *birth)
 {
     const char *name = birth->options->hostname;
@@ -90,14 +98,6 @@ static int mount_proc(struct birth *birth)
     return r ? r : mount_attach(read_only, AT_FDCWD, "/proc");
 }
 
-/* The keeper is among the last that the kernel would kill; what it started must be among the first, and must not be
- * able to take the keeper's place: who writes here with the right to lower the score also sets the least one to go back
- * to. */
-static int offer_to_kernel(struct birth *birth)
-{
-    return fd_write_at(birth->proc_fd, "1/oom_score_adj", "1000");
-}
-
 /* The masks are the device node and the empty directory of the read-only root, in a namespace where nobody else runs
  * yet. */
 static int mask_proc(struct birth *birth)
@@ -110,13 +110,6 @@ static int mask_proc(struct birth *birth)
         if (mount("/run/empty", masked_dirs[i], NULL, MS_BIND, NULL) < 0 && errno != ENOENT)
             return error_from_errno();
     return 0;
-}
-
-/* The kernel should sooner kill anything in a cell than its keeper or another process of the host. Raising the score
- * needs no right, lowering the keeper's would. */
-static int offer_to_be_killed(struct birth *birth)
-{
-    return fd_write_at(birth->proc_fd, "1/oom_score_adj", "1000");
 }
 
 /* What each cell may write besides /mnt/data. The keeper makes the mounts, so that it can ask how full they were after
@@ -207,8 +200,9 @@ static int apply_rlimits(struct birth *birth)
     return rlimits_apply(birth->request.file_bytes_max);
 }
 
-/* The kernel's choice when the cell's memory is used up: first the program's processes, then this init, last the keeper, which
- * shares the cell's cgroup. Raising one's own score needs no right; a file of /proc opened now stays writable. */
+/* The kernel's choice when the cell's memory is used up: first the program's processes, then this init, last the
+ * keeper, which shares the cell's cgroup. Raising one's own score needs no right; a file of /proc opened now stays
+ * writable. */
 static int offer_as_victim(struct birth *birth)
 {
     birth->victim_fd = openat(birth->proc_fd, "1/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -242,11 +236,10 @@ static const struct {
     int (*run)(struct birth *birth);
 } steps[] = {
     { "parent death signal", die_with_keeper },
+    { "cgroup namespace", hide_cgroup },
     { "host name", set_hostname },
     { "proc", mount_proc },
-    { "out-of-memory score", offer_to_kernel },
     { "proc masks", mask_proc },
-    { "out-of-memory score", offer_to_be_killed },
     { "scratch mounts", attach_scratches },
     { "descriptors", close_descriptors },
     { "wait", wait_for_program },
@@ -284,8 +277,9 @@ _Noreturn static void be_init(const struct cell_options *options, const struct c
             _exit(1);
         }
     }
-    r = init_run(&(struct init_fds){ CONTROL_FD, birth.fds[CELL_FD_PROGRAM], birth.victim_fd, &birth.fds[CELL_FD_STDIN] }, name,
-                 sizeof(name));
+    r = init_run(
+        &(struct init_fds){ CONTROL_FD, birth.fds[CELL_FD_PROGRAM], birth.victim_fd, &birth.fds[CELL_FD_STDIN] }, name,
+        sizeof(name));
     if (r < 0)
         report_failure(name, r);
     _exit(r < 0);
@@ -301,6 +295,10 @@ static int clone_init(const struct cell_options *options, struct cell *cell)
         .exit_signal = SIGCHLD,
     };
 
+    if (options->cgroup_fd >= 0) {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = (uint64_t)options->cgroup_fd;
+    }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
         return error_from_errno();
     cell->control_fd = sockets[0];

@@ -26,6 +26,7 @@ struct cell_options {
     uid_t host_uid;   /* the slot's, on the host */
     uid_t inside_uid; /* SANDBOX_UID */
     uint64_t tmp_bytes;
+    int cgroup_fd; /* the v2 group it is cloned into; -1 = the caller's */
 };
 
 enum cell_scratch {

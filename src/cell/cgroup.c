@@ -20,6 +20,11 @@
 #define CPU_PERIOD_US   100000
 #define PROC_TEXT_BYTES (256 * 1024)
 #define SUPERVISOR      GROUP_PREFIX "supervisor" /* where processes go whose group is divided */
+#define DEPTH_MAX       3                         /* server, slot, cell */
+#define KEEPER          "keeper"
+#define CELL            "cell"
+
+#define VANISH_TIMEOUT_MS 5000
 
 /* Names of a controller on a v1 hierarchy. */
 static const char *const controller_names[CGROUP_CONTROLLERS] = {
@@ -199,7 +204,24 @@ int cgroup_detect(const char *proc, struct cgroup_layout *ret_layout, char *miss
     return cgroup_parse(self_cgroup, mountinfo, ret_layout, missing, missing_size);
 }
 
-/* Removes empty groups that a killed server left: "codecell.<pid>" of a process that is gone, and their slots. */
+/* Removes a group and those below it, all without processes. Returns 0 or a negative errno. */
+static int remove_group(int parent_fd, const char *name, int depth)
+{
+    int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+
+    while (dir && depth < DEPTH_MAX && (entry = readdir(dir)))
+        if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+            (void)remove_group(fd, entry->d_name, depth + 1);
+    if (dir)
+        closedir(dir);
+    else
+        cleanup_close_fd(&fd);
+    return unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 ? error_from_errno() : 0;
+}
+
+/* Removes empty groups that a killed server left: "codecell.<pid>" of a process that is gone. */
 static void remove_stale(const char *directory)
 {
     DIR *dir = opendir(directory);
@@ -208,9 +230,6 @@ static void remove_stale(const char *directory)
     if (!dir)
         return;
     while ((entry = readdir(dir))) {
-        char path[CGROUP_PATH_SIZE * 2];
-        DIR *slots;
-        struct dirent *slot;
         int pid;
 
         if (strncmp(entry->d_name, GROUP_PREFIX, strlen(GROUP_PREFIX)) != 0)
@@ -218,14 +237,7 @@ static void remove_stale(const char *directory)
         pid = atoi(entry->d_name + strlen(GROUP_PREFIX));
         if (pid <= 0 || pid == getpid() || kill(pid, 0) == 0 || errno == EPERM)
             continue;
-        snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
-        slots = opendir(path);
-        while (slots && (slot = readdir(slots)))
-            if (slot->d_type == DT_DIR && slot->d_name[0] != '.')
-                unlinkat(dirfd(slots), slot->d_name, AT_REMOVEDIR);
-        if (slots)
-            closedir(slots);
-        rmdir(path);
+        (void)remove_group(dirfd(dir), entry->d_name, 1);
     }
     closedir(dir);
 }
@@ -365,12 +377,12 @@ static int slot_path(const struct cgroup_layout *layout, int controller, unsigne
 }
 
 /* Writable where it can be reset, else only readable; absent (-1) before Linux 5.19 on v2. */
-static int open_peak(const struct cgroup_slot *slot)
+static int open_peak(int dir_fd, bool unified)
 {
-    const char *name = slot->unified[CGROUP_MEMORY] ? "memory.peak" : "memory.max_usage_in_bytes";
-    int fd = openat(slot->dir_fds[CGROUP_MEMORY], name, O_RDWR | O_CLOEXEC);
+    const char *name = unified ? "memory.peak" : "memory.max_usage_in_bytes";
+    int fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC);
 
-    return fd >= 0 ? fd : openat(slot->dir_fds[CGROUP_MEMORY], name, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 ? fd : openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
 }
 
 int cgroup_slot_open(const struct cgroup_layout *layout, unsigned slot, struct cgroup_slot *ret_slot)
@@ -394,9 +406,18 @@ int cgroup_slot_open(const struct cgroup_layout *layout, unsigned slot, struct c
         }
         made.unified[c] = layout->controllers[c].unified;
     }
-    made.peak_fd = open_peak(&made);
+    made.per_cell = made.unified[CGROUP_MEMORY] && made.unified[CGROUP_PIDS];
+    if (!made.per_cell)
+        made.peak_fd = open_peak(made.dir_fds[CGROUP_MEMORY], made.unified[CGROUP_MEMORY]);
     *ret_slot = made;
     return 0;
+}
+
+static void close_cell(struct cgroup_slot *slot)
+{
+    cleanup_close_fd(&slot->peak_fd);
+    cleanup_close_fd(&slot->cell_fd);
+    slot->peak_fd = slot->cell_fd = -1;
 }
 
 void cgroup_slot_close(struct cgroup_slot *slot)
@@ -405,8 +426,7 @@ void cgroup_slot_close(struct cgroup_slot *slot)
         cleanup_close_fd(&slot->dir_fds[c]);
         slot->dir_fds[c] = -1;
     }
-    cleanup_close_fd(&slot->peak_fd);
-    slot->peak_fd = -1;
+    close_cell(slot);
 }
 
 int cgroup_slot_remove(const struct cgroup_layout *layout, unsigned slot)
@@ -415,17 +435,33 @@ int cgroup_slot_remove(const struct cgroup_layout *layout, unsigned slot)
 
     for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
         char path[CGROUP_PATH_SIZE];
+        int r;
 
         if (!layout->controllers[c].found || slot_path(layout, c, slot, path) < 0)
             continue;
-        if (rmdir(path) < 0 && errno != ENOENT)
-            result = error_from_errno();
+        r = remove_group(AT_FDCWD, path, 2);
+        if (r < 0 && r != -ENOENT)
+            result = r;
     }
     return result;
 }
 
-int cgroup_slot_enter(const struct cgroup_slot *slot)
+/* A v2 group whose children have limits or figures of their own holds no processes itself. */
+static int enter_beside_cells(struct cgroup_slot *slot)
 {
+    int dir_fd = slot->dir_fds[CGROUP_MEMORY];
+    int r;
+
+    if (mkdirat(dir_fd, KEEPER, 0755) < 0 && errno != EEXIST)
+        return error_from_errno();
+    r = fd_write_at(dir_fd, KEEPER "/cgroup.procs", "0");
+    return r ? r : fd_write_at(dir_fd, "cgroup.subtree_control", "+memory +pids");
+}
+
+int cgroup_slot_enter(struct cgroup_slot *slot)
+{
+    if (slot->per_cell)
+        return enter_beside_cells(slot);
     for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
         int r;
 
@@ -438,6 +474,35 @@ int cgroup_slot_enter(const struct cgroup_slot *slot)
     return 0;
 }
 
+/* A group is busy until the last of its processes, though reaped, is taken apart. */
+static int remove_cell(int dir_fd)
+{
+    int r;
+
+    for (int waited_ms = 0; (r = remove_group(dir_fd, CELL, DEPTH_MAX)) == -EBUSY && waited_ms < VANISH_TIMEOUT_MS;
+         waited_ms++)
+        usleep(1000);
+    return r == -ENOENT ? 0 : r;
+}
+
+int cgroup_slot_renew(struct cgroup_slot *slot)
+{
+    int dir_fd = slot->dir_fds[CGROUP_MEMORY];
+    int r;
+
+    if (!slot->per_cell)
+        return 0;
+    close_cell(slot);
+    r = remove_cell(dir_fd);
+    if (r < 0)
+        return r;
+    if (mkdirat(dir_fd, CELL, 0755) < 0 ||
+        (slot->cell_fd = openat(dir_fd, CELL, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+        return error_from_errno();
+    slot->peak_fd = open_peak(slot->cell_fd, true);
+    return 0;
+}
+
 static int write_number(const struct cgroup_slot *slot, enum cgroup_controller c, const char *name, uint64_t value)
 {
     char text[32];
@@ -446,27 +511,27 @@ static int write_number(const struct cgroup_slot *slot, enum cgroup_controller c
     return fd_write_at(slot->dir_fds[c], name, text);
 }
 
-static int64_t read_number(const struct cgroup_slot *slot, enum cgroup_controller c, const char *name)
+static int64_t read_number(int dir_fd, const char *name)
 {
     char text[64];
     ssize_t n;
 
-    if (slot->dir_fds[c] < 0)
+    if (dir_fd < 0)
         return -ENOENT;
-    n = fd_read_at(slot->dir_fds[c], name, text, sizeof(text));
+    n = fd_read_at(dir_fd, name, text, sizeof(text));
     return n < 0 ? n : strtoll(text, NULL, 10);
 }
 
 /* Reads "name value" from a file of such lines. */
-static int64_t read_keyed(const struct cgroup_slot *slot, enum cgroup_controller c, const char *file, const char *key)
+static int64_t read_keyed(int dir_fd, const char *file, const char *key)
 {
     char text[2048];
     size_t length = strlen(key);
     ssize_t n;
 
-    if (slot->dir_fds[c] < 0)
+    if (dir_fd < 0)
         return -ENOENT;
-    n = fd_read_at(slot->dir_fds[c], file, text, sizeof(text));
+    n = fd_read_at(dir_fd, file, text, sizeof(text));
     if (n < 0)
         return n;
     for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
@@ -533,10 +598,30 @@ int cgroup_slot_limit(struct cgroup_slot *slot, const struct cgroup_limits *limi
     return 0;
 }
 
+static uint64_t or_zero(int64_t value)
+{
+    return value < 0 ? 0 : (uint64_t)value;
+}
+
+/* Where the cell's own processes are counted. */
+static int cell_dir(const struct cgroup_slot *slot, enum cgroup_controller c)
+{
+    return slot->cell_fd >= 0 ? slot->cell_fd : slot->dir_fds[c];
+}
+
 static int64_t oom_kills(const struct cgroup_slot *slot)
 {
-    return read_keyed(slot, CGROUP_MEMORY, slot->unified[CGROUP_MEMORY] ? "memory.events" : "memory.oom_control",
-                      "oom_kill");
+    return read_keyed(cell_dir(slot, CGROUP_MEMORY),
+                      slot->unified[CGROUP_MEMORY] ? "memory.events" : "memory.oom_control", "oom_kill");
+}
+
+/* A refused fork is counted where the process is, since Linux 6.11 where the limit is instead. */
+static int64_t refused_forks(const struct cgroup_slot *slot)
+{
+    int64_t by_slot = read_keyed(slot->dir_fds[CGROUP_PIDS], "pids.events", "max");
+    int64_t by_cell = read_keyed(slot->cell_fd, "pids.events", "max");
+
+    return (int64_t)(or_zero(by_slot) + or_zero(by_cell));
 }
 
 static int64_t cpu_us(const struct cgroup_slot *slot)
@@ -544,19 +629,24 @@ static int64_t cpu_us(const struct cgroup_slot *slot)
     int64_t ns;
 
     if (slot->unified[CGROUP_ACCOUNTING])
-        return read_keyed(slot, CGROUP_ACCOUNTING, "cpu.stat", "usage_usec");
-    ns = read_number(slot, CGROUP_ACCOUNTING, "cpuacct.usage");
+        return read_keyed(slot->dir_fds[CGROUP_ACCOUNTING], "cpu.stat", "usage_usec");
+    ns = read_number(slot->dir_fds[CGROUP_ACCOUNTING], "cpuacct.usage");
     return ns < 0 ? ns : ns / 1000;
+}
+
+static int64_t memory_bytes(int dir_fd, const struct cgroup_slot *slot)
+{
+    return read_number(dir_fd, slot->unified[CGROUP_MEMORY] ? "memory.current" : "memory.usage_in_bytes");
 }
 
 int64_t cgroup_slot_memory(const struct cgroup_slot *slot)
 {
-    return read_number(slot, CGROUP_MEMORY, slot->unified[CGROUP_MEMORY] ? "memory.current" : "memory.usage_in_bytes");
+    return memory_bytes(slot->dir_fds[CGROUP_MEMORY], slot);
 }
 
 int64_t cgroup_slot_processes(const struct cgroup_slot *slot)
 {
-    return read_number(slot, CGROUP_PIDS, "pids.current");
+    return read_number(slot->dir_fds[CGROUP_PIDS], "pids.current");
 }
 
 static int64_t peak_bytes(const struct cgroup_slot *slot)
@@ -570,11 +660,6 @@ static int64_t peak_bytes(const struct cgroup_slot *slot)
     return strtoll(text, NULL, 10);
 }
 
-static uint64_t or_zero(int64_t value)
-{
-    return value < 0 ? 0 : (uint64_t)value;
-}
-
 /* How far a counter has moved; a file that cannot be read now (a slot without memory) has not. */
 static uint32_t increase(int64_t now, uint64_t base)
 {
@@ -586,12 +671,21 @@ static uint32_t increase(int64_t now, uint64_t base)
 int cgroup_slot_begin(struct cgroup_slot *slot)
 {
     slot->base_oom_kills = or_zero(oom_kills(slot));
-    slot->base_process_limit = or_zero(read_keyed(slot, CGROUP_PIDS, "pids.events", "max"));
+    slot->base_process_limit = or_zero(refused_forks(slot));
     slot->base_cpu_us = or_zero(cpu_us(slot));
-    slot->base_memory_bytes = or_zero(cgroup_slot_memory(slot));
+    slot->base_memory_bytes = or_zero(memory_bytes(cell_dir(slot, CGROUP_MEMORY), slot));
     slot->base_peak_bytes = or_zero(peak_bytes(slot));
-    slot->peak_resets = slot->peak_fd >= 0 && pwrite(slot->peak_fd, "0", 1, 0) == 1;
+    slot->peak_is_own = slot->peak_fd >= 0 && (pwrite(slot->peak_fd, "0", 1, 0) == 1 || slot->cell_fd >= 0);
     return 0;
+}
+
+/* Counts since the group was made and cannot be reset, so only a group of the cell's own tells. Absent before
+ * Linux 6.1. */
+static int64_t processes_peak(const struct cgroup_slot *slot)
+{
+    int64_t peak = read_number(slot->cell_fd, "pids.peak");
+
+    return peak > 1 ? peak - 1 : -1;
 }
 
 int cgroup_slot_figures(struct cgroup_slot *slot, struct cgroup_figures *ret_figures)
@@ -600,14 +694,13 @@ int cgroup_slot_figures(struct cgroup_slot *slot, struct cgroup_figures *ret_fig
     int64_t cpu = cpu_us(slot);
 
     ret_figures->oom_kills = increase(oom_kills(slot), slot->base_oom_kills);
-    ret_figures->process_limit =
-        increase(read_keyed(slot, CGROUP_PIDS, "pids.events", "max"), slot->base_process_limit);
+    ret_figures->process_limit = increase(refused_forks(slot), slot->base_process_limit);
     ret_figures->cpu_us = cpu < 0 ? -1 : cpu - (int64_t)slot->base_cpu_us;
-    ret_figures->processes_peak = -1; /* pids.peak counts since the group was made and cannot be reset */
+    ret_figures->processes_peak = processes_peak(slot);
     ret_figures->memory_peak_bytes = -1;
-    /* What was charged before (the keeper, cached pages of earlier runs) is not this run's. A peak that cannot be reset
-     * is this run's only if this run raised it. */
-    if ((slot->peak_resets || peak > (int64_t)slot->base_peak_bytes) && peak >= (int64_t)slot->base_memory_bytes)
+    /* What was charged before (the keeper, cached pages of earlier runs) is not this run's. A peak that counts from
+     * earlier is this run's only if this run raised it. */
+    if ((slot->peak_is_own || peak > (int64_t)slot->base_peak_bytes) && peak >= (int64_t)slot->base_memory_bytes)
         ret_figures->memory_peak_bytes = peak - (int64_t)slot->base_memory_bytes;
     return 0;
 }

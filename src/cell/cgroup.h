@@ -5,7 +5,9 @@
  * distribution. On a mixed host limits come from the v1 controllers and CPU figures from the unified hierarchy.
  *
  * A process enters a slot's groups once, when the slot's keeper starts; cells inherit them by fork. Moving a process
- * into a v1 group waits for an RCU grace period (10 ms and more), a fork inside costs nothing. */
+ * into a v1 group waits for an RCU grace period (10 ms and more), a fork inside costs nothing. On v2 a process can be
+ * cloned into a group; there each cell gets a fresh one below its slot's, because peaks count from a group's making and
+ * kernels before 6.12 cannot reset them. The limits stay on the slot's. */
 #pragma once
 
 #include <stdbool.h>
@@ -59,21 +61,23 @@ struct cgroup_limits {
 struct cgroup_slot {
     int dir_fds[CGROUP_CONTROLLERS]; /* -1 = not used, or the same directory as another's */
     bool unified[CGROUP_CONTROLLERS];
+    bool per_cell;                /* cells have groups of their own */
+    int cell_fd;                  /* the group to clone the next cell into; -1 = cells share their keeper's */
     struct cgroup_limits current; /* what was written last */
     /* figures at the last cgroup_slot_begin() */
     uint64_t base_oom_kills, base_process_limit, base_memory_bytes, base_cpu_us, base_peak_bytes;
-    int peak_fd;      /* the memory peak's file, open as long as the slot: v2 resets it for one open file only */
-    bool peak_resets; /* v1, and v2 since Linux 6.12 */
+    int peak_fd;      /* the memory peak's file, open as long as its group: v2 resets it for one open file only */
+    bool peak_is_own; /* it counts one cell alone, or could be reset: v1, and v2 since Linux 6.12 */
 };
 
-#define CGROUP_SLOT_INIT ((struct cgroup_slot){ .dir_fds = { -1, -1, -1, -1 }, .peak_fd = -1 })
+#define CGROUP_SLOT_INIT ((struct cgroup_slot){ .dir_fds = { -1, -1, -1, -1 }, .cell_fd = -1, .peak_fd = -1 })
 
 struct cgroup_figures { /* -1 = this host cannot tell */
     uint32_t oom_kills;
     uint32_t process_limit; /* forks refused */
     int64_t cpu_us;
     int64_t memory_peak_bytes;
-    int64_t processes_peak;
+    int64_t processes_peak; /* without the cell's init */
 };
 
 /* Makes the slot's groups (or takes over existing ones) and opens them. Returns 0 or a negative errno. */
@@ -83,8 +87,12 @@ void cgroup_slot_close(struct cgroup_slot *slot);
 /* Removes the groups of a slot; every process in them must be gone. Returns 0 or a negative errno. */
 int cgroup_slot_remove(const struct cgroup_layout *layout, unsigned slot);
 
-/* Moves the calling process in. */
-int cgroup_slot_enter(const struct cgroup_slot *slot);
+/* Moves the calling process, the keeper, in. */
+int cgroup_slot_enter(struct cgroup_slot *slot);
+
+/* Replaces the group of the last cell, all of whose processes must be dead or dying, by a fresh one in slot->cell_fd;
+ * does nothing where cells have none. Returns 0 or a negative errno, -EBUSY if the last cell does not vanish. */
+int cgroup_slot_renew(struct cgroup_slot *slot);
 
 /* Sets limits; writes only what differs from the last call. */
 int cgroup_slot_limit(struct cgroup_slot *slot, const struct cgroup_limits *limits);

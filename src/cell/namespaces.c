@@ -22,7 +22,7 @@
 
 int namespaces_clone_flags(void)
 {
-    return CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+    return CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
 }
 
 int namespaces_new_network(void)

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* clone flags of a cell's init, without the user and network namespaces. */
+/* clone flags of a cell's init, without the user, network and cgroup namespaces. */
 int namespaces_clone_flags(void);
 
 /* Gives the calling process a new network namespace whose only interface is a working loopback. Returns 0 or a negative

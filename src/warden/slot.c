@@ -135,8 +135,8 @@ static bool fd_readable(int fd, int timeout_ms)
     return poll(&p, 1, timeout_ms) > 0;
 }
 
-/* Taking a mount namespace down waits for the kernel's readers. The last process of a cell would do that before it counts as dead;
- * held here, the namespace goes after the answer has been sent. */
+/* Taking a mount namespace down waits for the kernel's readers. The last process of a cell would do that before it
+ * counts as dead; held here, the namespace goes after the answer has been sent. */
 static void pin_mounts(struct slot *slot)
 {
     char path[32];
@@ -163,8 +163,11 @@ static int arm(struct slot *slot)
         .tmp_bytes = o->tmp_mb << 20,
     };
     struct cell_report report;
-    int r = cell_arm(&options, &slot->cell);
+    int r = cgroup_slot_renew(&slot->cgroup);
 
+    options.cgroup_fd = slot->cgroup.cell_fd;
+    if (r == 0)
+        r = cell_arm(&options, &slot->cell);
     if (r < 0)
         return r;
     r = fd_readable(slot->cell.control_fd, ARM_TIMEOUT_MS) ? cell_report(&slot->cell, &report) : -ETIMEDOUT;
