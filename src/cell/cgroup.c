@@ -307,6 +307,24 @@ static void leave_supervisor(char *directory)
         *last = '\0';
 }
 
+/* A login session's scope is shared with the shell and must be left alone; there the root of the hierarchy serves. */
+static bool is_scope(const char *directory)
+{
+    return strstr(directory, ".scope") != NULL;
+}
+
+bool cgroup_offers_limits(const struct cgroup_layout *layout)
+{
+    char own[CGROUP_PATH_SIZE];
+
+    if (!layout->pure_v2)
+        return true;
+    strcpy(own, layout->controllers[CGROUP_MEMORY].directory);
+    leave_supervisor(own);
+    return (!is_scope(own) && has_controllers(own, "cgroup.controllers")) ||
+           has_controllers(layout->controllers[CGROUP_MEMORY].mount, "cgroup.controllers");
+}
+
 static int prepare_pure_v2(struct cgroup_layout *layout, char *where, size_t where_size)
 {
     const char *mount = layout->controllers[CGROUP_MEMORY].mount;
@@ -315,9 +333,7 @@ static int prepare_pure_v2(struct cgroup_layout *layout, char *where, size_t whe
 
     strcpy(own, layout->controllers[CGROUP_MEMORY].directory);
     leave_supervisor(own);
-    /* A login session's scope is shared with the shell and must be left alone; there the root of the hierarchy serves.
-     */
-    r = strstr(own, ".scope") ? -EBUSY : enable_controllers(own);
+    r = is_scope(own) ? -EBUSY : enable_controllers(own);
     if (r < 0 && strcmp(own, mount) != 0) {
         strcpy(own, mount);
         r = enable_controllers(own);

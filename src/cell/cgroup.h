@@ -43,6 +43,10 @@ int cgroup_detect(const char *proc, struct cgroup_layout *ret_layout, char *miss
 int cgroup_parse(const char *self_cgroup, const char *mountinfo, struct cgroup_layout *ret_layout, char *missing,
                  size_t missing_size);
 
+/* True if the groups that cgroup_prepare() makes can have limits: on v2 a container or unit may be given none of the
+ * controllers that its host has. */
+bool cgroup_offers_limits(const struct cgroup_layout *layout);
+
 /* Makes the server's own group below the detected one on every hierarchy and moves layout->controllers[].directory
  * there. On v2 turns the controllers on, moving the caller into a leaf if the kernel demands it. Empty groups of
  * servers that are dead are removed. Returns 0 or a negative errno with the path that refused in where. */

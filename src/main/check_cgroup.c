@@ -58,6 +58,12 @@ void check_cgroup_write(const struct check_context *context, struct check_report
         check_say(report, CHECK_FAIL, "mend the line above first", "groups for cells cannot be made");
         return;
     }
+    if (!cgroup_offers_limits(&layout)) {
+        check_say(report, CHECK_FAIL, host_mend(&context->host, HOST_NEEDS_CGROUPS),
+                  "%.200s is not given the memory, pids and cpu controllers (cgroup.controllers)",
+                  layout.controllers[CGROUP_MEMORY].directory);
+        return;
+    }
     for (int i = 0; i < CGROUP_CONTROLLERS; i++) {
         int r = layout.controllers[i].found ? try_group(layout.controllers[i].directory) : 0;
 

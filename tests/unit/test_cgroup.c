@@ -382,6 +382,52 @@ static void a_slot_that_cannot_be_made_leaves_nothing_open(void **state)
     assert_int_not_equal(access(scratch_path(scratch, "slot3"), F_OK), 0);
 }
 
+static void each_cell_has_a_fresh_group(void **state)
+{
+    struct scratch *scratch = *state;
+    struct cgroup_layout layout = { 0 };
+    struct cgroup_slot slot = CGROUP_SLOT_INIT;
+
+    for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
+        layout.controllers[c].found = layout.controllers[c].unified = true;
+        strcpy(layout.controllers[c].directory, scratch->path);
+    }
+    assert_int_equal(cgroup_slot_open(&layout, 3, &slot), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(cgroup_slot_renew(&slot), 0);
+        assert_true(slot.cell_fd >= 0);
+        assert_int_equal(mkdirat(slot.cell_fd, "of-the-program", 0755), 0);
+        assert_int_equal(unlinkat(slot.cell_fd, "of-the-program", AT_REMOVEDIR), 0);
+    }
+    cgroup_slot_close(&slot);
+    assert_int_equal(slot.cell_fd, -1);
+    assert_int_equal(cgroup_slot_remove(&layout, 3), 0);
+    assert_int_not_equal(access(scratch_path(scratch, "slot3"), F_OK), 0);
+}
+
+static void only_v2_has_groups_for_cells(void **state)
+{
+    struct cgroup_slot slot = fake_slot(*state, false);
+
+    assert_int_equal(cgroup_slot_renew(&slot), 0);
+    assert_int_equal(slot.cell_fd, -1);
+    cgroup_slot_close(&slot);
+}
+
+static void a_group_without_controllers_offers_no_limits(void **state)
+{
+    struct scratch *scratch = *state;
+    struct cgroup_layout layout = { .pure_v2 = true };
+
+    strcpy(layout.controllers[CGROUP_MEMORY].directory, scratch->path);
+    strcpy(layout.controllers[CGROUP_MEMORY].mount, "/nowhere");
+    assert_false(cgroup_offers_limits(&layout));
+    put(scratch, "cgroup.controllers", "cpuset memory pids\n");
+    assert_false(cgroup_offers_limits(&layout));
+    put(scratch, "cgroup.controllers", "cpuset cpu memory pids\n");
+    assert_true(cgroup_offers_limits(&layout));
+}
+
 #define WITH_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)
 
 int main(void)
@@ -395,6 +441,9 @@ int main(void)
         WITH_SCRATCH(figures_are_what_moved_since_the_beginning),
         WITH_SCRATCH(a_counter_that_cannot_be_read_has_not_moved),
         WITH_SCRATCH(a_slot_that_cannot_be_made_leaves_nothing_open),
+        WITH_SCRATCH(each_cell_has_a_fresh_group),
+        WITH_SCRATCH(only_v2_has_groups_for_cells),
+        WITH_SCRATCH(a_group_without_controllers_offers_no_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
