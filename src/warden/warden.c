@@ -31,6 +31,7 @@
 #include "cell/seccomp.h"
 #include "warden/api_process.h"
 #include "warden/slot.h"
+#include "warden/turns.h"
 #include "wire/message.h"
 #include "wire/packet.h"
 
@@ -68,7 +69,7 @@ struct warden {
     /* Ready slots and waiting executions, each first in, first out. A slot that was just used arms its next cell while
      * others serve. The api keeps to the number of slots it was told; the ring only bridges the moments in which a slot
      * is renewed. */
-    unsigned *ready_ring, ready_head, ready_count;
+    struct turns ready;
     struct waiting_run *waiting_ring;
     unsigned waiting_head, waiting_count;
     int epoll_fd, signal_fd;
@@ -160,9 +161,8 @@ static int make_loop(struct warden *w)
         return error_from_errno();
     r = watch(w, w->signal_fd, WATCH_SIGNALS);
     w->keepers = calloc(w->options->slots, sizeof(*w->keepers));
-    w->ready_ring = calloc(w->options->slots, sizeof(*w->ready_ring));
     w->waiting_ring = calloc(w->options->slots, sizeof(*w->waiting_ring));
-    if (!w->keepers || !w->ready_ring || !w->waiting_ring)
+    if (!w->keepers || !w->waiting_ring || turns_init(&w->ready, (unsigned)w->options->slots) < 0)
         return -ENOMEM;
     for (unsigned i = 0; i < w->options->slots; i++)
         w->keepers[i] = (struct keeper){ .pid = -1, .socket_fd = -1 };
@@ -292,19 +292,23 @@ static int pass_on(struct warden *w, struct keeper *keeper, struct waiting_run *
     return r;
 }
 
+static void lose_turn(struct warden *w, unsigned index)
+{
+    w->keepers[index].ready = false;
+    turns_remove(&w->ready, index);
+}
+
 /* Gives waiting executions to ready slots. A keeper that is gone loses its turn; its death is handled when it is
  * reaped. */
 static void dispatch(struct warden *w)
 {
-    while (w->ready_count > 0 && w->waiting_count > 0) {
-        struct keeper *keeper = &w->keepers[w->ready_ring[w->ready_head]];
-        int r = keeper->ready ? pass_on(w, keeper, &w->waiting_ring[w->waiting_head]) : -ESRCH;
+    unsigned slot;
 
-        if (r <= 0) {
-            keeper->ready = false;
-            w->ready_head = (w->ready_head + 1) % (unsigned)w->options->slots;
-            w->ready_count--;
-        }
+    while (w->waiting_count > 0 && turns_first(&w->ready, &slot)) {
+        int r = pass_on(w, &w->keepers[slot], &w->waiting_ring[w->waiting_head]);
+
+        if (r <= 0)
+            lose_turn(w, slot);
         if (r >= 0) {
             w->waiting_head = (w->waiting_head + 1) % (unsigned)w->options->slots;
             w->waiting_count--;
@@ -333,14 +337,12 @@ static void on_slot(struct warden *w, unsigned index)
         /* The keeper is dying; SIGCHLD tells the rest. */
         cleanup_close_fd(&keeper->socket_fd);
         keeper->socket_fd = -1;
-        keeper->ready = false;
+        lose_turn(w, index);
         return;
     }
-    if (keeper->ready || w->ready_count >= w->options->slots)
-        return;
     w->failures = 0;
     keeper->ready = true;
-    w->ready_ring[(w->ready_head + w->ready_count++) % (unsigned)w->options->slots] = index;
+    turns_add(&w->ready, index);
     greet_api(w);
     dispatch(w);
 }
@@ -413,6 +415,7 @@ static void on_keeper_death(struct warden *w, unsigned index)
 {
     struct keeper *keeper = &w->keepers[index];
 
+    lose_turn(w, index);
     cleanup_close_fd(&keeper->socket_fd);
     *keeper = (struct keeper){ .pid = -1, .socket_fd = -1, .started_us = keeper->started_us };
     if (w->stopping)
@@ -504,7 +507,7 @@ static void teardown(struct warden *w)
     cgroup_remove(&w->cgroups);
     seccomp_filter_deinit(&w->filter);
     free(w->keepers);
-    free(w->ready_ring);
+    turns_deinit(&w->ready);
     free(w->waiting_ring);
 }
 
