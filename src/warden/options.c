@@ -54,14 +54,18 @@ static int set(const struct option_row *row, const char *text, struct warden_opt
     char *end;
 
     if (row->type == TEXT) {
+        if (text[0] == '\0')
+            return -EINVAL;
         *(const char **)place = strdup(text);
         return *(const char **)place ? 0 : -ENOMEM;
     }
     if (row->type == LEVEL)
         return parse_level(text, place);
+    if (text[0] < '0' || text[0] > '9')
+        return -EINVAL; /* strtoull() takes signs and spaces */
     errno = 0;
     value = strtoull(text, &end, 10);
-    if (errno || end == text || *end || text[0] == '-' || value < row->minimum || value > row->maximum)
+    if (errno || *end || value < row->minimum || value > row->maximum)
         return -EINVAL;
     *(uint64_t *)place = value;
     return 0;
@@ -77,7 +81,8 @@ int warden_options_parse(struct warden_options *options, int argc, char **argv, 
 
         while (row < ARRAY_SIZE(rows) && strcmp(rows[row].name, argv[i]) != 0)
             row++;
-        if (row == ARRAY_SIZE(rows) || i + 1 >= argc || set(&rows[row], argv[i + 1], options) < 0) {
+        if (row == ARRAY_SIZE(rows) || i + 1 >= argc || (seen & 1ull << row) ||
+            set(&rows[row], argv[i + 1], options) < 0) {
             snprintf(error, error_size, "bad option or value: %s", argv[i]);
             return -EINVAL;
         }
@@ -88,6 +93,11 @@ int warden_options_parse(struct warden_options *options, int argc, char **argv, 
             snprintf(error, error_size, "missing option %s; start the server with `codecell serve`", rows[row].name);
             return -EINVAL;
         }
+    }
+    /* A cell of that slot would run as the api. */
+    if (options->api_uid >= options->uid_base && options->api_uid - options->uid_base < options->slots) {
+        snprintf(error, error_size, "--api-uid is among the users of the slots");
+        return -EINVAL;
     }
     return 0;
 }
