@@ -20,6 +20,8 @@
 #include "base/error.h"
 #include "base/fd.h"
 
+#define NETWORK_TEXT_BYTES 16384
+
 int namespaces_clone_flags(void)
 {
     return CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
@@ -38,14 +40,24 @@ int namespaces_new_network(void)
     return 0;
 }
 
-bool namespaces_network_used(int proc_self_fd)
-{
-    char text[2048];
-    const char *loopback;
+/* Whatever counts in a network namespace. Even a packet that finds no route is counted, so looking at the interface's
+ * traffic alone would let one session leave a number to the next. */
+static const char *const network_counters[] = { "net/dev", "net/snmp", "net/netstat" };
 
-    if (fd_read_at(proc_self_fd, "net/dev", text, sizeof(text)) < 0 || !(loopback = strstr(text, "lo:")))
-        return true;
-    return strtoull(loopback + 3, NULL, 10) != 0;
+uint64_t namespaces_network_print(int proc_self_fd)
+{
+    uint64_t print = 0xcbf29ce484222325u; /* FNV-1a */
+    char text[NETWORK_TEXT_BYTES];
+
+    for (size_t i = 0; i < ARRAY_SIZE(network_counters); i++) {
+        ssize_t n = fd_read_at(proc_self_fd, network_counters[i], text, sizeof(text));
+
+        if (n < 0)
+            return 0;
+        for (ssize_t k = 0; k < n; k++)
+            print = (print ^ (unsigned char)text[k]) * 0x100000001b3u;
+    }
+    return print ? print : 1;
 }
 
 static int write_map(int proc_fd, pid_t pid, const char *file, uid_t from, uid_t to)

@@ -5,7 +5,7 @@
  * mount, IPC, UTS and cgroup namespaces by clone, and its user namespace as the last step before its privileges go. */
 #pragma once
 
-#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* clone flags of a cell's init, without the user, network and cgroup namespaces. */
@@ -15,10 +15,10 @@ int namespaces_clone_flags(void);
  * errno. */
 int namespaces_new_network(void);
 
-/* True if a packet went over the loopback of the calling process's network namespace, or it cannot be told: then its
- * counters and lingering connections could speak to the next cell. proc_self_fd: /proc/self of the calling process in
- * the host's proc. */
-bool namespaces_network_used(int proc_self_fd);
+/* Condenses all counters of the calling process's network namespace. Another value than that of the fresh namespace
+ * says that somebody tried to use it: then counters and lingering connections could speak to the next cell. 0 = cannot
+ * be told. proc_self_fd: /proc/self of the calling process in the host's proc. */
+uint64_t namespaces_network_print(int proc_self_fd);
 
 /* Makes a user namespace, which no process stays in, that maps the on-disk user from to the user to, for idmapped
  * mounts. proc_fd: the host's /proc. Returns 0 and its descriptor, or a negative errno. */

@@ -44,10 +44,11 @@ struct slot {
     unsigned index;
     uid_t uid; /* the slot's user on the host */
     struct cgroup_slot cgroup;
-    int proc_fd;      /* the host's /proc */
-    int proc_self_fd; /* /proc/<keeper> in it */
-    int mounts_fd;    /* the armed cell's mount namespace, see pin_mounts() */
-    int idmap_fd;     /* the api's files as the slot's user's */
+    int proc_fd;            /* the host's /proc */
+    int proc_self_fd;       /* /proc/<keeper> in it */
+    int mounts_fd;          /* the armed cell's mount namespace, see pin_mounts() */
+    int idmap_fd;           /* the api's files as the slot's user's */
+    uint64_t network_print; /* of the fresh network namespace */
     struct cell cell;
     bool armed; /* the cell waits for a program */
 };
@@ -93,8 +94,17 @@ static int enter_root(struct slot *slot)
 
 static int new_network(struct slot *slot)
 {
-    (void)slot;
-    return namespaces_new_network();
+    int r = namespaces_new_network();
+
+    slot->network_print = namespaces_network_print(slot->proc_self_fd);
+    return r;
+}
+
+static bool network_is_fresh(const struct slot *slot)
+{
+    uint64_t print = namespaces_network_print(slot->proc_self_fd);
+
+    return print != 0 && print == slot->network_print;
 }
 
 /* The kernel should sooner kill anything in the cell than its keeper. Not every host grants the right to say so. */
@@ -477,8 +487,8 @@ static int renew(struct slot *slot)
 {
     int r = wait_until_empty(slot);
 
-    if (r == 0 && namespaces_network_used(slot->proc_self_fd))
-        r = namespaces_new_network();
+    if (r == 0 && !network_is_fresh(slot))
+        r = new_network(slot);
     return r;
 }
 
