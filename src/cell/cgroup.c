@@ -556,6 +556,10 @@ static int64_t read_keyed(int dir_fd, const char *file, const char *key)
     return -ENOENT;
 }
 
+/* v1 charges the buffers of TCP and UDP to an account of their own, and only once that has a limit; else a cell could
+ * fill what the whole host has for them. A kernel without it has v2, where they are memory like any other. */
+#define SOCKET_BYTES_MAX (64ull << 20)
+
 /* v1 has two limits, memory alone and memory with swap, and the second may never be the smaller; a kernel without swap
  * accounting lacks it. */
 static int limit_memory_v1(struct cgroup_slot *slot, uint64_t bytes)
@@ -568,6 +572,8 @@ static int limit_memory_v1(struct cgroup_slot *slot, uint64_t bytes)
     r = write_number(slot, CGROUP_MEMORY, "memory.limit_in_bytes", bytes);
     if (r < 0)
         return r;
+    if (slot->current.memory_bytes == 0)
+        (void)write_number(slot, CGROUP_MEMORY, "memory.kmem.tcp.limit_in_bytes", SOCKET_BYTES_MAX);
     r = write_number(slot, CGROUP_MEMORY, "memory.memsw.limit_in_bytes", bytes);
     if (r < 0)
         (void)fd_write_at(slot->dir_fds[CGROUP_MEMORY], "memory.swappiness", "0");
@@ -658,6 +664,11 @@ static int64_t memory_bytes(int dir_fd, const struct cgroup_slot *slot)
 int64_t cgroup_slot_memory(const struct cgroup_slot *slot)
 {
     return memory_bytes(slot->dir_fds[CGROUP_MEMORY], slot);
+}
+
+int64_t cgroup_slot_shared_memory(const struct cgroup_slot *slot)
+{
+    return read_keyed(slot->dir_fds[CGROUP_MEMORY], "memory.stat", "shmem");
 }
 
 int64_t cgroup_slot_processes(const struct cgroup_slot *slot)

@@ -112,3 +112,6 @@ int64_t cgroup_slot_processes(const struct cgroup_slot *slot);
 
 /* Bytes charged to the slot now, or a negative errno. */
 int64_t cgroup_slot_memory(const struct cgroup_slot *slot);
+
+/* Bytes of files in memory file systems that are charged to the slot, or a negative errno. */
+int64_t cgroup_slot_shared_memory(const struct cgroup_slot *slot);

@@ -33,6 +33,10 @@
 #define EMPTY_TIMEOUT_MS 5000
 #define SEND_TIMEOUT_S   30
 
+#define RELEASE_TIMEOUT_MS 30000
+#define RELEASE_LOOK_MS    2
+#define RELEASED_BYTES     (32 << 20) /* the kernel's figure lags by some pages a CPU */
+
 /* The keeper and the cell's init count as processes of the slot. */
 #define KEEPER_PROCESSES 2
 
@@ -483,10 +487,24 @@ static int wait_until_empty(struct slot *slot)
     return 0;
 }
 
+/* The api reads a cell's files for a while after the answer, and one open file keeps the whole workspace in memory that
+ * the slot's limit counts: the next cell would have to live with what is left. An api that never lets go harms but
+ * itself. */
+static void wait_until_released(const struct slot *slot)
+{
+    for (int waited_ms = 0; waited_ms < RELEASE_TIMEOUT_MS; waited_ms += RELEASE_LOOK_MS) {
+        if (cgroup_slot_shared_memory(&slot->cgroup) <= RELEASED_BYTES)
+            return;
+        usleep(RELEASE_LOOK_MS * 1000);
+    }
+    log_warning("slot %u: files of an earlier execution are still open", slot->index);
+}
+
 static int renew(struct slot *slot)
 {
     int r = wait_until_empty(slot);
 
+    wait_until_released(slot);
     if (r == 0 && !network_is_fresh(slot))
         r = new_network(slot);
     return r;
