@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -186,6 +187,23 @@ static int wait_for_program(struct birth *birth)
     return 0;
 }
 
+/* A device of the host's would be one file for all cells, whose times and locks carry messages between them: the cell's
+ * own stands in for it. */
+static int own_null_device(struct birth *birth)
+{
+    CLEANUP_CLOSE int fd = -1;
+    struct stat st;
+
+    if (fstat(birth->fds[CELL_FD_STDIN], &st) < 0)
+        return error_from_errno();
+    if (!S_ISCHR(st.st_mode))
+        return 0;
+    fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || dup3(fd, birth->fds[CELL_FD_STDIN], O_CLOEXEC) < 0)
+        return error_from_errno();
+    return 0;
+}
+
 static int attach_workspace(struct birth *birth)
 {
     int r = mount_attach(birth->fds[CELL_FD_WORKSPACE], AT_FDCWD, "/mnt/data");
@@ -243,6 +261,7 @@ static const struct {
     { "scratch mounts", attach_scratches },
     { "descriptors", close_descriptors },
     { "wait", wait_for_program },
+    { "standard input", own_null_device },
     { "workspace", attach_workspace },
     { "rlimits", apply_rlimits },
     { "out-of-memory score", offer_as_victim },
