@@ -253,6 +253,8 @@ static void refuse(int fds[static WIRE_FDS_MAX], int error)
 {
     struct wire_failed failed = { .type = WIRE_FAILED, .error = error, .step = "slot" };
 
+    /* Nobody's full socket may hold up the loop. */
+    (void)fcntl(fds[WIRE_RUN_CHANNEL], F_SETFL, O_NONBLOCK);
     (void)wire_send(fds[WIRE_RUN_CHANNEL], &failed, NULL);
     wire_close_fds(fds);
 }
