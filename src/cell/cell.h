@@ -48,7 +48,7 @@ struct cell {
 enum cell_report_type {
     CELL_ARMED,   /* waiting for a program */
     CELL_STARTED, /* the first step is about to start */
-    CELL_STEP,    /* a step ended: step, exit_code or signal */
+    CELL_STEP,    /* the last step, or one that failed, ended: step, exit_code or signal */
     CELL_FAILED,  /* a wall could not be put up: name, error */
 };
 

@@ -140,9 +140,12 @@ static int run_steps(int control_fd, const struct program *program, const int st
         r = wait_for(child, &report);
         if (r < 0)
             return r;
-        init_report(control_fd, &report);
-        if (report.exit_code != 0 || report.signal != 0)
+        /* Only how it all ended is told: if this process is killed during a later step, the success of an earlier one
+         * must not pass for the program's. */
+        if (report.exit_code != 0 || report.signal != 0 || i + 1 == program->n_steps) {
+            init_report(control_fd, &report);
             break;
+        }
     }
     return 0;
 }
