@@ -24,22 +24,15 @@ need_root() {
 build_packages="gcc g++ libc6-dev meson ninja-build pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev
     libseccomp-dev libgnutls28-dev nettle-dev libunistring-dev curl"
 
-# Libraries that Python programs expect beside what languages/py.json asks for.
-python_packages="python3-scipy python3-sklearn python3-opencv python3-pil python3-sympy python3-networkx
-    python3-statsmodels python3-openpyxl python3-docx"
-
-# Tools that bash programs expect.
-bash_packages="coreutils findutils grep sed mawk jq bc file zip unzip xz-utils bzip2"
+# Tools that bash programs expect beside what languages/bash.json asks for.
+bash_packages="findutils grep sed mawk bc file zip unzip xz-utils bzip2"
 
 # The packages of the languages given as codes, from the one "package" line of each file.
 language_packages() {
     for code in "$@"; do
         [ -f "languages/$code.json" ] || fail "unknown language '$code'; there are: $(all_languages | tr '\n' ' ')"
         sed -n 's/^[[:space:]]*"package"[[:space:]]*:[[:space:]]*"\([^"]*\)".*/\1/p' "languages/$code.json"
-        case $code in
-        py) echo "$python_packages" ;;
-        bash) echo "$bash_packages" ;;
-        esac
+        [ "$code" != bash ] || echo "$bash_packages"
     done
 }
 
@@ -61,10 +54,12 @@ is_installed() {
     esac
 }
 
-# Shows every twentieth step of apt, so that a long installation is seen to move.
+# Shows some of apt's steps, so that a long installation is seen to move.
 show_apt_progress() {
     awk '/newly installed/ { for (i = 2; i <= NF; i++) if ($i == "newly") total = $(i - 1) }
-         /^Setting up / { if (++n % 20 == 0) { printf "          %d of %d packages are set up\n", n, total; fflush() } }'
+         /^Need to get / { printf "          %s\n", $0; fflush() }
+         /^Unpacking / { if (++unpacked % 50 == 0) { printf "          %d of %d packages are unpacked\n", unpacked, total; fflush() } }
+         /^Setting up / { if (++ready % 50 == 0) { printf "          %d of %d packages are set up\n", ready, total; fflush() } }'
 }
 
 apt_install() {
@@ -84,7 +79,10 @@ install_packages() {
     shift
     missing=
     for package in "$@"; do
-        is_installed "$package" || missing="$missing $package"
+        case "$missing " in
+        *" $package "*) ;; # named twice
+        *) is_installed "$package" || missing="$missing $package" ;;
+        esac
     done
     [ -n "$missing" ] || return 0
     command -v apt-get >/dev/null || fail "this machine has no apt-get; install by hand:$missing"
