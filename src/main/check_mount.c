@@ -165,10 +165,11 @@ void check_idmapped(const struct check_context *context, struct check_report *re
     if (r == 0)
         check_ok(report, "files of DATA_DIR can be shown to each cell as its own (idmapped overlay layer)");
     else if (r == -EINVAL || r == -EOPNOTSUPP || r == -ENOSYS)
-        check_say(report, CHECK_FAIL,
-                  "set DATA_DIR to a directory on ext4, xfs or btrfs (Linux 5.19 or newer), not a network or FUSE file "
-                  "system",
-                  "the file system of %s does not support idmapped mounts", directory);
+        check_say(
+            report, CHECK_FAIL,
+            "set DATA_DIR to a directory on ext4, xfs or btrfs (in a container: on a volume), not on overlayfs, a "
+            "network or FUSE file system, or before Linux 6.3 tmpfs",
+            "the file system of %s does not support idmapped mounts", directory);
     else
         check_say(report, CHECK_FAIL, host_mend(&context->host, HOST_NEEDS_MOUNTS), "idmapped mounts are refused: %s",
                   strerror(-r));
