@@ -29,6 +29,11 @@ void init_report(int control_fd, const struct cell_report *report)
     (void)packet_send(control_fd, report, sizeof(*report), NULL, 0);
 }
 
+int init_set_victim(int victim_fd, const char *score)
+{
+    return pwrite(victim_fd, score, strlen(score), 0) < 0 ? error_from_errno() : 0;
+}
+
 static int write_files(const struct program *program)
 {
     for (size_t i = 0; i < program->n_files; i++) {
@@ -125,32 +130,45 @@ static int wait_for(pid_t child, struct cell_report *report)
     }
 }
 
-static int run_steps(int control_fd, const struct program *program, const int standard_fds[static 3])
+/* The child inherits the score that its parent has for the moment of the fork. */
+static pid_t fork_victim(const struct init_fds *fds)
 {
-    init_report(control_fd, &(struct cell_report){ .type = CELL_STARTED });
+    pid_t child;
+
+    if (init_set_victim(fds->victim, PROGRAM_VICTIM_SCORE) < 0)
+        return -1;
+    child = fork();
+    if (child != 0)
+        (void)init_set_victim(fds->victim, INIT_VICTIM_SCORE);
+    return child;
+}
+
+static int run_steps(const struct init_fds *fds, const struct program *program)
+{
+    init_report(fds->control, &(struct cell_report){ .type = CELL_STARTED });
     for (size_t i = 0; i < program->n_steps; i++) {
         struct cell_report report = { .type = CELL_STEP, .step = (uint32_t)i };
-        pid_t child = fork();
+        pid_t child = fork_victim(fds);
         int r;
 
         if (child < 0)
             return error_from_errno();
         if (child == 0)
-            exec_step(program, &program->steps[i], standard_fds);
+            exec_step(program, &program->steps[i], fds->standard);
         r = wait_for(child, &report);
         if (r < 0)
             return r;
         /* Only how it all ended is told: if this process is killed during a later step, the success of an earlier one
          * must not pass for the program's. */
         if (report.exit_code != 0 || report.signal != 0 || i + 1 == program->n_steps) {
-            init_report(control_fd, &report);
+            init_report(fds->control, &report);
             break;
         }
     }
     return 0;
 }
 
-int init_run(int control_fd, int program_fd, const int standard_fds[static 3], char *name, size_t name_size)
+int init_run(const struct init_fds *fds, char *name, size_t name_size)
 {
     struct program program;
     struct stat st;
@@ -158,11 +176,11 @@ int init_run(int control_fd, int program_fd, const int standard_fds[static 3], c
     int r;
 
     snprintf(name, name_size, "program");
-    if (fstat(program_fd, &st) < 0)
+    if (fstat(fds->program, &st) < 0)
         return error_from_errno();
     if (st.st_size <= 0 || st.st_size > PROGRAM_BYTES_MAX)
         return -EBADMSG;
-    bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, program_fd, 0);
+    bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fds->program, 0);
     if (bytes == MAP_FAILED)
         return error_from_errno();
     r = program_unpack(&program, bytes, (size_t)st.st_size);
@@ -174,7 +192,7 @@ int init_run(int control_fd, int program_fd, const int standard_fds[static 3], c
         if (program.flags & PROGRAM_MIRROR)
             mirror_workspace();
         snprintf(name, name_size, "start");
-        r = run_steps(control_fd, &program, standard_fds);
+        r = run_steps(fds, &program);
     }
     return r;
 }
