@@ -35,6 +35,7 @@ const struct check checks[] = {
     { "dotenv", check_dotenv, 0 },
     { "sysctls", check_sysctls, 0 },
     { "ksm", check_ksm, 0 },
+    { "processor", check_processor, 0 },
     { "core-dumps", check_core_pattern, 0 },
     { "clock", check_clock, 0 },
     { 0 },

@@ -71,6 +71,7 @@ void check_kernel_version(const struct check_context *context, struct check_repo
 void check_seccomp(const struct check_context *context, struct check_report *report);
 void check_sysctls(const struct check_context *context, struct check_report *report);
 void check_ksm(const struct check_context *context, struct check_report *report);
+void check_processor(const struct check_context *context, struct check_report *report);
 void check_core_pattern(const struct check_context *context, struct check_report *report);
 void check_clock(const struct check_context *context, struct check_report *report);
 /* check_privilege.c */

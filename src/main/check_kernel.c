@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* check_kernel.c -- the kernel itself: version, seccomp, settings that a shared machine should have. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -20,6 +21,8 @@
 /* Linux 5.19 can stack an overlay on an idmapped layer, which the workspace of a cell is. */
 #define KERNEL_MAJOR 5
 #define KERNEL_MINOR 19
+
+#define VULNERABILITIES "/sys/devices/system/cpu/vulnerabilities"
 
 #define YEAR_OF_THIS_PROGRAM 2024
 
@@ -105,6 +108,46 @@ void check_ksm(const struct check_context *context, struct check_report *report)
                   "equal memory pages of different cells are merged (KSM)");
     else
         check_ok(report, "memory pages are not merged (KSM is off)");
+}
+
+/* Names, with a space in front of each, of the processor's known faults (Spectre, MDS ...) that nothing mitigates.
+ * Returns how many faults the kernel knows of. */
+static size_t list_vulnerable(char *ret_names, size_t size)
+{
+    DIR *dir = opendir(VULNERABILITIES);
+    struct dirent *entry;
+    char text[256];
+    size_t used = 0, known = 0;
+
+    ret_names[0] = '\0';
+    while (dir && (entry = readdir(dir))) {
+        if (entry->d_name[0] == '.' || fd_read_at(dirfd(dir), entry->d_name, text, sizeof(text)) <= 0)
+            continue;
+        known++;
+        if (strncmp(text, "Vulnerable", 10) == 0 && used < size)
+            used += (size_t)snprintf(ret_names + used, size - used, " %s", entry->d_name);
+    }
+    if (dir)
+        closedir(dir);
+    return known;
+}
+
+void check_processor(const struct check_context *context, struct check_report *report)
+{
+    char names[256];
+    size_t known = list_vulnerable(names, sizeof(names));
+
+    (void)context;
+    if (known == 0)
+        check_ok(report, "the kernel reports no vulnerabilities of the processor");
+    else if (*names)
+        check_say(report, CHECK_WARN,
+                  "boot without mitigations=off and with current microcode (apt-get install intel-microcode "
+                  "amd64-microcode); "
+                  "inside a virtual machine: on its host",
+                  "the processor's vulnerabilities have no mitigation:%s", names);
+    else
+        check_ok(report, "all %zu known vulnerabilities of the processor (Spectre, MDS ...) have a mitigation", known);
 }
 
 /* A handler behind a pipe runs as root on the host for each crash inside a cell; RLIMIT_CORE 0 does not stop it. */
