@@ -603,6 +603,19 @@ static int limit_cpu(struct cgroup_slot *slot, uint32_t cpu_millis)
     return fd_write_at(slot->dir_fds[CGROUP_CPU], "cpu.max", text);
 }
 
+int cgroup_slot_weigh(struct cgroup_slot *slot, uint32_t shares)
+{
+    bool unified = slot->unified[CGROUP_CPU];
+    uint64_t value = unified ? (uint64_t)shares * 100 / CGROUP_SHARES_FULL : shares;
+    int r = 0;
+
+    if (shares != slot->shares)
+        r = write_number(slot, CGROUP_CPU, unified ? "cpu.weight" : "cpu.shares", value ? value : 1);
+    if (r == 0)
+        slot->shares = shares;
+    return r;
+}
+
 int cgroup_slot_limit(struct cgroup_slot *slot, const struct cgroup_limits *limits)
 {
     int r = 0;

@@ -61,6 +61,8 @@ struct cgroup_limits {
     uint32_t cpu_millis; /* 1000 = one core */
 };
 
+#define CGROUP_SHARES_FULL 1024
+
 /* The groups of one slot. */
 struct cgroup_slot {
     int dir_fds[CGROUP_CONTROLLERS]; /* -1 = not used, or the same directory as another's */
@@ -68,6 +70,7 @@ struct cgroup_slot {
     bool per_cell;                /* cells have groups of their own */
     int cell_fd;                  /* the group to clone the next cell into; -1 = cells share their keeper's */
     struct cgroup_limits current; /* what was written last */
+    uint32_t shares;              /* the same */
     /* figures at the last cgroup_slot_begin() */
     uint64_t base_oom_kills, base_process_limit, base_memory_bytes, base_cpu_us, base_peak_bytes;
     int peak_fd;      /* the memory peak's file, open as long as its group: v2 resets it for one open file only */
@@ -100,6 +103,10 @@ int cgroup_slot_renew(struct cgroup_slot *slot);
 
 /* Sets limits; writes only what differs from the last call. */
 int cgroup_slot_limit(struct cgroup_slot *slot, const struct cgroup_limits *limits);
+
+/* The share of the processors against other slots when all are busy: shares as on v1, 1024 = a full one. Returns 0 or a
+ * negative errno. */
+int cgroup_slot_weigh(struct cgroup_slot *slot, uint32_t shares);
 
 /* Notes the counters before a run. */
 int cgroup_slot_begin(struct cgroup_slot *slot);

@@ -65,6 +65,7 @@ struct run {
     struct workspace workspace;
     bool was_armed;
     int64_t received_us, started_us, ended_us; /* 0 = not yet */
+    size_t age;                                /* row of ages[] that holds */
     enum wire_end_reason reason;
     bool killed, reported;
     struct cell_report last;   /* the step that ended last */
@@ -219,6 +220,17 @@ static int make_workspace(struct slot *slot, struct run *run)
     return workspace_new(run->lower_fd, slot->idmap_fd, slot->uid, disk_bytes(&run->request), &run->workspace);
 }
 
+/* The longer a program has run, the less of a busy machine it gets: most programs are short, and a few that loop for
+ * ever must not slow them down. Alone on the machine each has what its limit allows at any age. */
+static const struct {
+    int64_t from_us; /* since the program's start */
+    uint32_t shares;
+} ages[] = {
+    { 0, CGROUP_SHARES_FULL },
+    { 300000, CGROUP_SHARES_FULL / 4 },
+    { 3000000, CGROUP_SHARES_FULL / 16 },
+};
+
 static int set_limits(struct slot *slot, struct run *run)
 {
     struct cgroup_limits limits = {
@@ -228,6 +240,8 @@ static int set_limits(struct slot *slot, struct run *run)
     };
     int r = cgroup_slot_limit(&slot->cgroup, &limits);
 
+    if (r == 0)
+        r = cgroup_slot_weigh(&slot->cgroup, ages[0].shares);
     return r ? r : cgroup_slot_begin(&slot->cgroup);
 }
 
@@ -271,6 +285,7 @@ static void kill_for(struct slot *slot, struct run *run, enum wire_end_reason re
         return;
     run->killed = true;
     run->reason = reason;
+    (void)cgroup_slot_weigh(&slot->cgroup, CGROUP_SHARES_FULL); /* what dies shall die fast */
     cell_kill(&slot->cell);
 }
 
@@ -319,14 +334,37 @@ static void read_channel(struct slot *slot, struct run *run)
     kill_for(slot, run, WIRE_END_KILLED);
 }
 
+static int64_t time_limit_us(const struct run *run)
+{
+    return run->started_us + (int64_t)run->request.timeout_us;
+}
+
+/* Until the time limit or the next age, whichever comes first; -1 = nothing to wait for but events. */
 static int poll_timeout_ms(const struct run *run)
 {
-    int64_t left_us;
+    int64_t next_us, left_us;
 
     if (run->killed || !run->started_us)
         return -1;
-    left_us = run->started_us + (int64_t)run->request.timeout_us - clock_monotonic_us();
+    next_us = time_limit_us(run);
+    if (run->age + 1 < ARRAY_SIZE(ages) && run->started_us + ages[run->age + 1].from_us < next_us)
+        next_us = run->started_us + ages[run->age + 1].from_us;
+    left_us = next_us - clock_monotonic_us();
     return left_us <= 0 ? 0 : (int)(left_us / 1000) + 1;
+}
+
+static void on_time(struct slot *slot, struct run *run)
+{
+    int64_t now_us = clock_monotonic_us();
+
+    if (run->killed || !run->started_us)
+        return;
+    if (now_us >= time_limit_us(run)) {
+        kill_for(slot, run, WIRE_END_TIMEOUT);
+        return;
+    }
+    while (run->age + 1 < ARRAY_SIZE(ages) && now_us >= run->started_us + ages[run->age + 1].from_us)
+        (void)cgroup_slot_weigh(&slot->cgroup, ages[++run->age].shares);
 }
 
 /* From hand-over to the death of the cell's last process. */
@@ -350,11 +388,11 @@ static void watch(struct slot *slot, struct run *run)
             cell_kill(&slot->cell); /* PID 1 closed its socket without dying: it can only be on its way out */
         if (polls[2].revents)
             read_channel(slot, run);
-        if (poll_timeout_ms(run) == 0)
-            kill_for(slot, run, WIRE_END_TIMEOUT);
+        on_time(slot, run);
     }
     read_reports(slot, run);
     cell_kill(&slot->cell);
+    (void)cgroup_slot_weigh(&slot->cgroup, CGROUP_SHARES_FULL); /* the keeper has work to do */
     cell_reap(&slot->cell);
     if (!run->ended_us || run->killed)
         run->ended_us = clock_monotonic_us();
