@@ -7,11 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "main/check.h"
+
+#define PATIENCE_MS 2000
+#define PAUSE_MS    50
 
 static int try_bind(const char *address, uint16_t port)
 {
@@ -33,6 +37,18 @@ static int try_bind(const char *address, uint16_t port)
     return 0;
 }
 
+/* A server that was just killed may hold the port for a moment. */
+static int try_bind_patiently(const char *address, uint16_t port)
+{
+    int r = try_bind(address, port);
+
+    for (int tries = 0; r == -EADDRINUSE && tries < PATIENCE_MS / PAUSE_MS; tries++) {
+        usleep(PAUSE_MS * 1000);
+        r = try_bind(address, port);
+    }
+    return r;
+}
+
 /* The api has no right to low ports unless the machine gives it to everybody. */
 static bool is_low_port(int64_t port)
 {
@@ -46,7 +62,8 @@ static bool is_low_port(int64_t port)
 void check_port(const struct check_context *context, struct check_report *report)
 {
     const struct config *config = context->config;
-    int r = try_bind(config->api_host, (uint16_t)config->api_port);
+    int r = context->starting ? try_bind_patiently(config->api_host, (uint16_t)config->api_port)
+                              : try_bind(config->api_host, (uint16_t)config->api_port);
     char mend[160];
 
     snprintf(mend, sizeof(mend), "sysctl -w net.ipv4.ip_unprivileged_port_start=%lld, or set API_PORT to 1024 or more",
