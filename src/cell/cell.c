@@ -53,15 +53,43 @@ struct birth {
 /* Files of /proc that tell of the host or act on it. Those that only root may open are refused by ownership already;
  * they are masked all the same, because one wall is not enough. */
 static const char *const masked_files[] = {
-    "/proc/cmdline",    "/proc/config.gz",   "/proc/kallsyms",      "/proc/kcore",
-    "/proc/key-users",  "/proc/keys",        "/proc/kmsg",          "/proc/kpagecount",
-    "/proc/kpageflags", "/proc/kpagecgroup", "/proc/latency_stats", "/proc/locks",
-    "/proc/modules",    "/proc/mtrr",        "/proc/sched_debug",   "/proc/sysrq-trigger",
-    "/proc/timer_list", "/proc/timer_stats", "/proc/vmallocinfo",   "/proc/sys/kernel/random/boot_id",
+    "/proc/buddyinfo",
+    "/proc/cmdline",
+    "/proc/config.gz",
+    "/proc/consoles",
+    "/proc/diskstats",
+    "/proc/interrupts",
+    "/proc/iomem",
+    "/proc/ioports",
+    "/proc/kallsyms",
+    "/proc/kcore",
+    "/proc/key-users",
+    "/proc/keys",
+    "/proc/kmsg",
+    "/proc/kpagecgroup",
+    "/proc/kpagecount",
+    "/proc/kpageflags",
+    "/proc/latency_stats",
+    "/proc/locks",
+    "/proc/modules",
+    "/proc/mtrr",
+    "/proc/pagetypeinfo",
+    "/proc/partitions",
+    "/proc/sched_debug",
+    "/proc/schedstat",
+    "/proc/slabinfo",
+    "/proc/softirqs",
+    "/proc/sys/kernel/core_pattern",
+    "/proc/sys/kernel/random/boot_id",
+    "/proc/sysrq-trigger",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/vmallocinfo",
+    "/proc/zoneinfo",
 };
 
-static const char *const masked_dirs[] = { "/proc/acpi", "/proc/asound", "/proc/bus", "/proc/driver",
-                                           "/proc/fs",   "/proc/irq",    "/proc/scsi" };
+static const char *const masked_dirs[] = { "/proc/acpi", "/proc/asound", "/proc/bus",      "/proc/driver",
+                                           "/proc/fs",   "/proc/irq",    "/proc/pressure", "/proc/scsi" };
 
 /* The keeper's death ends every cell; a parent in another PID namespace can kill even PID 1. */
 static int die_with_keeper(struct birth *birth)
