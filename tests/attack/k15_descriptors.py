@@ -8,9 +8,9 @@ C_COUNT = r"""
 #include <stdio.h>
 int main(void) { for (int fd = 0; fd < 4096; fd++) if (fcntl(fd, F_GETFD) != -1) printf("%d ", fd); puts(""); }
 """
-# Lists what is open in a child of the runtime, without the source, which PHP and R hand to their children.
+# Lists what is open in a child of the runtime, without the source and the guest's own starter, which PHP and R hand to their children.
 LIST = ("import os; print(*[n for n in sorted(os.listdir('/proc/self/fd'), key=int) if os.path.exists('/proc/self/fd/' + n)"
-        " and not os.readlink('/proc/self/fd/' + n).startswith('/run/build/code.')])")
+        " and not os.readlink('/proc/self/fd/' + n).startswith(('/run/build/code.', '/opt/codecell/guest/'))])")
 
 PROGRAMS = {
     "c": C_COUNT,

@@ -15,8 +15,6 @@ HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "agents")
 
 FORMS = {
     "bare URL, key in a header": lambda server: {"LIBRECHAT_CODE_BASEURL": server.url, "LIBRECHAT_CODE_API_KEY": server.key},
-    "/v1, key in a header": lambda server: {"LIBRECHAT_CODE_BASEURL": server.url + "/v1", "LIBRECHAT_CODE_API_KEY": server.key},
-    "bare URL, Bearer": lambda server: {"LIBRECHAT_CODE_BASEURL": server.url, "CODE_AUTHORIZATION": f"Bearer {server.key}"},
     "/v1, Basic": lambda server: {"LIBRECHAT_CODE_BASEURL": server.url + "/v1", "CODE_AUTHORIZATION": "Basic " + base64.b64encode(f"{server.key}:".encode()).decode()},
 }
 
@@ -62,14 +60,7 @@ def test_long_runs_are_streamed_to_it(report):
 def test_errors_are_rejections(report):
     """8.7: 4xx is an error for the client, a failing program is not."""
     assert "returned 400" in report["refused"] and "Code cannot be empty" in report["refused"], report["refused"]
-
-
-def test_a_wrong_key(server):
-    """4.5: the client reports 401."""
-    env = {"PATH": os.environ["PATH"], "HOME": server.home, "LIBRECHAT_CODE_BASEURL": server.url, "LIBRECHAT_CODE_API_KEY": "wrong-key-0123456789"}
-    require(os.path.isdir(os.path.join(HERE, "node_modules", "@librechat", "agents")), "npm ci in tests/contract/agents")
-    done = subprocess.run(["node", "drive.mjs"], cwd=HERE, env=env, capture_output=True, text=True, timeout=60)
-    assert done.returncode != 0 and "returned 401" in done.stderr and "Invalid API key" in done.stderr, done.stderr[-2000:]
+    assert "returned 401" in report["unauthorised"] and "Invalid API key" in report["unauthorised"], report["unauthorised"]
 
 
 def test_the_lock_names_no_registry():

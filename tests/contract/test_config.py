@@ -2,12 +2,23 @@
 """http-api.md 13: bad values stop the start with a message that names the variable; unknown ones are ignored."""
 
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
 
 import pytest
 
 from support.server import free_port
+
+@pytest.fixture
+def open_directory():
+    """A directory that the unprivileged half of the server can reach (pytest's own are private)."""
+    made = tempfile.mkdtemp(prefix="codecell-test-")
+    os.chmod(made, 0o755)
+    yield made
+    shutil.rmtree(made)
+
 
 BAD = [
     ("API_PORT", "0"), ("API_PORT", "65536"), ("API_PORT", "abc"), ("API_PORT", "80 80"), ("API_PORT", "-1"), ("API_HOST", "not an address"), ("API_DEBUG", "maybe"), ("ENABLE_CORS", "2"),
@@ -52,21 +63,15 @@ def test_unknown_variables_and_foreign_ones(server_with):
         assert client.exec("echo x", "bash").stdout == "x\n"
 
 
-def test_dotenv(server_with, program, tmp_path):
+def test_dotenv(program, open_directory):
     """13: a .env file of the working directory; the process environment wins."""
-    import shutil
-    import tempfile
-    home = tempfile.mkdtemp(prefix="codecell-test-env-")
-    try:
-        with open(os.path.join(home, ".env"), "w") as file:
-            file.write("# comment\nAPI_KEY=dotenv-key-0123456789\nLOG_LEVEL=LOUD\nexport MAX_MEMORY_MB=\"100\"\n")
-        env = {"PATH": os.environ["PATH"], "DATA_DIR": os.path.join(home, "data")}
-        done = subprocess.run([program, "serve"], env=env, cwd=home, capture_output=True, text=True, timeout=20)
-        assert done.returncode != 0 and "LOG_LEVEL" in done.stdout + done.stderr, done
-        done = subprocess.run([program, "config"], env={**env, "LOG_LEVEL": "INFO"}, cwd=home, capture_output=True, text=True, timeout=20)
-        assert done.returncode == 0 and "100" in done.stdout and "dotenv-key-0123456789" not in done.stdout, done
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    with open(os.path.join(open_directory, ".env"), "w") as file:
+        file.write("# comment\nAPI_KEY=dotenv-key-7d1f0c2b9a\nLOG_LEVEL=LOUD\nexport MAX_MEMORY_MB=\"100\"\n")
+    env = {"PATH": os.environ["PATH"], "DATA_DIR": os.path.join(open_directory, "data")}
+    done = subprocess.run([program, "serve"], env=env, cwd=open_directory, capture_output=True, text=True, timeout=20)
+    assert done.returncode != 0 and "LOG_LEVEL" in done.stdout + done.stderr, done
+    done = subprocess.run([program, "config"], env={**env, "LOG_LEVEL": "INFO"}, cwd=open_directory, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0 and "100" in done.stdout and "dotenv-key-7d1f0c2b9a" not in done.stdout, done
 
 
 def test_config_lists_every_variable(program, tmp_path):
@@ -110,9 +115,9 @@ def test_subcommands(program):
     assert done.returncode == 0 and "1.2.0" in done.stdout, done
 
 
-def test_doctor(program, tmp_path):
+def test_doctor(program, open_directory):
     """Issue: one line a check, and exit 0 where the server can run."""
-    env = {"PATH": os.environ["PATH"], "API_KEY": "good-key-7d1f0c2b9a", "DATA_DIR": str(tmp_path / "data"), "API_PORT": str(free_port())}
-    done = subprocess.run([program, "doctor"], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    env = {"PATH": os.environ["PATH"], "API_KEY": "good-key-7d1f0c2b9a", "DATA_DIR": os.path.join(open_directory, "data"), "API_PORT": str(free_port())}
+    done = subprocess.run([program, "doctor"], env=env, cwd=open_directory, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done
     assert len(done.stdout.splitlines()) >= 10, done.stdout

@@ -131,7 +131,7 @@ def test_hang_up_frees_the_slot(single, how):
         sock.shutdown(socket.SHUT_WR) if how == "half-close" else sock.close()
         assert host.until(lambda: not host.marked("ldhang"), 1, 0.005)
         took = time.monotonic() - start
-        assert took < 0.1 + 0.05, took  # the look for processes costs some of it
+        assert took < 0.3, took  # as seen from here, by looking through all processes; queue_ms below is exact
         with single.client() as client:
             assert client.exec("echo free", "bash").usage["queue_ms"] < 100
         sock.close()

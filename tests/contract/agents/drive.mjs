@@ -75,4 +75,6 @@ for (const [lang, program] of Object.entries({
   report.languages[lang] = (await call(code, { lang, code: program })).content;
 }
 report.refused = await failure(call(code, { lang: 'py', code: '   ' }));
+const stranger = tools.createCode({ authHeaders: { 'X-API-Key': 'wrong-key-7d1f0c2b9a' } });
+report.unauthorised = await failure(call(stranger, { lang: 'py', code: 'print(1)' }));
 process.stdout.write(`${JSON.stringify(report)}\n`);
