@@ -155,6 +155,7 @@ static int job_fill(struct execution_job *job, struct api *api, struct http_requ
     job->tick = on_tick;
     id_generate(job->request.execution_id);
     snprintf(job->request.tenant, sizeof(job->request.tenant), "%s", http_request_tenant(request));
+    snprintf(job->request.queue, sizeof(job->request.queue), "%s", http_request_key_hash(request));
     job->request.received_us = http_request_received_us(request);
     job->request.client_fd = http_request_dup_fd(request);
     return job->request.client_fd < 0 ? job->request.client_fd : 0;

@@ -21,7 +21,7 @@
 
 /* Jobs of one key, first come first served. Queues with jobs take turns in a list of their own. */
 struct key_queue {
-    char tenant[TENANT_SIZE];
+    char name[EXECUTION_QUEUE_SIZE];
     struct execution_job *first, **last;
     struct key_queue *next_turn;
     bool has_turn; /* is in the list of turns; may have run empty since */
@@ -31,7 +31,7 @@ struct admission {
     struct engine *engine;
     pthread_mutex_t lock;
     pthread_cond_t work, idle;
-    struct key_queue *queues[KEY_QUEUES_MAX]; /* open addressing by tenant */
+    struct key_queue *queues[KEY_QUEUES_MAX]; /* open addressing by name */
     struct key_queue *first_turn, **last_turn;
     struct execution_job **running; /* a place for each worker */
     pthread_t *workers, ticker;
@@ -64,11 +64,11 @@ struct execution_job *execution_job_free(struct execution_job *job)
     return NULL;
 }
 
-static struct key_queue *find_queue(struct admission *a, const char *tenant)
+static struct key_queue *find_queue(struct admission *a, const char *name)
 {
     unsigned hash = 5381;
 
-    for (const char *p = tenant; *p; p++)
+    for (const char *p = name; *p; p++)
         hash = hash * 33 + (unsigned char)*p;
     for (unsigned i = 0; i < KEY_QUEUES_MAX; i++) {
         struct key_queue **place = &a->queues[(hash + i) % KEY_QUEUES_MAX];
@@ -76,12 +76,12 @@ static struct key_queue *find_queue(struct admission *a, const char *tenant)
         if (!*place) {
             *place = calloc(1, sizeof(**place));
             if (*place) {
-                snprintf((*place)->tenant, TENANT_SIZE, "%s", tenant);
+                snprintf((*place)->name, sizeof((*place)->name), "%s", name);
                 (*place)->last = &(*place)->first;
             }
             return *place;
         }
-        if (strcmp((*place)->tenant, tenant) == 0)
+        if (strcmp((*place)->name, name) == 0)
             return *place;
     }
     return a->queues[hash % KEY_QUEUES_MAX]; /* more keys than queues: some share one */
@@ -348,7 +348,7 @@ int admission_submit(struct admission *admission, struct execution_job *job, uns
 
     pthread_mutex_lock(&a->lock);
     wait_s = foreseen_wait_s(a);
-    queue = find_queue(a, job->request.tenant);
+    queue = find_queue(a, job->request.queue);
     if (a->refusing)
         r = ADMISSION_E_STOPPING;
     else if (!queue)

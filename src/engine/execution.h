@@ -18,8 +18,9 @@
 #include "store/blob.h"
 #include "store/kv.h"
 
-#define EXECUTION_ARGS_MAX  4096
-#define EXECUTION_FILES_MAX 1000
+#define EXECUTION_ARGS_MAX   4096
+#define EXECUTION_QUEUE_SIZE 65 /* a SHA-256 in hex */
+#define EXECUTION_FILES_MAX  1000
 
 /* A reference to a file, as the client sent it (exec.md 10.1). Absent strings are "". */
 struct execution_file {
@@ -37,6 +38,7 @@ struct execution_file {
 struct execution_request {
     char execution_id[ID_SIZE];
     char tenant[TENANT_SIZE];
+    char queue[EXECUTION_QUEUE_SIZE]; /* whose turn it takes while waiting: a hash of the key; "" = none */
     const struct language *language;
     char *code;
     size_t code_length; /* the source may hold NUL bytes */

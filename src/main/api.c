@@ -5,6 +5,7 @@
  * itself. A failure that a new start would repeat exits with EX_CONFIG, which tells the warden not to try. */
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
@@ -91,6 +92,7 @@ static int step_harden(struct process *p)
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
         return error_from_errno();
 #endif
+    mallopt(M_ARENA_MAX, 2); /* one a core by default would hold many times what is in use */
     umask(077);
     return 0;
 }

@@ -530,6 +530,8 @@ int warden_run(const struct warden_options *options)
         .root_dir = w.root_dir,
     };
     prctl(PR_SET_NAME, "codecell-warden");
+    /* The cell of a keeper that was killed comes to us, to be reaped: until then the kernel counts it into its slot. */
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (setup(&w) == 0)
         loop(&w);
     else

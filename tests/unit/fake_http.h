@@ -68,6 +68,12 @@ const char *http_request_tenant(const struct http_request *request)
     return "tenant";
 }
 
+const char *http_request_key_hash(const struct http_request *request)
+{
+    (void)request;
+    return "key";
+}
+
 const char *http_request_id(const struct http_request *request)
 {
     (void)request;

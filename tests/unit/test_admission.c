@@ -85,11 +85,11 @@ static void on_tick(struct execution_job *job)
     pthread_mutex_unlock(&lock);
 }
 
-static struct execution_job *new_job(const char *tenant, const char *name)
+static struct execution_job *new_job(const char *key, const char *name)
 {
     struct execution_job *job = execution_job_new();
 
-    snprintf(job->request.tenant, TENANT_SIZE, "%s", tenant);
+    snprintf(job->request.queue, sizeof(job->request.queue), "%s", key);
     snprintf(job->request.execution_id, ID_SIZE, "%s", name);
     job->request.received_us = clock_monotonic_us();
     job->done = on_done;
@@ -110,9 +110,9 @@ static int submit_job(struct admission *a, struct execution_job *job)
     return r;
 }
 
-static int submit(struct admission *a, const char *tenant, const char *name)
+static int submit(struct admission *a, const char *key, const char *name)
 {
-    return submit_job(a, new_job(tenant, name));
+    return submit_job(a, new_job(key, name));
 }
 
 static void wait_for(const unsigned *counter, unsigned value)
@@ -265,9 +265,9 @@ static void a_job_that_waits_too_long_is_handed_back(void **state)
 }
 
 /* A job with a connection; the client's end is returned. */
-static int submit_connected(struct admission *a, const char *tenant, const char *name)
+static int submit_connected(struct admission *a, const char *key, const char *name)
 {
-    struct execution_job *job = new_job(tenant, name);
+    struct execution_job *job = new_job(key, name);
     int ends[2];
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
@@ -377,13 +377,13 @@ static void any_number_of_keys_is_served(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 1100; i++) {
-        char tenant[16];
+        char key[16];
 
         pthread_mutex_lock(&lock);
         seen.n_begun = seen.n_ended = 0;
         pthread_mutex_unlock(&lock);
-        snprintf(tenant, sizeof(tenant), "key-%u", i);
-        assert_int_equal(submit(a, tenant, "x"), 0);
+        snprintf(key, sizeof(key), "key-%u", i);
+        assert_int_equal(submit(a, key, "x"), 0);
         wait_for(&seen.n_ended, 1);
     }
     admission_drain(a, 1000);

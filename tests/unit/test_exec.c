@@ -85,6 +85,7 @@ static void test_a_short_run_is_an_ordinary_answer(void **state)
     assert_false(readiness_check(&api.readiness, reason, &age_us));
     follow(&request);
     assert_string_equal(admission.job->request.tenant, "tenant");
+    assert_string_equal(admission.job->request.queue, "key");
     assert_int_equal(admission.job->request.received_us, 4711);
     assert_true(admission.job->request.client_fd >= 0);
     assert_true(id_is_ours(admission.job->request.execution_id));
