@@ -17,12 +17,12 @@
 #define LANGUAGE_HIDDEN_MAX   4
 #define LANGUAGE_PATTERNS_MAX 24
 
-#define LANGUAGE_SOURCE_SIZE  128 /* bytes of a source's file name with its NUL */
+#define LANGUAGE_SOURCE_SIZE 128 /* bytes of a source's file name with its NUL */
 
 /* One process of an execution: the compiler, or the program. Of the argument vector, "{args}" as a whole element stands
  * for the request's arguments; {source}, {stem} (source name without extension), {build} (the build directory) and
- * {memory_mb} (the cell's memory limit) are replaced inside elements by language_argument(). argv[0] is an absolute path
- * inside the cell. */
+ * {memory_mb} (the cell's memory limit) are replaced inside elements by language_argument(). argv[0] is an absolute
+ * path inside the cell. */
 struct language_step {
     char *argv[LANGUAGE_ARGV_MAX + 1]; /* NULL-terminated */
     bool compile;                      /* a failure of this step is a compile_error; its stdout goes to stderr */

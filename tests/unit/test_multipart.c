@@ -99,8 +99,8 @@ static void check(const char *boundary, const char *body, size_t length, int wan
         struct record record = { 0 };
         int r = read_in_steps(boundary, body, length, steps[i], &record);
 
-        if (r != wanted ||
-            (text && (record.text.length != text_length || memcmp(record.text.data ? record.text.data : "", text, text_length) != 0)))
+        if (r != wanted || (text && (record.text.length != text_length ||
+                                     memcmp(record.text.data ? record.text.data : "", text, text_length) != 0)))
             fail_msg("step %zu of '%s': %d, wanted %d; '%s', wanted '%s'", steps[i], body, r, wanted, record.text.data,
                      text ? text : "anything");
         buffer_deinit(&record.text);
