@@ -223,8 +223,16 @@ static int walk_directory(struct walk *walk, int fd, size_t path_length, unsigne
         close(fd);
         return -ENOMEM;
     }
-    while (r == 0 && (entry = readdir(dir))) {
-        size_t length = strlen(entry->d_name);
+    while (r == 0) {
+        size_t length;
+
+        errno = 0;
+        entry = readdir(dir);
+        if (!entry) {
+            walk->result->complete = walk->result->complete && errno == 0;
+            break;
+        }
+        length = strlen(entry->d_name);
 
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
