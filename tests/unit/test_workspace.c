@@ -145,7 +145,7 @@ static void regular_files_are_found(void **state)
     put(place.mnt, "a", "12345");
     assert_int_equal(mkdirat(place.mnt, "d", 0), 0); /* no rights for anybody */
     put(place.mnt, "d/empty", "");
-    fchmodat(place.mnt, "d/empty", 0, 0);
+    assert_int_equal(fchmodat(place.mnt, "d/empty", 0, 0), 0);
     result = harvest(&place, &told, 100);
     assert_true(result.complete);
     assert_int_equal(result.skipped, 0);
