@@ -20,13 +20,16 @@ static void digest_key(const char *key, size_t length, uint8_t ret_digest[AUTH_D
 
 int auth_keys_init(struct auth_keys *keys, const char *const *list, const char *master)
 {
+    static const char *const none[] = { NULL };
+
     *keys = (struct auth_keys){ 0 };
-    while (list && list[keys->n_digests])
+    list = list ? list : none;
+    while (list[keys->n_digests])
         keys->n_digests++;
     keys->digests = calloc(keys->n_digests + 1, AUTH_DIGEST_SIZE);
     if (!keys->digests)
         return -ENOMEM;
-    for (size_t i = 0; i < keys->n_digests; i++)
+    for (size_t i = 0; i < keys->n_digests && list[i]; i++)
         digest_key(list[i], strlen(list[i]), keys->digests[i]);
     keys->has_master = master && master[0];
     if (keys->has_master)

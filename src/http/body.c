@@ -3,6 +3,7 @@
  * is known before the body has ended, what still comes is dropped within a bound: the library below cannot answer in
  * the middle of a body. */
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,7 +11,8 @@
 #include "http/internal.h"
 #include "http/text.h"
 
-#define MEBIBYTE (1u << 20)
+#define MEBIBYTE         (1u << 20)
+#define LARGE_BODY_BYTES MEBIBYTE
 
 static void answer_too_large(struct http_request *request)
 {
@@ -131,6 +133,13 @@ bool body_begin(struct http_request *request)
     return false;
 }
 
+/* The answer is given: nothing of the body is wanted any more. */
+static void drop_rest(struct http_request *request)
+{
+    body_forget(request);
+    request->phase = PHASE_DROP;
+}
+
 /* Buffers bytes; grows in large steps and charges each step to the server's allowance. */
 static void keep(struct http_request *request, const char *data, size_t length)
 {
@@ -141,13 +150,13 @@ static void keep(struct http_request *request, const char *data, size_t length)
             step = request->body.length;
         if (!request_charge(request, (needed - request->charged_bytes + step - 1) / step * step)) {
             answer_no_room(request);
-            request->phase = PHASE_DROP;
+            drop_rest(request);
             return;
         }
     }
     if (buffer_append(&request->body, data, length) < 0) {
         answer_fault(request);
-        request->phase = PHASE_DROP;
+        drop_rest(request);
     }
 }
 
@@ -166,7 +175,7 @@ static void feed(struct http_request *request, const char *data, size_t length)
             answer_fault(request);
         } else
             http_respond_error(request, 400, "Error processing upload", NULL, 0, NULL);
-        request->phase = PHASE_DROP;
+        drop_rest(request);
     }
 }
 
@@ -181,7 +190,7 @@ bool body_receive(struct http_request *request, const char *data, size_t length)
         return request->body_bytes / 2 <= most;
     if (request->body_bytes > request->body_limit) {
         answer_too_large(request);
-        request->phase = PHASE_DROP;
+        drop_rest(request);
     } else if (is_buffered(request))
         keep(request, data, length);
     else if (request->match.route->body == HTTP_BODY_MULTIPART)
@@ -202,6 +211,7 @@ bool body_end(struct http_request *request)
 
 void body_forget(struct http_request *request)
 {
+    request->was_large |= request->charged_bytes >= LARGE_BODY_BYTES;
     buffer_deinit(&request->body);
     atomic_fetch_sub(&request->server->buffered_bytes, request->charged_bytes);
     request->charged_bytes = 0;
@@ -214,4 +224,7 @@ void body_deinit(struct http_request *request)
     if (request->upload_open)
         request->match.route->upload->close(request->upload_context);
     request->upload_open = false;
+    /* What was made of a large body lay in the allocator's pools, which would keep most of it for good. */
+    if (request->was_large)
+        malloc_trim(0);
 }

@@ -17,6 +17,7 @@
 #include "base/error.h"
 
 #define TICK_US            1000000
+#define TICK_RECEIVING_US  100000  /* while a body arrives: it may hold much memory */
 #define LINGER_MAX         64      /* sockets at once; a further one is closed at once */
 #define LINGER_US          5000000 /* each */
 #define BODY_GRACE_US      30000000
@@ -65,15 +66,20 @@ static bool has_ended(int fd)
 }
 
 /* The owner sees the end of the stream and closes. It can miss the end when that comes together with the last bytes:
- * its edge-triggered wait fires once for both, and it reads the bytes only; the shutdown wakes it again. */
-static void cut_connections(struct connection_guard *guard, int64_t now_us)
+ * its edge-triggered wait fires once for both, and it reads the bytes only; the shutdown wakes it again. Returns true
+ * if a body is arriving somewhere. */
+static bool cut_connections(struct connection_guard *guard, int64_t now_us)
 {
+    bool receiving = false;
+
     for (struct connection *c = guard->first; c; c = c->next) {
         if (is_overdue(guard, c, now_us))
             shutdown(c->fd, SHUT_RDWR);
         else if (atomic_load(&c->phase) != CONNECTION_BUSY && has_ended(c->fd))
             shutdown(c->fd, SHUT_RD);
+        receiving |= atomic_load(&c->phase) == CONNECTION_BODY;
     }
+    return receiving;
 }
 
 /* Reads what is there. Returns false once the client is done. */
@@ -115,7 +121,7 @@ static void *guard_main(void *argument)
 {
     struct connection_guard *guard = argument;
     struct pollfd polled[1 + LINGER_MAX] = { { .fd = guard->wake_fd, .events = POLLIN } };
-    int64_t next_tick_us = clock_monotonic_us() + TICK_US;
+    int64_t tick_us = TICK_US, next_tick_us = clock_monotonic_us() + tick_us;
     bool stopping = false;
 
     while (!stopping) {
@@ -129,15 +135,15 @@ static void *guard_main(void *argument)
             polled[1 + i] = (struct pollfd){ .fd = guard->lingering[i].fd, .events = POLLIN };
         pthread_mutex_unlock(&guard->lock);
 
-        poll(polled, 1 + n_polled, TICK_US / 1000);
+        poll(polled, 1 + n_polled, (int)(tick_us / 1000));
         eventfd_read(guard->wake_fd, &count);
         now_us = clock_monotonic_us();
 
         pthread_mutex_lock(&guard->lock);
         tend_lingering(guard, polled + 1, n_polled, now_us);
         if (now_us >= next_tick_us) {
-            cut_connections(guard, now_us);
-            next_tick_us = now_us + TICK_US;
+            tick_us = cut_connections(guard, now_us) ? TICK_RECEIVING_US : TICK_US;
+            next_tick_us = now_us + tick_us;
         }
         stopping = guard->stopping;
         pthread_mutex_unlock(&guard->lock);

@@ -91,6 +91,7 @@ struct http_request {
     uint64_t body_bytes;
     struct buffer body;
     uint64_t charged_bytes; /* of server->buffered_bytes */
+    bool was_large;         /* a body that left its marks in memory */
     struct multipart *multipart;
     void *upload_context;
     bool upload_open;

@@ -221,18 +221,22 @@ static char *decode_plain(struct span value, size_t *ret_length)
     return text_repair_utf8(copy, undo_browser_escapes(copy, value.length), ret_length);
 }
 
-static size_t latin1_to_utf8(char *to, const char *from, size_t length)
+static char *latin1_to_utf8(const char *from, size_t length, size_t *ret_length)
 {
+    char *text = malloc(length * 2 + 1);
     size_t used = 0;
 
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; text && i < length; i++) {
         unsigned char c = (unsigned char)from[i];
 
         if (c >= 0x80)
-            to[used++] = (char)(0xc0 | c >> 6);
-        to[used++] = (char)(c < 0x80 ? c : 0x80 | (c & 0x3f));
+            text[used++] = (char)(0xc0 | c >> 6);
+        text[used++] = (char)(c < 0x80 ? c : 0x80 | (c & 0x3f));
     }
-    return used;
+    if (text)
+        text[used] = '\0';
+    *ret_length = used;
+    return text;
 }
 
 /* Decodes charset'language'percent-encoded (RFC 8187). *ret_text stays NULL if the charset is unknown. */
@@ -241,7 +245,7 @@ static int decode_extended(struct span value, char **ret_text, size_t *ret_lengt
     const char *end = value.data + value.length;
     const char *first = memchr(value.data, '\'', value.length);
     const char *second = first ? memchr(first + 1, '\'', (size_t)(end - first - 1)) : NULL;
-    CLEANUP_FREE char *bytes = NULL, *wide = NULL;
+    CLEANUP_FREE char *bytes = NULL;
     struct span charset;
     size_t length;
 
@@ -249,14 +253,13 @@ static int decode_extended(struct span value, char **ret_text, size_t *ret_lengt
         return 0;
     charset = (struct span){ value.data, (size_t)(first - value.data) };
     bytes = malloc(value.length + 1);
-    wide = malloc(value.length * 2 + 1);
-    if (!bytes || !wide)
+    if (!bytes)
         return -ENOMEM;
     length = text_percent_decode(bytes, second + 1, (size_t)(end - second - 1), false);
     if (span_is(charset, "UTF-8"))
         *ret_text = text_repair_utf8(bytes, length, ret_length);
     else if (span_is(charset, "ISO-8859-1"))
-        *ret_text = text_repair_utf8(wide, latin1_to_utf8(wide, bytes, length), ret_length);
+        *ret_text = latin1_to_utf8(bytes, length, ret_length);
     else
         return 0;
     return *ret_text ? 0 : -ENOMEM;

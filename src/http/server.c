@@ -81,14 +81,13 @@ static enum MHD_Result answer_early(struct http_request *request)
 
 static enum MHD_Result begin(struct http_request *request, const char *method, const char *version)
 {
+    bool answered;
+
     learn_request_line(request, method, version);
     request->begun = true;
-    if (checks_run(request)) {
-        connection_enter(request->guarded, request->has_body ? CONNECTION_BODY : CONNECTION_BUSY);
-        return answer_early(request);
-    }
+    answered = checks_run(request);
     connection_enter(request->guarded, request->has_body ? CONNECTION_BODY : CONNECTION_BUSY);
-    return MHD_YES;
+    return answered ? answer_early(request) : MHD_YES;
 }
 
 static void handle(struct http_request *request)

@@ -1324,8 +1324,8 @@ static void test_buffered_bodies_together_are_bounded(void **context)
     static char block[1 << 20];
     struct http_options options = make_options();
     struct http_server *server;
+    int fds[3], refused = 0, served = 0;
     struct reply reply;
-    int fds[3];
 
     (void)context;
     options.max_buffered_bytes = 2 << 20;
@@ -1337,18 +1337,17 @@ static void test_buffered_bodies_together_are_bounded(void **context)
         push(fds[i], block, sizeof(block));
     }
     usleep(100000);
-    reply = (struct reply){ 0 };
-    for (int i = 2; i >= 0; i--) {
-        reply_deinit(&reply);
+    for (int i = 0; i < 3; i++) {
         push_text(fds[i], "{}");
         reply = read_reply(fds[i]);
-        if (i == 2) {
-            assert_int_equal(reply.status, 503);
+        refused += reply.status == 503;
+        served += reply.status == 200;
+        if (reply.status == 503)
             assert_string_equal(header(&reply, "Retry-After"), "1");
-        }
+        reply_deinit(&reply);
         close(fds[i]);
     }
-    reply_deinit(&reply);
+    assert_true(refused > 0 && served > 0 && refused + served == 3);
     reply = ask(server, "POST /echo HTTP/1.1\r\n" GOOD JSON(2) "{}");
     assert_int_equal(reply.status, 200);
     reply_deinit(&reply);
