@@ -44,6 +44,15 @@ static bool list_has(const char *list, const char *name)
     return false;
 }
 
+/* For paths that are known to fit. */
+static void copy_path(char to[static CGROUP_PATH_SIZE], const char *from)
+{
+    size_t length = strnlen(from, CGROUP_PATH_SIZE - 1);
+
+    memcpy(to, from, length);
+    to[length] = '\0';
+}
+
 struct hierarchy {
     bool unified;
     char root[CGROUP_PATH_SIZE]; /* which group the mount shows as its root */
@@ -73,8 +82,8 @@ static bool parse_mount(char *line, struct hierarchy *ret)
     if (strlen(fields[3]) >= sizeof(ret->root) || strlen(fields[4]) >= sizeof(ret->mount))
         return false;
     ret->unified = strcmp(type, "cgroup2") == 0;
-    strcpy(ret->root, fields[3]);
-    strcpy(ret->mount, fields[4]);
+    copy_path(ret->root, fields[3]);
+    copy_path(ret->mount, fields[4]);
     snprintf(ret->options, sizeof(ret->options), "%s", options ? options : "");
     return true;
 }
@@ -128,8 +137,8 @@ static void assign(struct cgroup_layout *layout, enum cgroup_controller which, c
     n = snprintf(directory, sizeof(directory), "%s%s", h->mount, below);
     if (n < 0 || n >= CGROUP_PATH_SIZE)
         return;
-    strcpy(layout->controllers[which].directory, directory);
-    strcpy(layout->controllers[which].mount, h->mount);
+    copy_path(layout->controllers[which].directory, directory);
+    copy_path(layout->controllers[which].mount, h->mount);
     layout->controllers[which].found = true;
     layout->controllers[which].unified = h->unified;
 }
@@ -234,7 +243,7 @@ static void remove_stale(const char *directory)
 
         if (strncmp(entry->d_name, GROUP_PREFIX, strlen(GROUP_PREFIX)) != 0)
             continue;
-        pid = atoi(entry->d_name + strlen(GROUP_PREFIX));
+        pid = (int)strtol(entry->d_name + strlen(GROUP_PREFIX), NULL, 10);
         if (pid <= 0 || pid == getpid() || kill(pid, 0) == 0 || errno == EPERM)
             continue;
         (void)remove_group(dirfd(dir), entry->d_name, 1);
@@ -319,7 +328,7 @@ bool cgroup_offers_limits(const struct cgroup_layout *layout)
 
     if (!layout->pure_v2)
         return true;
-    strcpy(own, layout->controllers[CGROUP_MEMORY].directory);
+    copy_path(own, layout->controllers[CGROUP_MEMORY].directory);
     leave_supervisor(own);
     return (!is_scope(own) && has_controllers(own, "cgroup.controllers")) ||
            has_controllers(layout->controllers[CGROUP_MEMORY].mount, "cgroup.controllers");
@@ -331,11 +340,11 @@ static int prepare_pure_v2(struct cgroup_layout *layout, char *where, size_t whe
     char own[CGROUP_PATH_SIZE], group[CGROUP_PATH_SIZE * 2];
     int r;
 
-    strcpy(own, layout->controllers[CGROUP_MEMORY].directory);
+    copy_path(own, layout->controllers[CGROUP_MEMORY].directory);
     leave_supervisor(own);
     r = is_scope(own) ? -EBUSY : enable_controllers(own);
     if (r < 0 && strcmp(own, mount) != 0) {
-        strcpy(own, mount);
+        copy_path(own, mount);
         r = enable_controllers(own);
     }
     snprintf(where, where_size, "%s/cgroup.subtree_control", own);
@@ -352,7 +361,7 @@ static int prepare_pure_v2(struct cgroup_layout *layout, char *where, size_t whe
     if (r < 0)
         return r;
     for (int c = 0; c < CGROUP_CONTROLLERS; c++)
-        strcpy(layout->controllers[c].directory, group);
+        copy_path(layout->controllers[c].directory, group);
     return 0;
 }
 
@@ -372,7 +381,7 @@ int cgroup_prepare(struct cgroup_layout *layout, char *where, size_t where_size)
             return -ENAMETOOLONG;
         if (mkdir(group, 0755) < 0 && errno != EEXIST)
             return error_from_errno();
-        strcpy(layout->controllers[c].directory, group);
+        copy_path(layout->controllers[c].directory, group);
     }
     return 0;
 }

@@ -215,6 +215,7 @@ static int visit(struct walk *walk, int dir_fd, const char *name, size_t path_le
 /* Walks one directory; takes over fd. */
 static int walk_directory(struct walk *walk, int fd, size_t path_length, unsigned depth)
 {
+    size_t at = path_length > 0 ? path_length + 1 : 0; /* where names begin in walk->path */
     DIR *dir = fdopendir(fd);
     struct dirent *entry;
     int r = 0;
@@ -240,14 +241,14 @@ static int walk_directory(struct walk *walk, int fd, size_t path_length, unsigne
             walk->result->complete = false;
             break;
         }
-        if (path_length + (path_length > 0) + length > HARVEST_PATH_MAX) {
+        if (at + length > HARVEST_PATH_MAX) {
             walk->result->skipped++;
             continue;
         }
-        if (path_length > 0)
-            walk->path[path_length] = '/';
-        memcpy(walk->path + path_length + (path_length > 0), entry->d_name, length + 1);
-        r = visit(walk, dirfd(dir), entry->d_name, path_length + (path_length > 0) + length, depth);
+        if (at > 0)
+            walk->path[at - 1] = '/';
+        memcpy(walk->path + at, entry->d_name, length + 1);
+        r = visit(walk, dirfd(dir), entry->d_name, at + length, depth);
         walk->path[path_length] = '\0';
     }
     closedir(dir);

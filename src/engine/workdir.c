@@ -66,7 +66,7 @@ int workdir_link(struct workdir *workdir, const char *name, struct blob_store *b
                  const char *path)
 {
     CLEANUP_CLOSE int parent = -1;
-    const char *base;
+    const char *base = path;
     int r = ensure_made(workdir, name);
 
     if (r == 0)
@@ -83,7 +83,7 @@ int workdir_symlink(struct workdir *workdir, const char *path, const char *targe
 {
     CLEANUP_CLOSE int parent = -1;
     char relative[4096] = "";
-    const char *base;
+    const char *base = path;
     size_t used = 0;
     int r;
 
@@ -95,7 +95,7 @@ int workdir_symlink(struct workdir *workdir, const char *path, const char *targe
     }
     if (strlen(target) >= sizeof(relative) - used)
         return -ENAMETOOLONG;
-    strcpy(relative + used, target);
+    memcpy(relative + used, target, strlen(target) + 1);
     r = open_parent(workdir, path, &parent, &base);
     if (r != 0)
         return r;
