@@ -80,7 +80,8 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
         r = real_queue(connection, status, response);
         MHD_destroy_response(response);
     }
-    return r;
+    /* While it stops, the library says yes without taking the response, and then falls over the missing one. */
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_HTTP_STATUS) ? r : MHD_NO;
 }
 
 enum MHD_Result MHD_queue_response(struct MHD_Connection *connection, unsigned status, struct MHD_Response *response)

@@ -308,7 +308,7 @@ static void *stream_later(void *argument)
 static void *flood_later(void *argument)
 {
     struct http_request *request = argument;
-    static char block[10000];
+    char block[10000];
     unsigned refused = 0, blocks = 0;
     char last[64];
 
@@ -1488,6 +1488,72 @@ static void test_many_clients_at_once(void **context)
     }
 }
 
+static struct {
+    struct http_server *server;
+    _Atomic bool ended;
+} fire;
+
+/* A client that behaves badly in every way until told to end. */
+static void *misbehave(void *argument)
+{
+    static const char *const requests[] = {
+        "POST /later?ms=3 HTTP/1.1\r\n" GOOD JSON(4) "{  }",
+        "GET /stream?n=2 HTTP/1.1\r\n" GOOD "\r\n",
+        "GET /flood HTTP/1.1\r\n" GOOD "\r\n",
+        "GET /file HTTP/1.1\r\n" GOOD "\r\n",
+        "POST /echo HTTP/1.1\r\n" GOOD JSON(100) "{",
+        "POST /upload HTTP/1.1\r\n" GOOD
+        "Content-Type: multipart/form-data; boundary=B\r\nContent-Length: 100000\r\n\r\n" PART,
+        "POST /upload HTTP/1.1\r\n" H("bad") "Content-Length: 1000000\r\n\r\nxxx",
+        "POST /echo HTTP/1.1\r\n" GOOD "Content-Length: -1\r\n\r\n{}",
+        "GET /x HTTP/9.1\r\n\r\n",
+    };
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons(http_server_port(fire.server)),
+                                   .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    unsigned seed = (unsigned)(uintptr_t)argument;
+    struct linger reset = { 1, 0 };
+
+    while (!fire.ended) {
+        CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+            usleep(1000);
+            continue;
+        }
+        for (int n = rand_r(&seed) % 3; n >= 0; n--)
+            push_text(fd, requests[(unsigned)rand_r(&seed) % ARRAY_SIZE(requests)]);
+        usleep((useconds_t)rand_r(&seed) % 5000);
+        if (rand_r(&seed) % 3 == 0)
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+        else if (rand_r(&seed) % 4 == 0)
+            shutdown(fd, SHUT_WR);
+    }
+    return NULL;
+}
+
+static void test_stop_under_fire(void **context)
+{
+    struct http_options options = make_options();
+    pthread_t threads[6];
+
+    (void)context;
+    options.stream_buffer_bytes = 20000;
+    for (uintptr_t round = 0; round < 4; round++) {
+        fire.server = start(&options);
+        fire.ended = false;
+        for (uintptr_t i = 0; i < ARRAY_SIZE(threads); i++)
+            assert_int_equal(pthread_create(&threads[i], NULL, misbehave, (void *)(round * 7 + i)), 0);
+        usleep(200000);
+        http_server_stop(fire.server, round % 2 * 100);
+        fire.ended = true;
+        for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+            pthread_join(threads[i], NULL);
+        fire.server = http_server_free(fire.server);
+        assert_int_equal(state.uploads_open, state.uploads_closed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1526,6 +1592,7 @@ int main(void)
         cmocka_unit_test(test_slow_clients_are_cut),
         cmocka_unit_test(test_stop_answers_what_is_suspended),
         cmocka_unit_test(test_stop_waits_for_running_requests),
+        cmocka_unit_test(test_stop_under_fire),
         cmocka_unit_test(test_bad_options_are_named),
     };
 
