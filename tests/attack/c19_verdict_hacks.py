@@ -61,7 +61,7 @@ def test_c19_a_spoofed_code_after_a_real_kill(attack):
 
 def test_c19_the_earlier_cause_decides(attack):
     """Over the time limit after a survived memory kill: time-out."""
-    run = attack.exec("python3 -c 'a = []\nwhile True: a.append(b\"x\" * (1 << 20))'; sleep 100", "bash", timeout=8000)
+    run = attack.exec("python3 -c 'a = []\nwhile True: a.append(b\"x\" * (1 << 20))'; sleep 100", "bash", timeout=4000)
     assert run.outcome in ("timeout", "out_of_memory"), dict(run)
 
 

@@ -4,22 +4,13 @@
 
 def test_k11_setuid_programs(attack):
     told = attack.evidence("""
-found = []
-for root, folders, files in os.walk("/"):
-    folders[:] = [f for f in folders if os.path.join(root, f) not in ("/proc", "/sys", "/dev")]
-    for file in files:
-        path = os.path.join(root, file)
-        try:
-            state = os.lstat(path)
-        except OSError:
-            continue
-        if stat.S_ISREG(state.st_mode) and (state.st_mode & 0o6000):
-            found.append((path, bool(os.statvfs(path).f_flag & os.ST_NOSUID)))
+search = ["find", "/", "-path", "/proc", "-prune", "-o", "-type", "f", "-perm", "/6000", "-print"]
+found = [(path, bool(os.statvfs(path).f_flag & os.ST_NOSUID)) for path in subprocess.run(search, capture_output=True, text=True).stdout.splitlines()]
 ran = {}
-for path, _ in found[:20]:
+for path, _ in found[:8]:
     if os.access(path, os.X_OK):
         try:
-            done = subprocess.run([path, "-c", "id -u"], capture_output=True, text=True, timeout=3, stdin=subprocess.DEVNULL)
+            done = subprocess.run([path, "-c", "id -u"], capture_output=True, text=True, timeout=0.5, stdin=subprocess.DEVNULL)
             ran[path] = done.stdout[:50]
         except Exception as error:
             ran[path] = type(error).__name__

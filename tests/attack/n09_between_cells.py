@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from support import host
+from support import guest, host
 
 KEYS = "KEYS = (0x6e3039, 0x6e303a, 0x6e303b)\n"
 
@@ -74,14 +74,19 @@ tell(facts)
 SEPARATE = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
 
 
-@pytest.fixture
-def pair(attack):
+@pytest.fixture(scope="module")
+def pair(server):
     """Both cells' evidence, and the host's user ids of the first."""
     found = {}
 
+    def evidence(body):
+        with server.client() as client:
+            run = client.exec(guest.py(body), "py", timeout=20000)
+        assert run.outcome == "ok", dict(run)
+        return run.result()
+
     def first():
-        with type(attack)(attack.server) as client:
-            found["first"] = client.evidence(FIRST, timeout=20000)
+        found["first"] = evidence(FIRST)
 
     thread = threading.Thread(target=first)
     thread.start()
@@ -89,7 +94,7 @@ def pair(attack):
     found["uids"] = {host.status_field(pid, "Uid").split()[0] for pid in host.marked("n09first")}
     import time
     time.sleep(0.5)
-    found["second"] = attack.evidence(SECOND, timeout=20000)
+    found["second"] = evidence(SECOND)
     thread.join()
     return found
 

@@ -52,10 +52,10 @@ def test_r10_bombs(attack, need_language, bomb):
     language, code = BOMBS[bomb]
     need_language(language)
     start = time.monotonic()
-    run = attack.exec(code, language, timeout=4000)
+    run = attack.exec(code, language, timeout=2500)
     took = time.monotonic() - start
     assert run.outcome in BOUNDED or bomb in DEFUSED and run.outcome == "ok", (run.outcome, run.stdout[:300], run.stderr[-300:])
-    assert took < 6, (took, run.outcome)
+    assert took < 4.5, (took, run.outcome)
     assert run.stderr or run.outcome == "ok", "the reason is missing"
     for name in ("cc1", "cc1plus", "rustc", "javac", "ldc2", "f951"):
         left = [pid for pid in host.marked(name) if pid in host.descendants(attack.server.pid)]
