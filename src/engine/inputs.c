@@ -89,12 +89,18 @@ int inputs_resolve(struct engine *engine, const struct execution_request *reques
     return r;
 }
 
-static int note_lost(struct inputs *inputs, const char *name)
+/* A reference and the alias it left in the session are one file to the program, so one line serves both. */
+static int note_lost(struct inputs *inputs, const struct input *lost)
 {
+    const char *name = lost->record.name;
     char line[FILE_NAME_SIZE + 64];
-    int n = snprintf(line, sizeof(line), "[sandbox] input file unavailable: %s\n", name);
-    int r = buffer_append(&inputs->notes, line, (size_t)n);
+    int n, r;
 
+    for (const struct input *earlier = inputs->items; earlier < lost; earlier++)
+        if (!earlier->mounted && strcmp(earlier->record.name, name) == 0)
+            return 0;
+    n = snprintf(line, sizeof(line), "[sandbox] input file unavailable: %s\n", name);
+    r = buffer_append(&inputs->notes, line, (size_t)n);
     return r == -E2BIG ? 0 : r;
 }
 
@@ -121,7 +127,7 @@ int inputs_mount(struct engine *engine, const struct execution_request *request,
         r = workdir_link(workdir, request->execution_id, engine->blobs, input->record.blob, input->record.name);
         input->mounted = r == 0;
         if (r == WORKDIR_E_LOST)
-            r = note_lost(inputs, input->record.name);
+            r = note_lost(inputs, input);
         else if (r == -ENAMETOOLONG)
             r = 0;
     }
