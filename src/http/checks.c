@@ -153,6 +153,7 @@ static bool check_syntax(struct http_request *request)
         return true;
     }
     fault = framing_fault(request);
+    request->must_close = fault != NULL;
     if (!fault)
         fault = learn_target(request, &r);
     if (fault || r < 0) {

@@ -82,6 +82,7 @@ struct http_request {
     char *cors_origin; /* to be allowed in the answer; NULL = none */
     int64_t received_us;
     bool has_body, expects_continue;
+    bool must_close;         /* where the request ends is in doubt: nothing after it is a request */
     uint64_t declared_bytes; /* UINT64_MAX = unknown */
 
     /* The body. */

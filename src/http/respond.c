@@ -104,7 +104,7 @@ void respond_decorate(const struct http_request *request, struct MHD_Response *r
     add_cors(request, response);
     if (server->options.debug)
         add_duration(request, response);
-    if (server->draining)
+    if (server->draining || request->must_close)
         MHD_add_response_header(response, "Connection", "close");
 }
 

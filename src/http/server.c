@@ -69,7 +69,8 @@ static void learn_request_line(struct http_request *request, const char *method,
 /* An answer that comes before the body. A small body is dropped first; for a large one the connection has to go. */
 static enum MHD_Result answer_early(struct http_request *request)
 {
-    bool small = request->declared_bytes <= SMALL_BODY_BYTES && !request->expects_continue && request->status != 413;
+    bool small = request->declared_bytes <= SMALL_BODY_BYTES && !request->expects_continue && !request->must_close &&
+                 request->status != 413;
 
     request->phase = PHASE_DROP;
     if (!request->has_body || small)

@@ -858,6 +858,35 @@ static void test_connection_is_kept_and_pipelined(void **context)
     }
 }
 
+/* Whatever follows a request whose end is in doubt is not served. */
+static void test_nothing_is_smuggled(void **context)
+{
+    static const char *const framings[] = { "Content-Length: 4\r\nContent-Length: 38\r\n",
+                                            "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+                                            "Transfer-Encoding : chunked\r\nContent-Length: 5\r\n",
+                                            "Transfer-Encoding: xchunked\r\n",
+                                            "Content-Length: 5, 5\r\n",
+                                            "Content-Length: +5\r\n" };
+
+    (void)context;
+    for (size_t i = 0; i < ARRAY_SIZE(framings); i++) {
+        CLEANUP_CLOSE int fd = dial(state.server);
+        char request[400], bytes[4096] = "";
+        size_t used = 0;
+        ssize_t n;
+
+        snprintf(request, sizeof(request),
+                 "POST /echo HTTP/1.1\r\n" GOOD "%s\r\n0\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n", framings[i]);
+        push_text(fd, request);
+        while (used < sizeof(bytes) - 1 && (n = recv(fd, bytes + used, sizeof(bytes) - 1 - used, 0)) > 0)
+            used += (size_t)n;
+        bytes[used] = '\0';
+        assert_non_null(strstr(bytes, "HTTP/1.1 400 "));
+        assert_non_null(strstr(bytes, "Connection: close"));
+        assert_null(strstr(bytes + 1, "HTTP/1.1"));
+    }
+}
+
 /* A refused request with a small body does not cost the connection. */
 static void test_refused_body_is_skipped(void **context)
 {
@@ -1567,6 +1596,7 @@ int main(void)
         cmocka_unit_test(test_long_headers),
         cmocka_unit_test(test_long_chunk_extension),
         cmocka_unit_test(test_connection_is_kept_and_pipelined),
+        cmocka_unit_test(test_nothing_is_smuggled),
         cmocka_unit_test(test_refused_body_is_skipped),
         cmocka_unit_test(test_large_refused_body_still_gets_its_answer),
         cmocka_unit_test(test_chunked_body_beyond_the_limit),
