@@ -73,6 +73,7 @@ def test_speaks_tls(server_with, certificate, enabled):
     assert request(server, context, "GET", "/health")[0] == 200
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_old_protocols_are_refused(server_with, certificate):
     """Nothing below TLS 1.2."""
     server, context = start(server_with, certificate, ENABLE_HTTPS="true")
