@@ -5,10 +5,16 @@
 // LIBRECHAT_CODE_API_KEY is sent as X-API-Key, CODE_AUTHORIZATION as it is: a host hands both over as authHeaders, as values
 // or as a function. (The tools' HTTP client takes no key inside the URL.)
 
+import { File } from 'node:buffer';
+import { webcrypto } from 'node:crypto';
 import process from 'node:process';
 
 const ENTRY = '@librechat/agents';
 const TOOLS = './node_modules/@librechat/agents/dist/esm/tools/';
+
+// Globals only since Node.js 19 and 20; Debian 12 has 18.
+globalThis.crypto ??= webcrypto;
+globalThis.File ??= File;
 
 // The package's own entry needs a newer Node.js than Debian 12 has; the tools' modules themselves do not.
 async function loadTools() {
