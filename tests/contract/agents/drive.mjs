@@ -9,30 +9,15 @@ import { File } from 'node:buffer';
 import { webcrypto } from 'node:crypto';
 import process from 'node:process';
 
-const ENTRY = '@librechat/agents';
-const TOOLS = './node_modules/@librechat/agents/dist/esm/tools/';
-
-// Globals only since Node.js 19 and 20; Debian 12 has 18.
+// Globals only since Node.js 19 and 20; Debian 12 has 18. So the client is imported after them.
 globalThis.crypto ??= webcrypto;
 globalThis.File ??= File;
-
-// The package's own entry needs a newer Node.js than Debian 12 has; the tools' modules themselves do not.
-async function loadTools() {
-  try {
-    const all = await import(ENTRY);
-    return { from: 'entry', createCode: all.createCodeExecutionTool, createBash: all.createBashExecutionTool };
-  } catch (error) {
-    const code = await import(`${TOOLS}CodeExecutor.mjs`);
-    const bash = await import(`${TOOLS}BashExecutor.mjs`);
-    return { from: 'modules', why: String(error.message), createCode: code.createCodeExecutionTool, createBash: bash.createBashExecutionTool };
-  }
-}
+const { createCodeExecutionTool, createBashExecutionTool } = await import('@librechat/agents');
 
 const key = process.env.LIBRECHAT_CODE_API_KEY;
 const params = { authHeaders: key ? { 'X-API-Key': key } : async () => ({ Authorization: process.env.CODE_AUTHORIZATION }) };
-const tools = await loadTools();
-const code = tools.createCode(params);
-const bash = tools.createBash({ ...params, user_id: 'agents-user' });
+const code = createCodeExecutionTool(params);
+const bash = createBashExecutionTool({ ...params, user_id: 'agents-user' });
 
 // As ToolNode does: the session and the files of the last call travel beside the arguments, not inside them.
 let calls = 0;
@@ -63,7 +48,7 @@ async function failure(promise) {
   }
 }
 
-const report = { from: tools.from, why: tools.why };
+const report = {};
 report.python = await call(code, { lang: 'py', code: 'import sys\nprint("from python", sys.argv[1:])', args: ['a b', 'c'] });
 report.empty = await call(code, { lang: 'js', code: '1 + 1' });
 report.stderr = await call(code, { lang: 'py', code: 'raise ValueError("shown")' });
@@ -81,6 +66,6 @@ for (const [lang, program] of Object.entries({
   report.languages[lang] = (await call(code, { lang, code: program })).content;
 }
 report.refused = await failure(call(code, { lang: 'py', code: '   ' }));
-const stranger = tools.createCode({ authHeaders: { 'X-API-Key': 'wrong-key-7d1f0c2b9a' } });
+const stranger = createCodeExecutionTool({ authHeaders: { 'X-API-Key': 'wrong-key-7d1f0c2b9a' } });
 report.unauthorised = await failure(call(stranger, { lang: 'py', code: 'print(1)' }));
 process.stdout.write(`${JSON.stringify(report)}\n`);
