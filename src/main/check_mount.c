@@ -170,6 +170,9 @@ void check_idmapped(const struct check_context *context, struct check_report *re
             "set DATA_DIR to a directory on ext4, xfs or btrfs (in a container: on a volume), not on overlayfs, a "
             "network or FUSE file system, or before Linux 6.3 tmpfs",
             "the file system of %s does not support idmapped mounts", directory);
+    else if (r == -ENOTDIR)
+        check_say(report, CHECK_FAIL, "set DATA_DIR to a directory on a local disk", "DATA_DIR=%.200s: %s", directory,
+                  strerror(-r));
     else
         check_say(report, CHECK_FAIL, host_mend(&context->host, HOST_NEEDS_MOUNTS), "idmapped mounts are refused: %s",
                   strerror(-r));
