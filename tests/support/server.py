@@ -16,7 +16,7 @@ from .client import Client
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.abspath(os.environ.get("CODECELL_BUILD", os.path.join(REPOSITORY, "build")))
 PROGRAM = os.path.join(BUILD, "codecell")
-READY_WITHIN_S = 60
+READY_WITHIN_S = int(os.environ.get("CODECELL_READY_WITHIN_S", "60"))
 STOP_WITHIN_S = 10
 
 # Values of http-api.md 13.9, and no lock-out of the one address that all tests come from.
