@@ -13,8 +13,8 @@ from support import host
 from support.guest import DENIED, SOCKET_DENIED
 from support.server import REPOSITORY
 
-# A host whose own limits are wide, and a starter with further groups: nothing of either may reach a cell.
-GENEROUS = ("setpriv", "--groups", "0,4242", "prlimit", "--rtprio=5:5", "--nice=5:5")
+# A starter with further groups and wide limits (where the host lets us widen them): nothing of either may reach a cell.
+GROUPS, GENEROUS = ("setpriv", "--groups", "0,4242"), ("prlimit", "--rtprio=5:5", "--nice=5:5")
 LIMITS = {
     "Max core file size": ("1", "1"), "Max open files": ("256", "256"), "Max stack size": (str(8 << 20), str(64 << 20)),
     "Max locked memory": (str(64 << 10),) * 2, "Max msgqueue size": ("0", "0"), "Max nice priority": ("0", "0"),
@@ -25,7 +25,7 @@ LIMITS = {
 @pytest.fixture
 def generous(server_with):
     able = subprocess.run([*GENEROUS, "true"], capture_output=True, check=False).returncode == 0
-    return server_with(prefix=GENEROUS if able else (), MAX_CONCURRENT_EXECUTIONS="1")
+    return server_with(prefix=GROUPS + (GENEROUS if able else ()), MAX_CONCURRENT_EXECUTIONS="1")
 
 
 def test_x05_limits_and_groups(generous):
