@@ -131,6 +131,31 @@ tell(dict(made=len(children), stopped=stopped))
     assert told["stopped"] == "EAGAIN" and told["made"] <= 256, told
 
 
+def _settings(pid, name):
+    """What the groups of a process, from its own up to its server's, have in a file of this name."""
+    found = []
+    for path in host.cgroup_directories(pid):
+        while "/codecell." in path:
+            found.append(host.read(f"{path}/{name}").strip())
+            path = path.rpartition("/")[0]
+    return [text for text in found if text]
+
+
+def test_x05_the_kernel_has_been_told_the_limits(server_with):
+    """On a busy machine a program gets less than its share, whether that is limited or not."""
+    server = server_with(MAX_CPUS="0.5", MAX_MEMORY_MB="300", MAX_PROCESSES="100", MAX_CONCURRENT_EXECUTIONS="1")
+    with server.client() as client:
+        thread = threading.Thread(target=lambda: client.exec("exec -a x05limits sleep 3", "bash"))
+        thread.start()
+        assert host.until(lambda: host.marked("x05limits"), 10)
+        pid = host.marked("x05limits")[-1]
+        seen = {name: _settings(pid, name) for name in ("cpu.cfs_quota_us", "cpu.max", "memory.limit_in_bytes", "memory.max", "pids.max")}
+        thread.join()
+    assert "50000" in seen["cpu.cfs_quota_us"] or "50000 100000" in seen["cpu.max"], seen
+    assert str(300 << 20) in seen["memory.limit_in_bytes"] + seen["memory.max"], seen
+    assert "102" in seen["pids.max"], seen  # with the keeper and the init
+
+
 def test_x05_nothing_of_the_init_can_be_read(attack):
     told = attack.evidence("""
 facts = {what: attempt(lambda: open("/proc/1/" + what, "rb").read(1)) for what in ("environ", "maps", "auxv", "mem")}
