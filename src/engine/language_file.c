@@ -89,6 +89,11 @@ static const char *rule_class_regex(const char *text)
     regex_t regex;
     size_t n_groups;
 
+    /* The C library copies what a repetition count stands behind that many times: a line of text can become gigabytes.
+     */
+    for (const char *brace = strchr(text, '{'); brace; brace = strchr(brace + 1, '{'))
+        if ((brace[1] >= '0' && brace[1] <= '9') || brace[1] == ',')
+            return "must not count repetitions";
     if (regcomp(&regex, text, REG_EXTENDED) != 0)
         return "must be a POSIX extended regular expression";
     n_groups = regex.re_nsub;
