@@ -84,16 +84,28 @@ static const char *rule_absolute(const char *text)
     return *text == '/' ? NULL : "must be an absolute path";
 }
 
+/* The C library copies what stands before a count that many times, and before a '+' once more: within each other they
+ * make gigabytes of a line of text. */
+static bool grows_when_compiled(const char *text)
+{
+    unsigned pluses = 0, groups = 0;
+
+    for (const char *at = text; *at; at++) {
+        if (*at == '{' && ((at[1] >= '0' && at[1] <= '9') || at[1] == ','))
+            return true;
+        pluses += *at == '+';
+        groups += *at == '(';
+    }
+    return pluses > 8 || groups > 8;
+}
+
 static const char *rule_class_regex(const char *text)
 {
     regex_t regex;
     size_t n_groups;
 
-    /* The C library copies what a repetition count stands behind that many times: a line of text can become gigabytes.
-     */
-    for (const char *brace = strchr(text, '{'); brace; brace = strchr(brace + 1, '{'))
-        if ((brace[1] >= '0' && brace[1] <= '9') || brace[1] == ',')
-            return "must not count repetitions";
+    if (grows_when_compiled(text))
+        return "must not count repetitions, and has at most eight of '+' and of '('";
     if (regcomp(&regex, text, REG_EXTENDED) != 0)
         return "must be a POSIX extended regular expression";
     n_groups = regex.re_nsub;
