@@ -289,6 +289,9 @@ static struct MHD_OptionItem when(bool condition, enum MHD_OPTION option, intptr
                      : (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
 }
 
+/* The library's default still accepts the versions that RFC 8996 withdrew. */
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+
 static int start_daemon(struct http_server *server, int listen_fd)
 {
     const struct http_options *options = &server->options;
@@ -299,6 +302,7 @@ static int start_daemon(struct http_server *server, int listen_fd)
     };
     struct MHD_OptionItem keys[] = { { MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)options->tls_certificate },
                                      { MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)options->tls_key },
+                                     { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_PRIORITIES },
                                      when(options->tls_client_ca, MHD_OPTION_HTTPS_MEM_TRUST, 0,
                                           options->tls_client_ca),
                                      { MHD_OPTION_END, 0, NULL } };
