@@ -4,12 +4,15 @@
 `tests/attack/walls.py` takes the walls away one by one. What these programs do stays harmless then: they read, or go a
 little beyond a limit."""
 
+import os
+import signal
 import subprocess
 import threading
 
 import pytest
 
 from support import host
+from support.client import in_threads
 from support.guest import DENIED, SOCKET_DENIED
 from support.server import REPOSITORY
 
@@ -108,6 +111,40 @@ tell({line.split(":")[0]: line.split()[1:] for line in open("/proc/1/status")})
     assert told["Seccomp"] == ["2"] and told["NoNewPrivs"] == ["1"] and set(told["Uid"]) == {"1001"}, told
 
 
+def test_x05_the_program_dies_before_its_init(attack):
+    """When memory is short the kernel takes who has the highest score."""
+    told = attack.evidence('tell({who: int(open("/proc/%s/oom_score_adj" % who).read()) for who in ("self", "1")})')
+    assert told == {"self": 1000, "1": 500}, told
+
+
+def test_x05_a_killed_init_is_no_success(attack):
+    """A compiled program whose init dies has not succeeded, though its compiler has."""
+    seen = {}
+    code = '#include <unistd.h>\n#include <sys/prctl.h>\nint main(void) { prctl(PR_SET_NAME, "x05init"); sleep(20); }'
+    thread = threading.Thread(target=lambda: seen.update(reply=attack.exec_reply(code, "c", timeout=30000)))
+    thread.start()
+    assert host.until(lambda: host.marked("x05init"), 15), seen
+    os.kill(host.parent_of(host.marked("x05init")[0]), signal.SIGKILL)
+    thread.join()
+    assert seen["reply"].status in (200, 503), seen
+    assert seen["reply"].status == 503 or seen["reply"].json["outcome"] != "ok" and seen["reply"].json["code"] != 0, seen
+
+
+def test_x05_a_slot_is_free_when_its_memory_is(server_with):
+    """While the outputs of one session are stored, their memory is not taken from the next in that slot."""
+    leave = "import os\nfor i in range(9): open('o%d' % i, 'wb').write(os.urandom(40 << 20))"
+    need = "b = bytearray(400 << 20)\nfor i in range(0, len(b), 4096): b[i] = 1\nprint('had it')"
+    server = server_with(MAX_CONCURRENT_EXECUTIONS="2", MAX_FILE_SIZE_MB="50")
+
+    def run(codes):
+        with server.client() as client:
+            return [client.exec(code, timeout=30000) for code in codes]
+
+    leaves, needs = in_threads([lambda: run([leave] * 2), lambda: run([need] * 12)])
+    assert [each.outcome for each in leaves + needs] == ["ok"] * 14, [(each.outcome, each.stderr[-200:]) for each in leaves + needs]
+    assert all(len(each.files) == 9 for each in leaves)
+
+
 def test_x05_a_little_too_much_memory(attack):
     run = attack.exec("b = bytearray(640 << 20)\nfor i in range(0, len(b), 4096): b[i] = 1\nprint('had it')", "py", timeout=20000)
     assert "had it" not in run.stdout and run.outcome in ("out_of_memory", "error"), dict(run)
@@ -176,6 +213,14 @@ def test_x05_the_process_that_speaks_http_has_no_rights(server):
     assert host.status_field(api, "NoNewPrivs") == "1"
     for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
         assert int(host.status_field(api, name), 16) == 0, name
+
+
+@pytest.mark.parametrize("key", ["0123456789abcdef", "my-default-key-0123456789", "passwordpassword"])
+def test_x05_well_known_keys_stop_the_start(server_with, key):
+    """Long enough and of many characters, and yet no secret."""
+    server = server_with(wait=False, API_KEY=key)
+    assert server.wait_exit(10) not in (0, None)
+    assert "API_KEY" in server.log() and key not in server.log(), server.log()
 
 
 def test_x05_walls_are_named_as_in_the_sources(program):
