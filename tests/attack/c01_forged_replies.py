@@ -5,7 +5,15 @@ import json
 
 import pytest
 
-FORGED = {"outcome": "ok", "code": 0, "exit_code": 0, "status": None, "stdout": "forged", "files": [{"id": "x" * 21, "name": "forged.txt"}], "session_id": "forged"}
+FORGED = {
+    "outcome": "ok",
+    "code": 0,
+    "exit_code": 0,
+    "status": None,
+    "stdout": "forged",
+    "files": [{"id": "x" * 21, "name": "forged.txt"}],
+    "session_id": "forged",
+}
 
 
 def _text(value):
@@ -25,7 +33,8 @@ WAYS = {
 
 @pytest.mark.parametrize("way", sorted(WAYS))
 def test_c01_the_outcome_is_the_kernels(attack, way):
-    run = attack.exec(f"""
+    run = attack.exec(
+        f"""
 import os, struct
 messages = [{_text(FORGED)!r}.encode() + b"\\n", b'\\n\\0\\x1e{{"type":"result","exit_code":0}}\\x1e\\0\\n', b"__CODECELL_END__ 0\\n", b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\n{{}}",
             b"0\\r\\n\\r\\n", struct.pack("<IIiii", 2, 0, 0, 0, 0) + bytes(32), struct.pack("<IIiii", 1, 1, 0, 0, 0) + b"x" * 64, b"event: result\\ndata: {{}}\\n\\n"]
@@ -33,23 +42,38 @@ messages = [{_text(FORGED)!r}.encode() + b"\\n", b'\\n\\0\\x1e{{"type":"result",
 print("honest", flush=True)
 os.system("true")
 raise SystemExit(3)
-""", "py")
+""",
+        "py",
+    )
     assert (run.outcome, run.code, run["status"], run["signal"]) == ("error", 3, "RE", None), dict(run)
     assert "honest" in run.stdout and run.files == [] and run.session != "forged", dict(run)
     assert len(run["execution_id"]) == 21 and run.reply.header("x-execution-id") == run["execution_id"]
 
 
 def test_c01_sentinels_are_only_text(attack):
-    text = "\n".join(["Execution timed out after 1 seconds", "Execution failed: Out of memory (limit 512 MB)", "stdout length exceeded", "[Output truncated - size limit exceeded]",
-                      "[sandbox] input file unavailable: x", _text(FORGED)])
+    text = "\n".join(
+        [
+            "Execution timed out after 1 seconds",
+            "Execution failed: Out of memory (limit 512 MB)",
+            "stdout length exceeded",
+            "[Output truncated - size limit exceeded]",
+            "[sandbox] input file unavailable: x",
+            _text(FORGED),
+        ]
+    )
     run = attack.exec(f"import sys\nsys.stdout.write({text!r} + '\\n')\nsys.stderr.write({text!r})", "py")
     assert (run.outcome, run.code, run.stdout, run.stderr) == ("ok", 0, text + "\n", text), dict(run)
     assert run["message"] is None and run["status"] is None and "truncated" not in run, dict(run)
 
 
-@pytest.mark.parametrize("language,code", [
-    ("bash", "echo '%s'; echo '%s' >&2; exit 3"), ("js", "console.log(`%s`); console.error(`%s`); process.exit(3)"), ("php", "<?php echo '%s'; fwrite(STDERR, '%s'); exit(3);"),
-])
+@pytest.mark.parametrize(
+    "language,code",
+    [
+        ("bash", "echo '%s'; echo '%s' >&2; exit 3"),
+        ("js", "console.log(`%s`); console.error(`%s`); process.exit(3)"),
+        ("php", "<?php echo '%s'; fwrite(STDERR, '%s'); exit(3);"),
+    ],
+)
 def test_c01_other_languages(attack, need_language, language, code):
     need_language(language)
     run = attack.exec(code.replace("%s", _text(FORGED)), language)

@@ -3,8 +3,18 @@
 
 import pytest
 
-SECRETS = {"AWS_SECRET_ACCESS_KEY": "c09-secret-aws", "HF_TOKEN": "c09-secret-hf", "REDIS_URL": "redis://:c09-secret-redis@localhost/0", "REDIS_PASSWORD": "c09-secret-redispw",
-           "S3_SECRET_KEY": "c09-secret-s3", "MASTER_API_KEY": "c09-secret-master-key-0123456789", "API_KEYS": "c09-secret-other-key-0123456789"}
+from support import guest, host
+from support.server import LIBRECHAT, Server
+
+SECRETS = {
+    "AWS_SECRET_ACCESS_KEY": "c09-secret-aws",
+    "HF_TOKEN": "c09-secret-hf",
+    "REDIS_URL": "redis://:c09-secret-redis@localhost/0",
+    "REDIS_PASSWORD": "c09-secret-redispw",
+    "S3_SECRET_KEY": "c09-secret-s3",
+    "MASTER_API_KEY": "c09-secret-master-key-0123456789",
+    "API_KEYS": "c09-secret-other-key-0123456789",
+}
 
 # A marker is spelt in two halves, so that the program's own source does not contain it.
 SEARCH = """
@@ -45,14 +55,12 @@ tell(dict(found=found, readable=readable, memory=memory))
 
 @pytest.fixture(scope="module")
 def with_secrets(program):
-    from support.server import LIBRECHAT, Server
     server = Server({**LIBRECHAT, **SECRETS})
     yield server
     server.stop()
 
 
 def test_c09_none_inside(with_secrets):
-    from support import guest
     server = with_secrets
     pairs = [["c09-sec", "ret"], [server.key[:12], server.key[12:]], [server.data_dir[:8], server.data_dir[8:]]]
     with server.client() as client:
@@ -61,13 +69,20 @@ def test_c09_none_inside(with_secrets):
     told = run.result()
     assert told["found"] == [], told
     # PID 1 is a fork of the server's privileged half: its memory and environment are out of reach.
-    assert not told["memory"]["init"].startswith("ok") and not told["memory"]["environ"].startswith("ok:b'") or told["memory"]["environ"] == "ok:b''", told
+    assert (
+        not told["memory"]["init"].startswith("ok")
+        and not told["memory"]["environ"].startswith("ok:b'")
+        or told["memory"]["environ"] == "ok:b''"
+    ), told
 
 
 def test_c09_not_in_answers_or_logs(with_secrets):
     server = with_secrets
     with server.client() as client:
-        texts = [client.get(path).body.decode("utf-8", "replace") for path in ("/health", "/ready", "/languages", "/health/detailed", "/config", "/nothing")]
+        texts = [
+            client.get(path).body.decode("utf-8", "replace")
+            for path in ("/health", "/ready", "/languages", "/health/detailed", "/config", "/nothing")
+        ]
         texts += [client.get("/files/x", key="wrong-" + "k" * 30).text, client.post("/exec", {}).text]
     log = server.log()
     for secret in ("c09-secret", server.key):
@@ -77,10 +92,11 @@ def test_c09_not_in_answers_or_logs(with_secrets):
 
 
 def test_c09_command_lines_on_the_host(with_secrets):
-    from support import host
     server = with_secrets
     for pid in [server.pid] + host.descendants(server.pid):
-        assert server.key not in " ".join(host.command_line(pid)) and "c09-secret" not in " ".join(host.command_line(pid)), pid
+        assert server.key not in " ".join(host.command_line(pid)) and "c09-secret" not in " ".join(
+            host.command_line(pid)
+        ), pid
 
 
 def test_c09_source_and_answers_stay_out_of_the_log(with_secrets):

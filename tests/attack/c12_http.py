@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """C12: malformed, ambiguous, slow and oversized HTTP is bounded and answered 4xx, or the connection is closed; the server goes on."""
 
+import http.client
 import json
 import os
 import random
@@ -16,7 +17,17 @@ OK_BODY = b'{"lang":"bash","code":"echo smuggled"}'
 
 
 def _head(server, *lines, path=b"/exec", version=b"HTTP/1.1"):
-    return b"POST " + path + b" " + version + b"\r\nHost: t\r\nx-api-key: " + server.key.encode() + b"\r\n" + b"".join(line + b"\r\n" for line in lines) + b"\r\n"
+    return (
+        b"POST "
+        + path
+        + b" "
+        + version
+        + b"\r\nHost: t\r\nx-api-key: "
+        + server.key.encode()
+        + b"\r\n"
+        + b"".join(line + b"\r\n" for line in lines)
+        + b"\r\n"
+    )
 
 
 def _refused(reply):
@@ -68,11 +79,30 @@ def test_c12_ambiguous_framing(attack, way):
 
 def test_c12_header_injection_and_garbage(attack):
     server = attack.server
-    samples = [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + os.urandom(200), b"\0" * 1000, b"GET\r\n\r\n", b"GET / \r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"get / http/1.1\r\n\r\n",
-               b"GET  /  HTTP/1.1\r\n\r\n", b"GET /health HTTP/1.1\r\nHost\r\n\r\n", b"GET /health HTTP/1.1\r\n: x\r\n\r\n", b"GET /health HTTP/1.1\r\nHost: a\r\n b: c\r\n\r\n",
-               b"GET /health HTTP/1.1\r\nX-Api-Key : x\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", b"GET http://evil/health HTTP/1.1\r\nHost: x\r\n\r\n",
-               b"GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n", b"A" * 100000, b"\r\n" * 5000,
-               b"GET /health HTTP/1.1\nHost: x\n\n", b"GET /health HTTP/1.1\r\nHost: x\r\nX: " + b"\x01\x02\r\n\r\n", b"TRACE / HTTP/1.1\r\nHost: x\r\nx-api-key: y\r\n\r\n"]
+    samples = [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + os.urandom(200),
+        b"\0" * 1000,
+        b"GET\r\n\r\n",
+        b"GET / \r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"get / http/1.1\r\n\r\n",
+        b"GET  /  HTTP/1.1\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost\r\n\r\n",
+        b"GET /health HTTP/1.1\r\n: x\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: a\r\n b: c\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nX-Api-Key : x\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET http://evil/health HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"A" * 100000,
+        b"\r\n" * 5000,
+        b"GET /health HTTP/1.1\nHost: x\n\n",
+        b"GET /health HTTP/1.1\r\nHost: x\r\nX: " + b"\x01\x02\r\n\r\n",
+        b"TRACE / HTTP/1.1\r\nHost: x\r\nx-api-key: y\r\n\r\n",
+    ]
     generator = random.Random(12)
     samples += [bytes(generator.randrange(256) for _ in range(generator.randrange(1, 2000))) for _ in range(30)]
     for sample in samples:
@@ -84,8 +114,16 @@ def test_c12_header_injection_and_garbage(attack):
 
 def test_c12_header_limits(attack):
     server = attack.server
-    assert _refused(raw_request(server, b"GET /health HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 70000 + b"\r\n\r\n", timeout=5))
-    assert _refused(raw_request(server, b"GET /health HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: y\r\n" % i for i in range(20000)) + b"\r\n", timeout=5))
+    assert _refused(
+        raw_request(server, b"GET /health HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 70000 + b"\r\n\r\n", timeout=5)
+    )
+    assert _refused(
+        raw_request(
+            server,
+            b"GET /health HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: y\r\n" % i for i in range(20000)) + b"\r\n",
+            timeout=5,
+        )
+    )
     assert _refused(raw_request(server, b"GET /" + b"a" * 200000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", timeout=5))
     with raw_connect(server, 10) as sock:  # a header that never ends
         try:
@@ -132,11 +170,25 @@ def test_c12_chunks(attack):
     head = _head(server, b"Content-Type: application/json", b"Transfer-Encoding: chunked")
 
     def chunked(size):
-        return b"".join(b"%x\r\n%s\r\n" % (len(OK_BODY[i:i + size]), OK_BODY[i:i + size]) for i in range(0, len(OK_BODY), size)) + b"0\r\n\r\n"
+        return (
+            b"".join(
+                b"%x\r\n%s\r\n" % (len(OK_BODY[i : i + size]), OK_BODY[i : i + size])
+                for i in range(0, len(OK_BODY), size)
+            )
+            + b"0\r\n\r\n"
+        )
 
     good = raw_request(server, head + chunked(1))
     assert good.status == 200 and good.json["stdout"] == "smuggled\n", good
-    for bad in (b"zz\r\n", b"-1\r\n", b"ffffffffffffffffffff\r\n", b"8000000000000000\r\nx", b"5\r\nabc", b" 5\r\nabcde\r\n0\r\n\r\n", b"5 5\r\nabcde\r\n0\r\n\r\n"):
+    for bad in (
+        b"zz\r\n",
+        b"-1\r\n",
+        b"ffffffffffffffffffff\r\n",
+        b"8000000000000000\r\nx",
+        b"5\r\nabc",
+        b" 5\r\nabcde\r\n0\r\n\r\n",
+        b"5 5\r\nabcde\r\n0\r\n\r\n",
+    ):
         reply = raw_request(server, head + bad + b"\r\n0\r\n\r\n", timeout=2)
         assert reply is None or 400 <= reply.status < 500, (bad, reply)
     extension = raw_request(server, head + b"26;x=" + b"y" * 100000 + b"\r\n" + OK_BODY + b"\r\n0\r\n\r\n", timeout=3)
@@ -157,7 +209,9 @@ def test_c12_declared_giant(attack):
     for kind in (b"application/json", b"multipart/form-data; boundary=b"):
         path = b"/exec" if b"json" in kind else b"/upload"
         start = time.monotonic()
-        reply = raw_request(server, _head(server, b"Content-Type: " + kind, b"Content-Length: 1073741824", path=path) + b"{", timeout=5)
+        reply = raw_request(
+            server, _head(server, b"Content-Type: " + kind, b"Content-Length: 1073741824", path=path) + b"{", timeout=5
+        )
         assert reply is not None and reply.status == 413, reply
         assert time.monotonic() - start < 1
 
@@ -220,20 +274,38 @@ def test_c12_json_that_is_fine(attack):
     """A byte order mark is refused or skipped; duplicate keys take one meaning; NUL in code reaches the program or is refused."""
     bom = attack.request("POST", "/exec", body=b"\xef\xbb\xbf" + OK_BODY, headers={"Content-Type": "application/json"})
     assert bom.status in (200, 400, 422), bom
-    twice = attack.request("POST", "/exec", body=b'{"lang":"bash","code":"echo one","code":"echo two"}', headers={"Content-Type": "application/json"})
-    assert twice.status in (200, 400, 422) and (twice.status != 200 or twice.json["stdout"] in ("one\n", "two\n")), twice
+    twice = attack.request(
+        "POST",
+        "/exec",
+        body=b'{"lang":"bash","code":"echo one","code":"echo two"}',
+        headers={"Content-Type": "application/json"},
+    )
+    assert twice.status in (200, 400, 422) and (
+        twice.status != 200 or twice.json["stdout"] in ("one\n", "two\n")
+    ), twice
     nul = attack.exec_reply("print('a')\0\nprint('b')", "py")
     assert nul.status in (200, 400, 422), nul
     if nul.status == 200:
         assert nul.json["outcome"] == "error" and "null byte" in nul.json["stderr"], nul  # Python's own words
-    keys = attack.request("POST", "/exec", body=json.dumps({"lang": "bash", "code": "echo x", **{"k%d" % i: i for i in range(100000)}}).encode(),
-                          headers={"Content-Type": "application/json"})
+    keys = attack.request(
+        "POST",
+        "/exec",
+        body=json.dumps({"lang": "bash", "code": "echo x", **{"k%d" % i: i for i in range(100000)}}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
     assert keys.status in (200, 400, 413, 422), keys
 
 
 def test_c12_hash_collisions_and_wide_lists(attack):
     start = time.monotonic()
-    reply = attack.post("/exec", {"lang": "bash", "code": "echo x", "files": [{"id": str(i), "storage_session_id": "s", "name": f"n{i}"} for i in range(50000)]})
+    reply = attack.post(
+        "/exec",
+        {
+            "lang": "bash",
+            "code": "echo x",
+            "files": [{"id": str(i), "storage_session_id": "s", "name": f"n{i}"} for i in range(50000)],
+        },
+    )
     assert reply.status in (200, 400, 413, 422), reply
     assert time.monotonic() - start < 10
 
@@ -246,12 +318,35 @@ def test_c12_multipart(attack):
     fields = multipart.encode([multipart.field(f"x{i}", "y") for i in range(20000)])
     reply = attack.request("POST", "/upload", body=fields, headers={"Content-Type": multipart.content_type()})
     assert reply.status in (400, 413, 422), reply
-    bodies = [b"", b"--", b"--b", b"--b--", b"--b\r\n", b"--b\r\n\r\n", b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x.txt\"\r\n\r\ndata", b"\r\n--b--\r\n" * 1000,
-              b"--b\r\n" + b"X: y\r\n" * 10000 + b"\r\n\r\n--b--\r\n", b"--b\r\nContent-Disposition: " + b"a" * 200000 + b"\r\n\r\n--b--", b"--b\r\n" * 50000,
-              b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n", b"--b\r\nContent-Disposition: form-data; name=\r\n\r\nx\r\n--b--\r\n", os.urandom(5000)]
+    bodies = [
+        b"",
+        b"--",
+        b"--b",
+        b"--b--",
+        b"--b\r\n",
+        b"--b\r\n\r\n",
+        b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.txt"\r\n\r\ndata',
+        b"\r\n--b--\r\n" * 1000,
+        b"--b\r\n" + b"X: y\r\n" * 10000 + b"\r\n\r\n--b--\r\n",
+        b"--b\r\nContent-Disposition: " + b"a" * 200000 + b"\r\n\r\n--b--",
+        b"--b\r\n" * 50000,
+        b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n",
+        b"--b\r\nContent-Disposition: form-data; name=\r\n\r\nx\r\n--b--\r\n",
+        os.urandom(5000),
+    ]
     for body in bodies:
-        for kind in (b"multipart/form-data; boundary=b", b"multipart/form-data", b"multipart/form-data; boundary=", b"multipart/form-data; boundary=\"b", b"multipart/form-data; boundary=" + b"b" * 5000):
-            reply = raw_request(server, _head(server, b"Content-Type: " + kind, b"Content-Length: %d" % len(body), path=b"/upload") + body, timeout=3)
+        for kind in (
+            b"multipart/form-data; boundary=b",
+            b"multipart/form-data",
+            b"multipart/form-data; boundary=",
+            b'multipart/form-data; boundary="b',
+            b"multipart/form-data; boundary=" + b"b" * 5000,
+        ):
+            reply = raw_request(
+                server,
+                _head(server, b"Content-Type: " + kind, b"Content-Length: %d" % len(body), path=b"/upload") + body,
+                timeout=3,
+            )
             assert _refused(reply), (body[:60], kind[:60], reply)
 
 
@@ -261,20 +356,32 @@ def test_c12_boundary_tricks(attack):
     up = attack.upload(("x.txt", data), ("y.txt", b"\r\n"), ("z.txt", b"\r\n--"))
     assert [attack.download(up.session, each) for each in up.ids] == [data, b"\r\n", b"\r\n--"]
     # A line that only begins like a boundary is data for some readers and an error for others; never two parts.
-    almost = b"one\r\n--codecell-contract-boundaryX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"evil.txt\"\r\n\r\ntwo"
+    almost = b'one\r\n--codecell-contract-boundaryX\r\nContent-Disposition: form-data; name="file"; filename="evil.txt"\r\n\r\ntwo'
     reply = attack.upload_reply([multipart.file("x.txt", almost)])
     assert reply.status == 400 or [entry["filename"] for entry in reply.json["files"]] == ["x.txt"], reply
 
 
 def test_c12_range_and_old_versions(attack):
     up = attack.upload(("x.txt", b"0123456789"))
-    for value in ("bytes=0-0", "bytes=" + ",".join("%d-" % i for i in range(2000)), "bytes=-99999999999999999999", "bytes=5-2", "lines=1"):
+    for value in (
+        "bytes=0-0",
+        "bytes=" + ",".join("%d-" % i for i in range(2000)),
+        "bytes=-99999999999999999999",
+        "bytes=5-2",
+        "lines=1",
+    ):
         reply = attack.get(f"/download/{up.session}/{up.id}", headers={"Range": value})
         assert reply.status in (200, 206, 416) and len(reply.body) <= 20000, reply
     key = attack.server.key.encode()
     old = raw_request(attack.server, b"GET /health HTTP/1.0\r\n\r\n", method="GET")
     assert old is not None and old.status == 200, old
-    run = raw_request(attack.server, b"POST /exec HTTP/1.0\r\nx-api-key: " + key + b"\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(OK_BODY) + OK_BODY)
+    run = raw_request(
+        attack.server,
+        b"POST /exec HTTP/1.0\r\nx-api-key: "
+        + key
+        + b"\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(OK_BODY)
+        + OK_BODY,
+    )
     assert run is not None and run.status == 200 and run.json["stdout"] == "smuggled\n", run
     bare = raw_request(attack.server, b"GET /health HTTP/1.1\r\n\r\n", method="GET")  # no Host
     assert bare is not None and bare.status in (200, 400), bare
@@ -287,7 +394,6 @@ def test_c12_pipelining(attack):
     with raw_connect(server, 20) as sock:
         sock.sendall(one + two + b"GET /health HTTP/1.1\r\nHost: t\r\n\r\n")
         reader = sock.makefile("rb")
-        import http.client
 
         class Shared:
             def makefile(self, *_args, **_kwargs):
@@ -321,14 +427,29 @@ class _Unclosable:
 def test_c12_expect(attack):
     server = attack.server
     with raw_connect(server, 10) as sock:
-        sock.sendall(_head(server, b"Content-Type: application/json", b"Content-Length: %d" % len(OK_BODY), b"Expect: 100-continue"))
+        sock.sendall(
+            _head(
+                server, b"Content-Type: application/json", b"Content-Length: %d" % len(OK_BODY), b"Expect: 100-continue"
+            )
+        )
         assert sock.recv(4096).startswith(b"HTTP/1.1 100"), "Expect must be answered before the body"
         sock.sendall(OK_BODY)
         assert read_reply(sock, "POST").json["stdout"] == "smuggled\n"
     # A body that will be refused need not be asked for.
-    reply = raw_request(server, _head(server, b"Content-Type: application/json", b"Content-Length: 1073741824", b"Expect: 100-continue"), timeout=5)
+    reply = raw_request(
+        server,
+        _head(server, b"Content-Type: application/json", b"Content-Length: 1073741824", b"Expect: 100-continue"),
+        timeout=5,
+    )
     assert reply is not None and reply.status == 413, reply
-    odd = raw_request(server, _head(server, b"Content-Type: application/json", b"Content-Length: %d" % len(OK_BODY), b"Expect: the-unexpected") + OK_BODY, timeout=10)
+    odd = raw_request(
+        server,
+        _head(
+            server, b"Content-Type: application/json", b"Content-Length: %d" % len(OK_BODY), b"Expect: the-unexpected"
+        )
+        + OK_BODY,
+        timeout=10,
+    )
     assert odd is None or odd.status in (200, 417), odd
 
 
@@ -336,7 +457,12 @@ def test_c12_early_hang_up(attack):
     server = attack.server
     before = host.fd_count(server.api_pid)
     upload = multipart.encode([multipart.file("x.txt", b"y" * 3_000_000)])
-    head = _head(server, b"Content-Type: " + multipart.content_type().encode(), b"Content-Length: %d" % len(upload), path=b"/upload")
+    head = _head(
+        server,
+        b"Content-Type: " + multipart.content_type().encode(),
+        b"Content-Length: %d" % len(upload),
+        path=b"/upload",
+    )
 
     def drop(cut):
         def go():
@@ -345,6 +471,7 @@ def test_c12_early_hang_up(attack):
                     sock.sendall((head + upload)[:cut])
                 except OSError:
                     pass
+
         return go
 
     in_threads([drop(random.Random(i).randrange(1, len(upload))) for i in range(40)])
@@ -361,7 +488,15 @@ def test_c12_reader_that_never_reads(attack):
     for _ in range(20):
         sock = raw_connect(attack.server)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        sock.sendall(b"GET /download/" + up.session.encode() + b"/" + up.id.encode() + b" HTTP/1.1\r\nHost: t\r\nx-api-key: " + attack.server.key.encode() + b"\r\n\r\n")
+        sock.sendall(
+            b"GET /download/"
+            + up.session.encode()
+            + b"/"
+            + up.id.encode()
+            + b" HTTP/1.1\r\nHost: t\r\nx-api-key: "
+            + attack.server.key.encode()
+            + b"\r\n\r\n"
+        )
         socks.append(sock)
     time.sleep(0.5)
     start = time.monotonic()

@@ -31,7 +31,9 @@ SPOOFS = [
 ]
 
 
-@pytest.mark.parametrize("language,code,outcome,number,status,signal", SPOOFS, ids=[f"{s[0]}-{i}" for i, s in enumerate(SPOOFS)])
+@pytest.mark.parametrize(
+    "language,code,outcome,number,status,signal", SPOOFS, ids=[f"{s[0]}-{i}" for i, s in enumerate(SPOOFS)]
+)
 def test_c19_exit_codes(attack, language, code, outcome, number, status, signal):
     run = attack.exec(code, language)
     assert (run.outcome, run.code, run["status"], run["signal"]) == (outcome, number, status, signal), dict(run)
@@ -47,7 +49,9 @@ def test_c19_file_size_signal(attack):
 
 def test_c19_a_survived_kill_for_memory_is_no_verdict(attack):
     """A child is killed for memory, the program catches that and ends well: a limit that was survived is ok (X1)."""
-    run = attack.exec("python3 -c 'a = []\nwhile True: a.append(b\"x\" * (1 << 20))'; echo child ended; exit 0", "bash", timeout=20000)
+    run = attack.exec(
+        "python3 -c 'a = []\nwhile True: a.append(b\"x\" * (1 << 20))'; echo child ended; exit 0", "bash", timeout=20000
+    )
     assert run.outcome == "ok" and run.code == 0 and run.stdout == "child ended\n", dict(run)
 
 

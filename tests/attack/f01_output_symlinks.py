@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """F1: an output that is a symbolic link is not followed and not returned."""
 
+import json
 import os
 
 
@@ -11,10 +12,29 @@ def test_f01_links_are_no_results(attack):
     os.chmod(secret, 0o644)
     other = attack.upload(("other.txt", b"other-session-f01"))
     data = attack.server.data_dir
-    targets = ["/etc/shadow", "/etc/passwd", "/etc/hostname", "/proc/1/environ", "/proc/self/environ", "/proc/self/mem", "/dev/zero", "/",
-               f"{data}/codecell.db", f"{data}/blobs", secret, f"/mnt/data/../../{secret}", "../../../../etc/passwd", f"/proc/1/root{secret}",
-               f"/proc/self/root{secret}", "/proc/self/fd/1", "/proc/self/cwd/real.txt", "real.txt", "loop"]
-    run = attack.exec("""
+    targets = [
+        "/etc/shadow",
+        "/etc/passwd",
+        "/etc/hostname",
+        "/proc/1/environ",
+        "/proc/self/environ",
+        "/proc/self/mem",
+        "/dev/zero",
+        "/",
+        f"{data}/codecell.db",
+        f"{data}/blobs",
+        secret,
+        f"/mnt/data/../../{secret}",
+        "../../../../etc/passwd",
+        f"/proc/1/root{secret}",
+        f"/proc/self/root{secret}",
+        "/proc/self/fd/1",
+        "/proc/self/cwd/real.txt",
+        "real.txt",
+        "loop",
+    ]
+    run = attack.exec(
+        """
 import os, json
 open("/mnt/data/real.txt", "w").write("mine")
 for i, target in enumerate(json.loads(%r)):
@@ -23,7 +43,10 @@ os.symlink("loop", "/mnt/data/loop")
 os.makedirs("/mnt/data/deep/er")
 os.symlink("/etc", "/mnt/data/deep/er/etc")
 os.symlink("../../real.txt", "/mnt/data/deep/er/up.txt")
-""" % __import__("json").dumps(targets), "py")
+"""
+        % json.dumps(targets),
+        "py",
+    )
     assert run.outcome == "ok", dict(run)
     assert run.names() == ["real.txt"], dict(run)
     assert attack.fetch(run.files[0]) == b"mine"

@@ -10,31 +10,46 @@ WATCHED = ["/etc/passwd", "/etc/hostname", "/etc/hosts", "/usr/bin/python3"]
 
 
 def _state():
-    return {path: (hashlib.sha256(open(path, "rb").read()).hexdigest(), os.stat(path).st_mode, os.stat(path).st_uid) for path in WATCHED}
+    return {
+        path: (hashlib.sha256(open(path, "rb").read()).hexdigest(), os.stat(path).st_mode, os.stat(path).st_uid)
+        for path in WATCHED
+    }
 
 
 def test_f03_links_do_not_survive_to_the_next_call(attack):
     before = _state()
-    first = attack.exec("""
+    first = attack.exec(
+        """
 import os
 for name in ("in.txt", "code.py", "code.c", "code", "Code.java", "code.ts", "code.sh", ".bashrc", "sub"):
     os.symlink("/etc/passwd", "/mnt/data/" + name)
     try: os.symlink("/etc/passwd", "/tmp/" + name)
     except OSError: pass
-""", "py")
+""",
+        "py",
+    )
     assert first.outcome == "ok" and first.files == [], dict(first)
     up = attack.upload(("in.txt", b"input"), ("sub/in.txt", b"nested"))
-    run = attack.exec("cat in.txt sub/in.txt; echo more >> in.txt; ls -lA /tmp | wc -l", "bash", session_id=first.session,
-                      files=[up.reference(0), up.reference(1)])
+    run = attack.exec(
+        "cat in.txt sub/in.txt; echo more >> in.txt; ls -lA /tmp | wc -l",
+        "bash",
+        session_id=first.session,
+        files=[up.reference(0), up.reference(1)],
+    )
     assert run.outcome == "ok" and run.stdout.startswith("inputnested"), dict(run)
     assert attack.fetch(run.file("in.txt")) == b"inputmore\n"
     assert _state() == before
 
 
-@pytest.mark.parametrize("language,source,name", [
-    ("py", "print('from the request')", "code.py"), ("c", "#include <stdio.h>\nint main(void) { puts(\"from the request\"); }", "code.c"),
-    ("bash", "echo from the request", "code.sh"), ("js", "console.log('from the request')", "code.js"),
-])
+@pytest.mark.parametrize(
+    "language,source,name",
+    [
+        ("py", "print('from the request')", "code.py"),
+        ("c", '#include <stdio.h>\nint main(void) { puts("from the request"); }', "code.c"),
+        ("bash", "echo from the request", "code.sh"),
+        ("js", "console.log('from the request')", "code.js"),
+    ],
+)
 def test_f03_inputs_named_as_the_source(attack, need_language, language, source, name):
     """A file of the user's with the source's or the program's name neither replaces it nor is overwritten by it."""
     need_language(language)
@@ -48,10 +63,29 @@ def test_f03_inputs_named_as_the_source(attack, need_language, language, source,
 def test_f03_reference_names_as_links(attack):
     """The link made for a request's own name (exec.md 10.6.3) stays inside /mnt/data and takes no occupied place."""
     up = attack.upload(("data.txt", b"data"), ("dir/file.txt", b"file"))
-    names = ["../../../etc/cron.d/x", "/etc/passwd2", "a/../../b", "dir", "dir/file.txt", "dir/file.txt/under", "data.txt", "..", ".", "",
-             "ok name.txt", "new/deep/er/name.txt", "a\\b", "n" * 300, "p/" * 600 + "x"]
+    names = [
+        "../../../etc/cron.d/x",
+        "/etc/passwd2",
+        "a/../../b",
+        "dir",
+        "dir/file.txt",
+        "dir/file.txt/under",
+        "data.txt",
+        "..",
+        ".",
+        "",
+        "ok name.txt",
+        "new/deep/er/name.txt",
+        "a\\b",
+        "n" * 300,
+        "p/" * 600 + "x",
+    ]
     files = [{"id": up.ids[0], "storage_session_id": up.session, "name": name} for name in names] + [up.reference(1)]
-    run = attack.exec("find /mnt/data -printf '%y %P -> %l\\n' | sort; cat 'ok name.txt'; find / -xdev -name 'passwd2' 2>/dev/null; true", "bash", files=files)
+    run = attack.exec(
+        "find /mnt/data -printf '%y %P -> %l\\n' | sort; cat 'ok name.txt'; find / -xdev -name 'passwd2' 2>/dev/null; true",
+        "bash",
+        files=files,
+    )
     assert run.outcome == "ok", dict(run)
     assert "passwd2" not in run.stdout and "cron.d" not in run.stdout, dict(run)
     for line in run.lines():

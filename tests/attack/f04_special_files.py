@@ -6,7 +6,8 @@ import time
 
 def test_f04_special_outputs(attack):
     start = time.monotonic()
-    run = attack.exec("""
+    run = attack.exec(
+        """
 import os, socket, stat
 os.mkfifo("/mnt/data/fifo.txt")
 os.mkfifo("/mnt/data/fifo with writer.txt")
@@ -20,7 +21,9 @@ for kind, name in ((stat.S_IFCHR, "zero.txt"), (stat.S_IFBLK, "disk.txt")):
         print(error.errno)
 os.mkdir("/mnt/data/empty")
 open("/mnt/data/real.txt", "w").write("x")
-""", "py")
+""",
+        "py",
+    )
     took = time.monotonic() - start
     assert run.outcome == "ok" and set(run.lines()) <= {"1", "38"}, dict(run)  # EPERM or ENOSYS
     assert run.names() == ["real.txt"], dict(run)
@@ -35,9 +38,12 @@ def test_f04_input_replaced_by_a_fifo(attack):
 
 def test_f04_unreadable_and_strange_modes(attack):
     """Modes mean nothing to the harvest: a file of mode 0 is a result, a directory of mode 0 is walked."""
-    run = attack.exec("""
+    run = attack.exec(
+        """
 mkdir d && echo in > d/f.txt && echo zero > zero.txt && echo suid > suid.txt
 chmod 6777 suid.txt; chmod 0 zero.txt; chmod 0 d
-""", "bash")
+""",
+        "bash",
+    )
     assert run.names() == ["d/f.txt", "suid.txt", "zero.txt"], dict(run)
     assert [attack.fetch(entry) for entry in run.files] == [b"in\n", b"suid\n", b"zero\n"]

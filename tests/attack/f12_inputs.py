@@ -1,40 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
 """F12: changes to inputs are found by content, not by times; read-only inputs stay what they are; originals never change."""
 
+from support.client import in_threads
+
 
 def test_f12_mtime_and_size_do_not_hide_an_edit(attack):
     up = attack.upload(("in.txt", b"original"))
-    run = attack.exec("""
+    run = attack.exec(
+        """
 import os
 state = os.stat("in.txt")
 with open("in.txt", "r+") as file:
     file.write("tampered")
 os.utime("in.txt", ns=(state.st_atime_ns, state.st_mtime_ns))
 os.utime("in.txt", (0, 0))
-""", "py", files=[up.reference()])
+""",
+        "py",
+        files=[up.reference()],
+    )
     entry = run.file("in.txt")
-    assert entry["modified_from"] == {"id": up.id, "storage_session_id": up.session} and "inherited" not in entry, dict(run)
+    assert entry["modified_from"] == {"id": up.id, "storage_session_id": up.session} and "inherited" not in entry, dict(
+        run
+    )
     assert attack.fetch(entry) == b"tampered"
     assert attack.download(up.session, up.id) == b"original"
 
 
 def test_f12_edit_through_a_mapping(attack):
     up = attack.upload(("in.txt", b"original"))
-    run = attack.exec("""
+    run = attack.exec(
+        """
 import mmap, os
 fd = os.open("in.txt", os.O_RDWR)
 mapping = mmap.mmap(fd, 8, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
 mapping[:8] = b"mmapped!"
 os._exit(0)
-""", "py", files=[up.reference()])
+""",
+        "py",
+        files=[up.reference()],
+    )
     assert attack.fetch(run.file("in.txt")) == b"mmapped!" and "modified_from" in run.file("in.txt"), dict(run)
     assert attack.download(up.session, up.id) == b"original"
 
 
 def test_f12_read_only_inputs(attack):
     up = attack.upload(("agent.txt", b"agent's"), entity_id="f12-agent")
-    skill = attack.upload(("SKILL.md", b"skill"), ("sub/tool.py", b"print(1)"), kind="skill", id="s1", version="1", read_only="true")
-    run = attack.exec("""
+    skill = attack.upload(
+        ("SKILL.md", b"skill"), ("sub/tool.py", b"print(1)"), kind="skill", id="s1", version="1", read_only="true"
+    )
+    run = attack.exec(
+        """
 import os, json
 said = {}
 def attempt(name, call):
@@ -55,7 +70,10 @@ open("/tmp/new", "w").write("replaced")
 attempt("replace", lambda: os.replace("/mnt/data/own.txt", "/mnt/data/sub/tool.py") if os.path.exists("own.txt") else (open("own.txt", "w").write("evil"), os.replace("own.txt", "sub/tool.py")))
 attempt("remove", lambda: os.remove("agent.txt"))
 print(json.dumps(said))
-""", "py", files=[up.reference(), skill.reference(0, kind="skill"), skill.reference(1, kind="skill")])
+""",
+        "py",
+        files=[up.reference(), skill.reference(0, kind="skill"), skill.reference(1, kind="skill")],
+    )
     said = run.result()
     for way in ("write", "append", "truncate", "mapped", "fd"):
         assert said[way] == 13, said  # EACCES
@@ -79,7 +97,6 @@ def test_f12_delete_and_rename_over(attack):
 
 def test_f12_two_cells_with_one_input(attack):
     """The bytes of one input are shared by cells that run at once: neither sees what the other writes."""
-    from support.client import in_threads
     up = attack.upload(("in.txt", b"original"))
 
     def run(text):

@@ -3,7 +3,7 @@
 
 from support.client import in_threads
 
-C = "#include <stdio.h>\nint main(void) { puts(\"%d\"); return 0; }"
+C = '#include <stdio.h>\nint main(void) { puts("%d"); return 0; }'
 
 
 def test_f15_compile_and_run_under_load(attack):
@@ -11,6 +11,7 @@ def test_f15_compile_and_run_under_load(attack):
         def run():
             with attack.server.client() as client:
                 return [client.exec(C % (number * 10 + i), "c", timeout=60000) for i in range(3)]
+
         return run
 
     for number, runs in enumerate(in_threads([job(n) for n in range(12)])):
@@ -21,7 +22,10 @@ def test_f15_compile_and_run_under_load(attack):
 def test_f15_copy_then_exec_inside(attack):
     def run():
         with attack.server.client() as client:
-            return client.exec("for i in $(seq 60); do cp /bin/true ./t$i && chmod +x t$i && ./t$i || echo FAIL $?; rm -f t$i; done; echo done", "bash")
+            return client.exec(
+                "for i in $(seq 60); do cp /bin/true ./t$i && chmod +x t$i && ./t$i || echo FAIL $?; rm -f t$i; done; echo done",
+                "bash",
+            )
 
     for answer in in_threads([run] * 6):
         assert (answer.outcome, answer.stdout, answer.stderr) == ("ok", "done\n", ""), dict(answer)

@@ -79,7 +79,8 @@ def test_k01_every_language(attack, need_language, language):
 
 def test_k01_the_filter_itself(attack):
     """A nonsense type tells the filter's refusal from a kernel without AF_ALG, which would answer EINVAL first."""
-    told = attack.evidence(f"""
+    told = attack.evidence(
+        f"""
 facts = dict(plain=sc("socket", {AF_ALG}, 5, 0), filter=sc("socket", {AF_ALG}, {BAD_TYPE}, 0),
              flags=sc("socket", {AF_ALG}, 5 | 0o2000000 | 0o4000, 0))
 facts["high_bits"] = sc("socket", ctypes.c_uint64({AF_ALG} | 1 << 32), {BAD_TYPE}, 0)  # the kernel looks at 32 bits only
@@ -94,7 +95,8 @@ facts["thread"] = thread_said[0]
 facts["exec"] = subprocess.run(["bash", "-c", "exec python3 -c 'import socket\\ntry: socket.socket(38, 5, 0); print(0)\\nexcept OSError as e: print(e.errno)'"],
                                capture_output=True, text=True).stdout.strip()
 tell(facts)
-""")
+"""
+    )
     assert told["exec"] in (str(EPERM), str(EAFNOSUPPORT)), told
     assert told["fork"] == 0, told
     for way in ("plain", "filter", "flags", "high_bits", "thread"):

@@ -5,7 +5,8 @@ from support.guest import BAD_TYPE, DENIED, SOCKET_DENIED
 
 
 def test_k02_rxrpc_xfrm_keys(attack):
-    told = attack.evidence(f"""
+    told = attack.evidence(
+        f"""
 AF_RXRPC, AF_NETLINK, NETLINK_XFRM = 33, 16, 6
 tell(dict(
     rxrpc=sc("socket", AF_RXRPC, 2, 2),
@@ -16,7 +17,8 @@ tell(dict(
     key=sc("add_key", b"rxrpc\\0", b"codecell\\0", b"payload", 7, -2 & 0xffffffff),
     user_key=sc("add_key", b"user\\0", b"codecell\\0", b"payload", 7, -2 & 0xffffffff),
 ))
-""")
+"""
+    )
     for name in ("rxrpc", "rxrpc_filter", "xfrm", "xfrm_dgram", "xfrm_filter"):
         assert told[name] in SOCKET_DENIED, told
     # Without the filter add_key("user") succeeds and add_key("rxrpc") says ENODEV.

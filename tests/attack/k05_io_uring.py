@@ -5,7 +5,8 @@ from support.guest import DENIED
 
 
 def test_k05_io_uring(attack):
-    told = attack.evidence("""
+    told = attack.evidence(
+        """
 params = ctypes.create_string_buffer(120)
 tell(dict(
     setup=sc("io_uring_setup", 8, params),
@@ -13,5 +14,6 @@ tell(dict(
     enter=sc("io_uring_enter", -1, 1, 0, 0, 0, 0),  # EBADF
     register=sc("io_uring_register", -1, 0, 0, 0),  # EBADF or EINVAL
 ))
-""")
+"""
+    )
     assert set(told.values()) <= DENIED, told

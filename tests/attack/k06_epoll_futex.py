@@ -8,7 +8,8 @@ from support.guest import DENIED
 
 
 def test_k06_pi_futexes_denied(attack):
-    told = attack.evidence("""
+    told = attack.evidence(
+        """
 word = ctypes.c_uint32(0)
 PI = dict(LOCK_PI=6, UNLOCK_PI=7, TRYLOCK_PI=8, WAIT_REQUEUE_PI=11, CMP_REQUEUE_PI=12, LOCK_PI2=13)
 facts = {}
@@ -25,14 +26,16 @@ def work():
 threads = [threading.Thread(target=work) for _ in range(8)]
 [t.start() for t in threads]; [t.join() for t in threads]
 tell(dict(pi=facts, counter=counter[0]))
-""")
+"""
+    )
     wrong = {op: answer for op, answer in told["pi"].items() if answer not in DENIED}
     assert not wrong, told  # without the filter LOCK_PI of a free word succeeds
     assert told["counter"] == 16000
 
 
 def test_k06_epoll_nesting_storm(attack):
-    told = attack.evidence("""
+    told = attack.evidence(
+        """
 import select
 refused, made = {}, 0
 end = time.monotonic() + 3
@@ -54,7 +57,9 @@ while time.monotonic() < end:
 r, w = os.pipe()
 plain = select.epoll(); plain.register(r, select.EPOLLIN); os.write(w, b"x")
 tell(dict(refused=refused, made=made, plain=len(plain.poll(1))))
-""", timeout=15000)
+""",
+        timeout=15000,
+    )
     assert told["plain"] == 1, told
     assert told["refused"].get("ELOOP", 0) > 0, told
 

@@ -41,8 +41,20 @@ for optional, args in dict(iopl=(3,), ioperm=(0, 1, 1), uselib=(0,), _sysctl=(0,
 
 # What the kernel would say to each without a filter, at least on common configurations.
 REVEALING = {
-    "perf_event_open", "userfaultfd", "keyctl", "keyctl_session", "add_key", "request_key", "process_vm_readv", "process_vm_writev",
-    "ptrace_traceme", "pidfd_getfd", "open_tree", "name_to_handle_at", "kcmp", "mount_setattr",
+    "perf_event_open",
+    "userfaultfd",
+    "keyctl",
+    "keyctl_session",
+    "add_key",
+    "request_key",
+    "process_vm_readv",
+    "process_vm_writev",
+    "ptrace_traceme",
+    "pidfd_getfd",
+    "open_tree",
+    "name_to_handle_at",
+    "kcmp",
+    "mount_setattr",
 }
 
 
@@ -55,23 +67,28 @@ def test_k07_every_call_denied(attack):
 
 def test_k07_the_pinned_ptrace_answer(attack):
     """security.md S1 rule 5: a C program that calls ptrace gets -1 and EPERM."""
-    run = attack.exec("""#include <errno.h>
+    run = attack.exec(
+        """#include <errno.h>
 #include <stdio.h>
 #include <sys/ptrace.h>
-int main(void) { long r = ptrace(PTRACE_TRACEME, 0, 0, 0); printf("%ld %d\\n", r, errno); }""", "c")
+int main(void) { long r = ptrace(PTRACE_TRACEME, 0, 0, 0); printf("%ld %d\\n", r, errno); }""",
+        "c",
+    )
     assert run.stdout == "-1 1\n", dict(run)
 
 
 def test_k07_filter_is_on_and_sealed(attack):
     """The state the kernel reports: filter mode, no new privileges, no capability in any set, for the program and its children."""
-    told = attack.evidence("""
+    told = attack.evidence(
+        """
 fields = ("Seccomp", "NoNewPrivs", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "Uid", "Gid", "Groups")
 def status(text):
     return {line.split(":")[0]: line.split(":")[1].split() for line in text.splitlines() if line.split(":")[0] in fields}
 child = subprocess.run(["cat", "/proc/self/status"], capture_output=True, text=True).stdout
 off = sc("prctl", 38, 0, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS can only be set
 tell(dict(me=status(open("/proc/self/status").read()), child=status(child), off=off, bound=sc("prctl", 23, 21, 0, 0, 0)))
-""")
+"""
+    )
     for who in ("me", "child"):
         state = told[who]
         assert state["Seccomp"] == ["2"] and state["NoNewPrivs"] == ["1"], told

@@ -4,17 +4,34 @@ nftables are refused by the filter."""
 
 from support.guest import BAD_TYPE, SOCKET_DENIED
 
-NAMED = {"AF_BLUETOOTH": 31, "AF_CAN": 29, "AF_IB": 27, "AF_KCM": 41, "AF_KEY": 15, "AF_NFC": 39, "AF_PACKET": 17, "AF_PPPOX": 24,
-         "AF_QIPCRTR": 42, "AF_RDS": 21, "AF_SMC": 43, "AF_TIPC": 30, "AF_VSOCK": 40, "AF_X25": 9, "AF_XDP": 44}
+NAMED = {
+    "AF_BLUETOOTH": 31,
+    "AF_CAN": 29,
+    "AF_IB": 27,
+    "AF_KCM": 41,
+    "AF_KEY": 15,
+    "AF_NFC": 39,
+    "AF_PACKET": 17,
+    "AF_PPPOX": 24,
+    "AF_QIPCRTR": 42,
+    "AF_RDS": 21,
+    "AF_SMC": 43,
+    "AF_TIPC": 30,
+    "AF_VSOCK": 40,
+    "AF_X25": 9,
+    "AF_XDP": 44,
+}
 ALLOWED = {1, 2, 10, 16}
 
 
 def test_k08_families(attack):
-    told = attack.evidence(f"""
+    told = attack.evidence(
+        f"""
 tell(dict(all={{str(f): sc("socket", f, {BAD_TYPE}, 0) for f in range(64)}},
           named={{str(f): sc("socket", f, 1, 0) for f in {sorted(NAMED.values())}}},
           vsock=attempt(lambda: socket.socket(40, socket.SOCK_STREAM).connect((2, 2024)))))
-""")
+"""
+    )
     for family, answer in told["all"].items():
         if int(family) not in ALLOWED:
             assert answer in SOCKET_DENIED, (family, answer)
@@ -25,7 +42,8 @@ tell(dict(all={{str(f): sc("socket", f, {BAD_TYPE}, 0) for f in range(64)}},
 
 
 def test_k08_raw_and_netfilter(attack):
-    told = attack.evidence(f"""
+    told = attack.evidence(
+        f"""
 SOCK_RAW, NETLINK_NETFILTER = 3, 12
 facts = dict(raw4=sc("socket", 2, SOCK_RAW, 1), raw4_any=sc("socket", 2, SOCK_RAW, 255), raw6=sc("socket", 10, SOCK_RAW, 58),
              packet_old=sc("socket", 2, 10, 0x300), ping4=sc("socket", 2, 2, 1), ping6=sc("socket", 10, 2, 58))
@@ -33,7 +51,8 @@ for protocol in range(1, 23):
     facts["netlink %d" % protocol] = sc("socket", 16, SOCK_RAW, protocol)
     facts["netlink filter %d" % protocol] = sc("socket", 16, {BAD_TYPE}, protocol)
 tell(facts)
-""")
+"""
+    )
     for call, answer in told.items():
         assert not answer.startswith("ok"), (call, told)
     for protocol in range(1, 23):

@@ -75,15 +75,20 @@ def test_k09_other_numbers_and_architectures(attack):
     for name, answer in told.items():
         if name == "vsyscall":
             continue  # emulated time() tells nothing; it only must not crash the server
-        allowed = refused | {("signal", str(SIGSEGV))} if name.startswith("i386") else refused  # a kernel without 32-bit entry
+        allowed = (
+            refused | {("signal", str(SIGSEGV))} if name.startswith("i386") else refused
+        )  # a kernel without 32-bit entry
         assert answer in allowed, (name, told)
 
 
 def test_k09_a_killed_program_says_so(attack):
     """The outcome names the signal: the filter kills for a foreign architecture, or the kernel has no such entry."""
     require(platform.machine() == "x86_64", "x86_64, for int 0x80")
-    run = attack.exec("""#include <stdio.h>
-int main(void) { long r; __asm__ volatile("int $0x80" : "=a"(r) : "a"(20)); printf("%ld\\n", r); return 5; }""", "c")
+    run = attack.exec(
+        """#include <stdio.h>
+int main(void) { long r; __asm__ volatile("int $0x80" : "=a"(r) : "a"(20)); printf("%ld\\n", r); return 5; }""",
+        "c",
+    )
     if run.outcome == "signal":
         assert run["signal"] in ("SIGSYS", "SIGSEGV") and run["status"] == "SG", dict(run)
     else:
@@ -94,7 +99,8 @@ int main(void) { long r; __asm__ volatile("int $0x80" : "=a"(r) : "a"(20)); prin
 def test_k09_32_bit_program_does_not_run(attack, size):
     """A 32-bit ELF, hand-made: exit(42) through int 0x80."""
     require(platform.machine() == "x86_64", "x86_64, for 32-bit programs")
-    told = attack.evidence("""
+    told = attack.evidence(
+        """
 code = bytes.fromhex("b801000000bb2a000000cd80")
 base = 0x08048000
 header = b"\\x7fELF\\x01\\x01\\x01" + bytes(9) + struct.pack("<HHIIIIIHHHHHH", 2, 3, 1, base + 84, 52, 0, 0, 52, 32, 1, 0, 0, 0)
@@ -107,5 +113,6 @@ def start():
 answer = attempt(start)
 os.unlink("/mnt/data/tiny32")
 tell(dict(answer=answer))
-""")
+"""
+    )
     assert told["answer"] != "ok:42", told

@@ -6,7 +6,24 @@ import os
 
 from support.client import in_threads
 
-KNOWN = {"null", "zero", "full", "random", "urandom", "tty", "fd", "stdin", "stdout", "stderr", "shm", "pts", "ptmx", "mqueue", "core", "console"}
+KNOWN = {
+    "null",
+    "zero",
+    "full",
+    "random",
+    "urandom",
+    "tty",
+    "fd",
+    "stdin",
+    "stdout",
+    "stderr",
+    "shm",
+    "pts",
+    "ptmx",
+    "mqueue",
+    "core",
+    "console",
+}
 
 SWAP = """
 said = {}
@@ -56,14 +73,21 @@ def test_k13_swap_while_others_start(attack):
         assert (seen["dev"], seen["inode"]) != (before.st_dev, before.st_ino), seen
     assert len({seen["random"] for seen in answers[1::2]}) == 6
     after = os.stat("/dev/null")
-    assert (after.st_mode, after.st_uid, after.st_ino, after.st_rdev) == (before.st_mode, before.st_uid, before.st_ino, before.st_rdev)
+    assert (after.st_mode, after.st_uid, after.st_ino, after.st_rdev) == (
+        before.st_mode,
+        before.st_uid,
+        before.st_ino,
+        before.st_rdev,
+    )
 
 
 def test_k13_no_disk_or_host_device(attack):
-    told = attack.evidence("""
+    told = attack.evidence(
+        """
 block = [(n, attempt(os.open, "/dev/" + n, os.O_RDONLY)) for n in ("vda", "sda", "kvm", "mem", "kmem", "port", "fuse", "net/tun", "vsock", "vhost-vsock",
          "loop0", "loop-control", "mapper/control", "kmsg", "hwrng", "rtc0", "cpu_dma_latency", "userfaultfd", "snapshot", "dri/card0")]
 tell(dict(block))
-""")
+"""
+    )
     assert set(told.values()) <= {"ENOENT", "ENOTDIR", "EACCES", "EPERM"}, told
     assert set(told.values()) <= {"ENOENT", "ENOTDIR"}, f"a host device is present: {told}"

@@ -6,16 +6,27 @@ import os
 
 from support.server import BUILD
 
-WATCHED = ["/usr/bin/python3", "/usr/bin/bash", "/usr/bin/env", os.path.join(BUILD, "codecell"), os.path.join(BUILD, "codecell-warden")]
+WATCHED = [
+    "/usr/bin/python3",
+    "/usr/bin/bash",
+    "/usr/bin/env",
+    os.path.join(BUILD, "codecell"),
+    os.path.join(BUILD, "codecell-warden"),
+]
 
 
 def _digests():
-    return {path: hashlib.sha256(open(os.path.realpath(path), "rb").read()).hexdigest() for path in WATCHED if os.path.exists(path)}
+    return {
+        path: hashlib.sha256(open(os.path.realpath(path), "rb").read()).hexdigest()
+        for path in WATCHED
+        if os.path.exists(path)
+    }
 
 
 def test_k14_overwrite_the_runtime(attack):
     before = _digests()
-    told = attack.evidence("""
+    told = attack.evidence(
+        """
 facts = {}
 def overwrite(path, flags=os.O_WRONLY):
     return attempt(lambda: os.write(os.open(path, flags), b"#!/bin/sh\\n"))
@@ -43,7 +54,8 @@ facts["reopen dead"] = overwrite("/proc/self/fd/%d" % fd)
 facts["ro /usr"] = "EROFS" if os.statvfs("/usr").f_flag & os.ST_RDONLY else "ok:writable"
 facts["ro exe"] = "EROFS" if os.statvfs("/proc/self/exe").f_flag & os.ST_RDONLY else "ok:writable"
 tell(facts)
-""")
+"""
+    )
     worked = {way: answer for way, answer in told.items() if answer.startswith("ok")}
     assert not worked, worked
     # The wall is the read-only mount, not the file's owner.

@@ -9,22 +9,24 @@ C_COUNT = r"""
 int main(void) { for (int fd = 0; fd < 4096; fd++) if (fcntl(fd, F_GETFD) != -1) printf("%d ", fd); puts(""); }
 """
 # Lists what is open in a child of the runtime, without the source and the guest's own starter, which PHP and R hand to their children.
-LIST = ("import os; print(*[n for n in sorted(os.listdir('/proc/self/fd'), key=int) if os.path.exists('/proc/self/fd/' + n)"
-        " and not os.readlink('/proc/self/fd/' + n).startswith(('/run/build/code.', '/opt/codecell/guest/'))])")
+LIST = (
+    "import os; print(*[n for n in sorted(os.listdir('/proc/self/fd'), key=int) if os.path.exists('/proc/self/fd/' + n)"
+    " and not os.readlink('/proc/self/fd/' + n).startswith(('/run/build/code.', '/opt/codecell/guest/'))])"
+)
 
 PROGRAMS = {
     "c": C_COUNT,
     "cpp": C_COUNT,
     "py": LIST.replace("import os; print", "import os\nprint"),
-    "bash": f"python3 -c \"{LIST}\"",
+    "bash": f'python3 -c "{LIST}"',
     "js": f"require('child_process').spawnSync('python3', ['-c', {LIST!r}], {{stdio: 'inherit'}})",
-    "php": f"<?php passthru(\"exec python3 -c \\\"{LIST}\\\"\");",
+    "php": f'<?php passthru("exec python3 -c \\"{LIST}\\"");',
     "r": f"invisible(system2('python3', c('-c', shQuote(\"{LIST}\"))))",
     "go": """package main
 import ("fmt"; "syscall")
 func main() { for fd := 0; fd < 256; fd++ { f, _, e := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), 1, 0); if e == 0 && f == 0 { fmt.Print(fd, " ") } }; fmt.Println() }""",
-    "rs": "fn main() { use std::os::raw::c_int; extern \"C\" { fn fcntl(a: c_int, b: c_int) -> c_int; }\n"
-          "  for fd in 0..1024 { if unsafe { fcntl(fd, 1) } != -1 { print!(\"{} \", fd) } } println!() }",
+    "rs": 'fn main() { use std::os::raw::c_int; extern "C" { fn fcntl(a: c_int, b: c_int) -> c_int; }\n'
+    '  for fd in 0..1024 { if unsafe { fcntl(fd, 1) } != -1 { print!("{} ", fd) } } println!() }',
 }
 
 
@@ -37,7 +39,8 @@ def test_k15_only_three(attack, need_language, language):
 
 
 def test_k15_none_leads_out(attack):
-    told = attack.evidence("""
+    told = attack.evidence(
+        """
 facts = dict(targets={n: os.readlink("/proc/self/fd/" + n) for n in ("0", "1", "2")}, cwd=os.getcwd(), root=os.readlink("/proc/self/root"))
 facts["kinds"] = {n: stat.S_IFMT(os.fstat(int(n)).st_mode) for n in ("0", "1", "2")}
 for n in range(0, 64):
@@ -58,7 +61,8 @@ for who in ("1", str(os.getppid())):
     for what in ("cwd", "root", "fd", "exe"):
         facts["%s of %s" % (what, "parent" if who != "1" else "init")] = attempt(os.listdir, "/proc/%s/%s" % (who, what))
 tell(facts)
-""")
+"""
+    )
     assert told["cwd"] == "/mnt/data" and told["root"] == "/", told
     assert "listed" not in told and "entered" not in told, told
     for n in ("1", "2"):
@@ -71,12 +75,17 @@ tell(facts)
 
 
 def test_k15_chroot_and_dotdot_do_not_leave_the_root(attack):
-    told = attack.evidence("""
+    told = attack.evidence(
+        """
 inside = sorted(os.listdir("/"))
 tell(dict(up=sorted(os.listdir("/../../../..")) == inside, chroot=sc("chroot", b"/tmp\\0"), nowhere=sc("chroot", b"/nowhere\\0"),
           pivot=sc("pivot_root", b".\\0", b".\\0"), entries=inside))
-""")
+"""
+    )
     assert told["up"], told
-    assert told["chroot"] in ("EPERM", "ENOSYS") and told["nowhere"] in ("EPERM", "ENOSYS"), told  # ENOENT without the filter
+    assert told["chroot"] in ("EPERM", "ENOSYS") and told["nowhere"] in (
+        "EPERM",
+        "ENOSYS",
+    ), told  # ENOENT without the filter
     assert told["pivot"] in ("EPERM", "ENOSYS"), told
     assert not {"root", "home", "work", "boot", "srv", "media"} & set(told["entries"]), told

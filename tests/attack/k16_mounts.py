@@ -5,7 +5,8 @@ from support.guest import DENIED
 
 
 def test_k16_mounts_denied(attack):
-    told = attack.evidence("""
+    told = attack.evidence(
+        """
 RDONLY, NOSUID, REMOUNT, BIND, MOVE, REC, SHARED = 1, 2, 32, 4096, 8192, 16384, 1 << 20
 N = ctypes.c_char_p(None)
 def mount(source, target, kind, flags, data=None):
@@ -25,14 +26,16 @@ facts = dict(
     umount_flags=sc("umount2", b"/\\0", 0x7fff0000),
 )
 tell(dict(facts=facts, same=open("/proc/self/mountinfo").read() == before))
-""")
+"""
+    )
     wrong = {call: answer for call, answer in told["facts"].items() if answer not in DENIED}
     assert not wrong, wrong  # without the filter: ENOENT for what is nowhere, EINVAL for the flags
     assert told["same"]
 
 
 def test_k16_nothing_writable_but_scratch(attack):
-    told = attack.evidence("""
+    told = attack.evidence(
+        """
 writable, mounts = [], []
 for line in open("/proc/self/mountinfo"):
     fields = line.split()
@@ -46,7 +49,9 @@ for root, folders, files in os.walk("/"):
         except OSError:
             pass
 tell(dict(writable=writable[:20], rw=[m for m, options in mounts if "rw" in options.split(",")]))
-""", timeout=60000)
+""",
+        timeout=60000,
+    )
     assert not told["writable"], told
     allowed = ("/tmp", "/var/tmp", "/mnt/data", "/dev/shm", "/run/build", "/dev", "/proc", "/dev/pts", "/dev/mqueue")
     assert all(mount in allowed for mount in told["rw"]), told["rw"]

@@ -37,7 +37,8 @@ def resolver():
 def test_n02_no_query_gets_out(attack, resolver):
     port, heard = resolver
     start = time.monotonic()
-    told = attack.evidence(f"""
+    told = attack.evidence(
+        f"""
 import select
 question = b"\\x12\\x34\\x01\\0\\0\\1\\0\\0\\0\\0\\0\\0" + b"".join(bytes([len(p)]) + p.encode() for p in "{NAME}".split(".")) + b"\\0\\0%c\\0\\1"
 answers = {{}}
@@ -49,20 +50,34 @@ for kind in (1, 28, 16, 255):
 facts = dict(answers=answers, lookup=attempt(socket.getaddrinfo, "{NAME}", 80), host=attempt(socket.gethostbyname, "localhost.{NAME}"),
              reverse=attempt(socket.gethostbyaddr, "192.0.2.1"))
 tell(facts)
-""")
+"""
+    )
     assert heard == []
     assert not any(answer.startswith("ok") for answer in told["answers"].values()), told
-    assert not told["lookup"].startswith("ok") and not told["host"].startswith("ok") and not told["reverse"].startswith("ok"), told
+    assert (
+        not told["lookup"].startswith("ok")
+        and not told["host"].startswith("ok")
+        and not told["reverse"].startswith("ok")
+    ), told
     assert time.monotonic() - start < 6
 
 
-@pytest.mark.parametrize("language,code", [
-    ("bash", f"getent ahosts {NAME}; [ $? -eq 2 ] && exit 3"),
-    ("js", f"require('dns').lookup('{NAME}', (e) => {{ console.log(e && e.code); process.exit(e ? 3 : 0) }})"),
-    ("php", f"<?php exit(gethostbyname('{NAME}') === '{NAME}' ? 3 : 0);"),
-    ("java", f"public class Code {{ public static void main(String[] a) {{ try {{ java.net.InetAddress.getByName(\"{NAME}\"); }} catch (java.net.UnknownHostException e) {{ System.exit(3); }} }} }}"),
-    ("go", f"package main\nimport (\"net\"; \"os\")\nfunc main() {{ if a, e := net.LookupHost(\"{NAME}\"); e != nil || len(a) == 0 {{ os.Exit(3) }} }}"),
-])
+@pytest.mark.parametrize(
+    "language,code",
+    [
+        ("bash", f"getent ahosts {NAME}; [ $? -eq 2 ] && exit 3"),
+        ("js", f"require('dns').lookup('{NAME}', (e) => {{ console.log(e && e.code); process.exit(e ? 3 : 0) }})"),
+        ("php", f"<?php exit(gethostbyname('{NAME}') === '{NAME}' ? 3 : 0);"),
+        (
+            "java",
+            f'public class Code {{ public static void main(String[] a) {{ try {{ java.net.InetAddress.getByName("{NAME}"); }} catch (java.net.UnknownHostException e) {{ System.exit(3); }} }} }}',
+        ),
+        (
+            "go",
+            f'package main\nimport ("net"; "os")\nfunc main() {{ if a, e := net.LookupHost("{NAME}"); e != nil || len(a) == 0 {{ os.Exit(3) }} }}',
+        ),
+    ],
+)
 def test_n02_lookups_fail_at_once(attack, need_language, language, code):
     need_language(language)
     run = attack.exec(code, language, timeout=30000)

@@ -3,6 +3,7 @@
 
 import os
 import threading
+import time
 
 import pytest
 
@@ -11,7 +12,9 @@ from support import guest, host
 KEYS = "KEYS = (0x6e3039, 0x6e303a, 0x6e303b)\n"
 
 # Leaves a trace in every shared place it can, then waits to be found.
-FIRST = KEYS + """
+FIRST = (
+    KEYS
+    + """
 import fcntl
 ctypes.CDLL(None).prctl(15, b"n09first", 0, 0, 0)
 def keep(*things): held.extend(things)
@@ -37,8 +40,11 @@ while time.monotonic() < end:
 tell(dict(shm=shm, msg=msg, sem=sem, queue=queue, locked=locked, ns={n: os.readlink("/proc/self/ns/" + n) for n in os.listdir("/proc/self/ns")},
           uid=os.getuid(), dev=[os.stat(p).st_dev for p in ("/tmp", "/dev/shm", "/mnt/data") if os.path.exists(p)]))
 """
+)
 
-SECOND = KEYS + """
+SECOND = (
+    KEYS
+    + """
 import fcntl, struct
 def connect(family, address):
     def go():
@@ -70,6 +76,7 @@ facts["ns"] = {n: os.readlink("/proc/self/ns/" + n) for n in os.listdir("/proc/s
 facts["cgroup"] = open("/proc/self/cgroup").read()
 tell(facts)
 """
+)
 
 SEPARATE = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
 
@@ -92,7 +99,6 @@ def pair(server):
     thread.start()
     assert host.until(lambda: host.marked("n09first"), 10)
     found["uids"] = {host.status_field(pid, "Uid").split()[0] for pid in host.marked("n09first")}
-    import time
     time.sleep(0.5)
     found["second"] = evidence(SECOND)
     thread.join()
@@ -125,11 +131,21 @@ def test_n09_no_presence_oracle(pair):
 
 def test_n09_each_slot_is_another_user_on_the_host(attack):
     """Two cells at once have different host users, none of them root or a user of the host."""
-    threads = [threading.Thread(target=lambda i=i: attack.server.client().exec(f"exec -a n09user{i} sleep 2", "bash")) for i in range(2)]
+    threads = [
+        threading.Thread(target=lambda i=i: attack.server.client().exec(f"exec -a n09user{i} sleep 2", "bash"))
+        for i in range(2)
+    ]
     for thread in threads:
         thread.start()
     assert host.until(lambda: host.marked("n09user0") and host.marked("n09user1"), 5)
-    uids = [{host.status_field(pid, "Uid").split()[0] for pid in host.marked(f"n09user{i}") if "sleep" in host.read(f"/proc/{pid}/comm")} for i in range(2)]
+    uids = [
+        {
+            host.status_field(pid, "Uid").split()[0]
+            for pid in host.marked(f"n09user{i}")
+            if "sleep" in host.read(f"/proc/{pid}/comm")
+        }
+        for i in range(2)
+    ]
     for thread in threads:
         thread.join()
     assert all(len(each) == 1 for each in uids) and uids[0] != uids[1], uids
@@ -139,14 +155,19 @@ def test_n09_each_slot_is_another_user_on_the_host(attack):
 
 def test_n09_message_queues_are_charged(attack):
     """POSIX queues are off: their memory is the kernel's."""
-    told = attack.evidence("rt = ctypes.CDLL('librt.so.1', use_errno=True)\nr = rt.mq_open(b'/q', os.O_CREAT | os.O_RDWR, 0o666, 0)\ntell(dict(r=r, e=name(ctypes.get_errno())))")
+    told = attack.evidence(
+        "rt = ctypes.CDLL('librt.so.1', use_errno=True)\nr = rt.mq_open(b'/q', os.O_CREAT | os.O_RDWR, 0o666, 0)\ntell(dict(r=r, e=name(ctypes.get_errno())))"
+    )
     assert told["r"] == -1, told
 
 
 def test_n09_files_of_another_session(attack):
     """A session's files are mounted for nobody else, whatever paths are guessed."""
     secret = attack.upload(("n09-secret.txt", b"n09-secret-bytes"))
-    run = attack.exec(f"ls -laR /mnt /tmp /run 2>/dev/null; find / -xdev -name 'n09-secret*' 2>/dev/null; cat /mnt/data/../{secret.session}/* 2>/dev/null; "
-                      "grep -rl n09-secret-bytes /mnt /tmp /run /var /opt 2>/dev/null", "bash")
+    run = attack.exec(
+        f"ls -laR /mnt /tmp /run 2>/dev/null; find / -xdev -name 'n09-secret*' 2>/dev/null; cat /mnt/data/../{secret.session}/* 2>/dev/null; "
+        "grep -rl n09-secret-bytes /mnt /tmp /run /var /opt 2>/dev/null",
+        "bash",
+    )
     assert "n09-secret" not in run.stdout, dict(run)
     assert os.path.isdir(attack.server.data_dir)

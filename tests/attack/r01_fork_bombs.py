@@ -75,7 +75,9 @@ def _neighbour(server, results, stop):
             results.append((run.outcome, run.stdout, time.monotonic() - start))
 
 
-@pytest.mark.parametrize("language,code", [("bash", BASH), ("py", PYTHON), ("c", VFORK)], ids=["bash", "python-double-fork", "vfork-chain"])
+@pytest.mark.parametrize(
+    "language,code", [("bash", BASH), ("py", PYTHON), ("c", VFORK)], ids=["bash", "python-double-fork", "vfork-chain"]
+)
 def test_r01_fork_bombs(attack, language, code):
     results, stop = [], threading.Event()
     neighbour = threading.Thread(target=_neighbour, args=(attack.server, results, stop))
@@ -94,7 +96,8 @@ def test_r01_fork_bombs(attack, language, code):
 
 
 def test_r01_the_limit_is_typed(attack):
-    run = attack.exec("""
+    run = attack.exec(
+        """
 import os, sys, time
 made = 0
 try:
@@ -105,7 +108,10 @@ try:
 except OSError as error:
     print(made, error.errno)
     sys.exit(3)
-""", "py", timeout=10000)
+""",
+        "py",
+        timeout=10000,
+    )
     made, number = map(int, run.stdout.split())
     assert number == 11 and made <= 256, dict(run)  # EAGAIN
     assert (run.outcome, run.code, run["status"]) == ("process_limit", 3, "RE"), dict(run)
@@ -119,7 +125,8 @@ def test_r01_threads_count(attack):
 
 
 def test_r01_a_limit_that_was_survived_is_ok(attack):
-    run = attack.exec("""
+    run = attack.exec(
+        """
 import os, signal, sys, time
 children = []
 try:
@@ -132,5 +139,8 @@ except OSError:
     for pid in children: os.kill(pid, signal.SIGKILL)
     for pid in children: os.waitpid(pid, 0)
 print("survived")
-""", "py", timeout=15000)
+""",
+        "py",
+        timeout=15000,
+    )
     assert (run.outcome, run.code, run.stdout) == ("ok", 0, "survived\n"), dict(run)

@@ -20,29 +20,35 @@ C_HEAD = r"""
 
 # Programs that touch far more than the limit: the kernel must kill for memory.
 OVER = {
-    "malloc": C_HEAD + "int main(void) { for (;;) { char *p = malloc(1 << 20); if (!p) return 3; memset(p, 1, 1 << 20); } }",
-    "shared-anonymous": C_HEAD + """int main(void) { size_t n = 2ul << 30;
+    "malloc": C_HEAD
+    + "int main(void) { for (;;) { char *p = malloc(1 << 20); if (!p) return 3; memset(p, 1, 1 << 20); } }",
+    "shared-anonymous": C_HEAD
+    + """int main(void) { size_t n = 2ul << 30;
         char *p = mmap(0, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (p == MAP_FAILED) return 3;
         for (size_t i = 0; i < n; i += 4096) p[i] = 1;
         return 0; }""",
-    "memfd": C_HEAD + """int main(void) { char *b = calloc(1, 1 << 20);
+    "memfd": C_HEAD
+    + """int main(void) { char *b = calloc(1, 1 << 20);
         /* A file of a memfd is limited in size too, so many of them. */
         for (int f = 0; f < 64; f++) { int fd = memfd_create("x", 0); if (fd < 0) return 3;
             for (int i = 0; i < 64; i++) if (write(fd, b, 1 << 20) < 0) break; }
         return 0; }""",
-    "page-tables": C_HEAD + """int main(void) {
+    "page-tables": C_HEAD
+    + """int main(void) {
         /* One byte every 2 MiB of a shared mapping of one page's file: nearly all cost is page tables. */
         for (;;) { size_t n = 1ul << 36; char *p = mmap(0, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
             if (p == MAP_FAILED) return 3;
             madvise(p, n, MADV_NOHUGEPAGE);
             volatile char sum = 0;
             for (size_t i = 0; i < n; i += 2 << 20) sum += p[i]; } }""",
-    "many-processes": C_HEAD + """int main(void) {
+    "many-processes": C_HEAD
+    + """int main(void) {
         for (int i = 0; i < 100; i++) if (fork() == 0) { char *p = malloc(16 << 20); memset(p, 1, 16 << 20); pause(); }
         for (int status; wait(&status) > 0;) if (WIFSIGNALED(status)) return 3;
         return 0; }""",
-    "mlock": C_HEAD + """int main(void) { for (;;) { char *p = mmap(0, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    "mlock": C_HEAD
+    + """int main(void) { for (;;) { char *p = mmap(0, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
         if (p == MAP_FAILED) return 3; mlock(p, 1 << 20); } }""",
 }
 
@@ -61,7 +67,9 @@ def test_r02_over_the_limit(attack, way):
 
 
 def test_r02_python(attack):
-    run = attack.exec("print('before', flush=True)\na = []\nwhile True: a.append(bytearray(1 << 20))", "py", timeout=20000)
+    run = attack.exec(
+        "print('before', flush=True)\na = []\nwhile True: a.append(bytearray(1 << 20))", "py", timeout=20000
+    )
     if run.outcome == "error":  # CPython may see malloc fail first; then it says so itself
         assert "MemoryError" in run.stderr, dict(run)
     else:
@@ -72,21 +80,28 @@ def test_r02_python(attack):
 @pytest.mark.parametrize("place", ["/dev/shm", "/tmp", "/mnt/data"])
 def test_r02_files_in_memory_count(attack, place):
     """Files of the cell's own file systems are its memory: full, too large or killed, but never the host's."""
-    run = attack.exec(f"i=0; while [ $i -lt 40 ]; do head -c 64M /dev/zero > {place}/f$i || exit 5; i=$((i+1)); done", "bash", timeout=20000)
+    run = attack.exec(
+        f"i=0; while [ $i -lt 40 ]; do head -c 64M /dev/zero > {place}/f$i || exit 5; i=$((i+1)); done",
+        "bash",
+        timeout=20000,
+    )
     assert run.outcome in ("out_of_memory", "disk_limit"), dict(run)
     assert run.usage["memory_peak_bytes"] >= 16 * 2**20, run.usage
 
 
 def test_r02_swap_does_not_help(attack):
     """The limit is on memory and swap together: cold pages cannot go elsewhere."""
-    told = attack.evidence("""
+    told = attack.evidence(
+        """
 tell(dict(pageout=sc("prctl", 0, 0, 0, 0, 0), swap=open("/proc/self/status").read().count("VmSwap:\\t       0")))
-""")
+"""
+    )
     assert told["swap"] == 1, told
 
 
 def test_r02_pipe_and_socket_buffers_count(attack):
-    run = attack.exec("""
+    run = attack.exec(
+        """
 import fcntl, os, socket, json
 written, pipes = 0, []
 try:
@@ -111,7 +126,10 @@ try:
             except BlockingIOError: pass
 except OSError: pass
 print(json.dumps([written, queued]))
-""", "py", timeout=20000)
+""",
+        "py",
+        timeout=20000,
+    )
     if run.outcome == "out_of_memory":
         return
     assert run.outcome == "ok", dict(run)
@@ -121,9 +139,11 @@ print(json.dumps([written, queued]))
 
 
 def test_r02_the_program_cannot_raise_the_limit_or_hide(attack):
-    told = attack.evidence("""
+    told = attack.evidence(
+        """
 tell(dict(score=attempt(lambda: open("/proc/self/oom_score_adj", "w").write("-1000")), procs=attempt(lambda: open("/sys/fs/cgroup/cgroup.procs", "w").write("1"))))
-""")
+"""
+    )
     assert told["score"] in ("EACCES", "EPERM", "EROFS", "ENOENT"), told
     assert not told["procs"].startswith("ok"), told
 

@@ -24,7 +24,8 @@ def test_r03_quota(server_with):
 
 
 def test_r03_priorities_are_refused(attack):
-    told = attack.evidence("""
+    told = attack.evidence(
+        """
 RT = struct.pack("<i", 10)
 attr = struct.pack("<IIQiIQQQ", 48, 6, 0, 0, 0, 10 * 1000000, 30 * 1000000, 30 * 1000000)  # SCHED_DEADLINE
 fifo = struct.pack("<IIQiIQQQ", 48, 1, 0, 0, 50, 0, 0, 0)
@@ -33,6 +34,7 @@ tell(dict(nice=attempt(os.nice, -20), setpriority=attempt(os.setpriority, os.PRI
           attr_fifo=sc("sched_setattr", 0, ctypes.create_string_buffer(fifo), 0), ioprio=sc("ioprio_set", 1, 0, 1 << 13),
           group=attempt(os.setpriority, os.PRIO_USER, 0, -10),
           rlimit=attempt(lambda: __import__("resource").setrlimit(14, (99, 99)))))
-""")
+"""
+    )
     worked = {way: answer for way, answer in told.items() if answer.startswith("ok")}
     assert not worked, told

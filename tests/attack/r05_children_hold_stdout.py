@@ -8,8 +8,11 @@ from support import host
 
 def test_r05_the_program_ends_first(attack):
     start = time.monotonic()
-    run = attack.exec("(exec -a r05child sleep 100) & (setsid bash -c 'exec -a r05child sleep 100') & (trap '' TERM HUP INT; exec -a r05child sleep 100) & "
-                      "disown -a; echo done", "bash")
+    run = attack.exec(
+        "(exec -a r05child sleep 100) & (setsid bash -c 'exec -a r05child sleep 100') & (trap '' TERM HUP INT; exec -a r05child sleep 100) & "
+        "disown -a; echo done",
+        "bash",
+    )
     took = time.monotonic() - start
     assert (run.outcome, run.stdout, run.code) == ("ok", "done\n", 0), dict(run)
     assert took < 2, took
@@ -18,7 +21,8 @@ def test_r05_the_program_ends_first(attack):
 
 def test_r05_the_limit_comes_first(attack):
     start = time.monotonic()
-    run = attack.exec("""
+    run = attack.exec(
+        """
 import os, signal, time
 for _ in range(20):
     if os.fork() == 0:
@@ -29,7 +33,10 @@ for _ in range(20):
         os._exit(0)
 print("parent", flush=True)
 time.sleep(100)
-""", "py", timeout=1000)
+""",
+        "py",
+        timeout=1000,
+    )
     assert run.outcome == "timeout" and "parent" in run.stdout, dict(run)
     assert time.monotonic() - start < 2.2
     assert host.gone("r05child") == []

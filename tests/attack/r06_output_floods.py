@@ -40,7 +40,10 @@ def test_r06_endless_output(attack, way):
 
 
 def test_r06_cut_but_not_killed(attack):
-    run = attack.exec("import sys\nsys.stdout.write('a' * 2000000)\nsys.stderr.write('b' * 70000)\nsys.stderr.write('end')\nsys.exit(0)", "py")
+    run = attack.exec(
+        "import sys\nsys.stdout.write('a' * 2000000)\nsys.stderr.write('b' * 70000)\nsys.stderr.write('end')\nsys.exit(0)",
+        "py",
+    )
     assert (run.outcome, run.code) == ("ok", 0), dict(run)
     assert run.stdout == "a" * KEPT + CUT + "\n" or run.stdout == "a" * KEPT + CUT, run.stdout[-80:]
     assert run.stderr == "b" * KEPT + CUT, run.stderr[-80:]
@@ -51,12 +54,15 @@ def test_r06_cut_but_not_killed(attack):
 def test_r06_cut_on_a_character_boundary(attack):
     run = attack.exec("print('x' + '世' * 40000)", "py")
     assert run["truncated"]["stdout"] is True
-    kept = run.stdout[:run.stdout.index(CUT)]
+    kept = run.stdout[: run.stdout.index(CUT)]
     assert set(kept[1:]) == {"世"} and KEPT - 3 <= len(kept.encode()) <= KEPT, len(kept.encode())
 
 
 def test_r06_mixed_rubbish(attack):
-    run = attack.exec("import sys\nsys.stdout.buffer.write(bytes(range(256)) * 10 + b'\\xed\\xa0\\x80 \\xf4\\x90\\x80\\x80 \\xc0\\x80 \\xf0\\x9f\\x93')", "py")
+    run = attack.exec(
+        "import sys\nsys.stdout.buffer.write(bytes(range(256)) * 10 + b'\\xed\\xa0\\x80 \\xf4\\x90\\x80\\x80 \\xc0\\x80 \\xf0\\x9f\\x93')",
+        "py",
+    )
     assert run.outcome == "ok", dict(run)
     assert "\0" not in run.stdout and "\x1b" not in run.stdout and "\ufffd" in run.stdout
     assert not any(0xD800 <= ord(letter) < 0xE000 for letter in run.stdout)

@@ -18,13 +18,17 @@ ENDS = {
 @pytest.mark.parametrize("way", sorted(ENDS))
 def test_r07_kept(attack, way):
     end, outcome = ENDS[way]
-    run = attack.exec(f"""
+    run = attack.exec(
+        f"""
 import ctypes, os, sys, time
 print("printed before", flush=True)
 print("said before", file=sys.stderr, flush=True)
 open("/mnt/data/before.txt", "w").write("written before")
 {end}
-""", "py", timeout=2000 if way == "timeout" else 20000)
+""",
+        "py",
+        timeout=2000 if way == "timeout" else 20000,
+    )
     assert run.outcome == outcome or (way == "memory" and "MemoryError" in run.stderr), dict(run)
     assert run.stdout == "printed before\n" and run.stderr.startswith("said before\n"), dict(run)
     assert attack.fetch(run.file("before.txt")) == b"written before"

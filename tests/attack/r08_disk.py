@@ -6,18 +6,21 @@ import time
 import pytest
 
 from support.client import in_threads
+from support.server import Server
 
 
 @pytest.fixture(scope="module")
 def small(program):
-    from support.server import Server
     server = Server({"SANDBOX_DISK_MB": "32", "SANDBOX_TMPFS_SIZE_MB": "20", "AUTH_FAILURE_LIMIT": "0"})
     yield server
     server.stop()
 
 
 def _next_is_clean(client):
-    run = client.exec("ls -A /mnt/data /tmp; head -c 8M /dev/zero > /mnt/data/room.txt && head -c 8M /dev/zero > /tmp/room && echo room", "bash")
+    run = client.exec(
+        "ls -A /mnt/data /tmp; head -c 8M /dev/zero > /mnt/data/room.txt && head -c 8M /dev/zero > /tmp/room && echo room",
+        "bash",
+    )
     assert run.outcome == "ok" and run.stdout.endswith("room\n"), dict(run)
 
 
@@ -39,7 +42,11 @@ def test_r08_one_file_too_large(attack):
 
 def test_r08_full_but_survived(small):
     with small.client() as client:
-        run = client.exec("cat /dev/zero > /mnt/data/full.bin2 2>/dev/null; rm /mnt/data/full.bin2; echo fine; exit 0", "bash", timeout=20000)
+        run = client.exec(
+            "cat /dev/zero > /mnt/data/full.bin2 2>/dev/null; rm /mnt/data/full.bin2; echo fine; exit 0",
+            "bash",
+            timeout=20000,
+        )
         assert (run.outcome, run.stdout) == ("ok", "fine\n"), dict(run)
 
 

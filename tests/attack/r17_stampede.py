@@ -18,6 +18,7 @@ def test_r17_simultaneous_starts(attack, count):
             with attack.server.client() as client:
                 barrier.wait()
                 return client.exec_reply(f"echo {number}; echo {number} > n.txt; ls -A; hostname", "bash")
+
         return run
 
     replies = in_threads([job(number) for number in range(count)])
@@ -68,6 +69,7 @@ def test_r17_order(server_with):
                 client.exec("sleep 0.15", "bash")
             with lock:
                 finished.append(number)
+
         return run
 
     in_threads([job(number) for number in range(12)])

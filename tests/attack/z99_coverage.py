@@ -4,21 +4,53 @@
 import glob
 import os
 
-CASES = ([f"K{n}" for n in range(1, 19)] + [f"F{n}" for n in range(1, 16)] + [f"R{n}" for n in range(1, 21)] + [f"N{n}" for n in range(1, 11)] + [f"C{n}" for n in range(1, 21)])
+CASES = (
+    [f"K{n}" for n in range(1, 19)]
+    + [f"F{n}" for n in range(1, 16)]
+    + [f"R{n}" for n in range(1, 21)]
+    + [f"N{n}" for n in range(1, 11)]
+    + [f"C{n}" for n in range(1, 21)]
+)
 
 # Not yet attacked, each with what it waits for.
 WAITING = {
-    "K18": "hypervisor mode", "F8": "destination conflicts between uploads", "F9": "archive uploads", "F10": "managed keys", "F11": "covered in part by contract/test_download.py",
-    "F14": "compile and package caches", "R15": "stateful sessions", "R19": "the 72-hour soak", "R20": "warm pools",
-    "N3": "network modes", "N4": "network modes", "N5": "network modes", "N6": "network modes", "N7": "network modes", "N8": "network modes",
-    "C2": "Python state", "C3": "warm pools", "C4": "no language-level sandbox is used", "C5": "programmatic tool calling", "C6": "programmatic tool calling",
-    "C7": "signed manifests", "C8": "per-session tokens", "C11": "managed keys", "C13": "the audit log", "C14": "rate limits", "C15": "Redis and S3",
-    "C16": "managed keys", "C17": "callbacks", "C18": "templates", "C20": "package installation",
+    "K18": "hypervisor mode",
+    "F8": "destination conflicts between uploads",
+    "F9": "archive uploads",
+    "F10": "managed keys",
+    "F11": "covered in part by contract/test_download.py",
+    "F14": "compile and package caches",
+    "R15": "stateful sessions",
+    "R19": "the 72-hour soak",
+    "R20": "warm pools",
+    "N3": "network modes",
+    "N4": "network modes",
+    "N5": "network modes",
+    "N6": "network modes",
+    "N7": "network modes",
+    "N8": "network modes",
+    "C2": "Python state",
+    "C3": "warm pools",
+    "C4": "no language-level sandbox is used",
+    "C5": "programmatic tool calling",
+    "C6": "programmatic tool calling",
+    "C7": "signed manifests",
+    "C8": "per-session tokens",
+    "C11": "managed keys",
+    "C13": "the audit log",
+    "C14": "rate limits",
+    "C15": "Redis and S3",
+    "C16": "managed keys",
+    "C17": "callbacks",
+    "C18": "templates",
+    "C20": "package installation",
 }
 
 
 def tested():
-    names = (os.path.basename(path) for path in glob.glob(os.path.join(os.path.dirname(__file__), "[a-w][0-9][0-9]_*.py")))
+    names = (
+        os.path.basename(path) for path in glob.glob(os.path.join(os.path.dirname(__file__), "[a-w][0-9][0-9]_*.py"))
+    )
     return {name[0].upper() + str(int(name[1:3])) for name in names}
 
 

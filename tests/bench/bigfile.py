@@ -17,13 +17,18 @@ def upload(server):
     """Streams the file up in pieces; returns its reference."""
     import http.client
     import json
+
     boundary = "codecell-bench"
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="big.txt"\r\n\r\n'.encode()
     tail = f"\r\n--{boundary}--\r\n".encode()
     block = os.urandom(1 << 20)
     connection = http.client.HTTPConnection(server.host, server.port, timeout=300)
     connection.putrequest("POST", "/upload")
-    for name, value in (("x-api-key", server.key), ("Content-Type", f"multipart/form-data; boundary={boundary}"), ("Content-Length", str(len(head) + (SIZE_MB << 20) + len(tail)))):
+    for name, value in (
+        ("x-api-key", server.key),
+        ("Content-Type", f"multipart/form-data; boundary={boundary}"),
+        ("Content-Length", str(len(head) + (SIZE_MB << 20) + len(tail))),
+    ):
         connection.putheader(name, value)
     connection.endheaders()
     connection.send(head)
@@ -60,7 +65,15 @@ def main():
     added = summary(with_file)["p50"] - summary(without)["p50"]
     table("milliseconds", [("without", summary(without)), (f"with {SIZE_MB} MB", summary(with_file))])
     print(f"\nadded at p50: {added:.2f} ms; the upload took {upload_s:.1f} s")
-    return verdict([(f"a {SIZE_MB} MB input adds at most 20 ms ({added:.2f} ms)", added <= 20)], {"without_ms": summary(without), "with_ms": summary(with_file), "added_ms": round(added, 2), "upload_s": round(upload_s, 1)})
+    return verdict(
+        [(f"a {SIZE_MB} MB input adds at most 20 ms ({added:.2f} ms)", added <= 20)],
+        {
+            "without_ms": summary(without),
+            "with_ms": summary(with_file),
+            "added_ms": round(added, 2),
+            "upload_s": round(upload_s, 1),
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -33,7 +33,13 @@ def percentile(values, share):
 
 def summary(values):
     """p50, p90, p99, largest and count, in the values' unit."""
-    return {"p50": round(percentile(values, 0.5), 3), "p90": round(percentile(values, 0.9), 3), "p99": round(percentile(values, 0.99), 3), "max": round(max(values), 3), "n": len(values)}
+    return {
+        "p50": round(percentile(values, 0.5), 3),
+        "p90": round(percentile(values, 0.9), 3),
+        "p99": round(percentile(values, 0.99), 3),
+        "max": round(max(values), 3),
+        "n": len(values),
+    }
 
 
 def table(title, rows):

@@ -22,7 +22,12 @@ HOSTILE = {
     "eats memory": ("py", "x = []\nwhile True: x.append(bytearray(b'1' * (1 << 20)))", {"out_of_memory"}, LONG_S),
     "forks without end": ("py", FORKS, {"timeout", "process_limit"}, SHORT_S),
     "prints without end": ("bash", "yes", {"output_limit"}, LONG_S),
-    "fills the disk": ("bash", "i=0; while head -c 32M /dev/zero > f$i; do i=$((i+1)); done; exit 1", {"disk_limit", "out_of_memory"}, LONG_S),
+    "fills the disk": (
+        "bash",
+        "i=0; while head -c 32M /dev/zero > f$i; do i=$((i+1)); done; exit 1",
+        {"disk_limit", "out_of_memory"},
+        LONG_S,
+    ),
 }
 
 
@@ -49,7 +54,12 @@ class Crowd:
                 start = time.perf_counter()
                 reply = client.exec_reply(f"echo {number}; echo {number} > f.txt", "bash")
                 took = (time.perf_counter() - start) * 1000
-                right = reply.status == 200 and reply.json["outcome"] == "ok" and reply.json["stdout"] == f"{number}\n" and len(reply.json["files"]) == 1
+                right = (
+                    reply.status == 200
+                    and reply.json["outcome"] == "ok"
+                    and reply.json["stdout"] == f"{number}\n"
+                    and len(reply.json["files"]) == 1
+                )
                 with self.lock:
                     self.times.append(took)
                     if not right:
@@ -101,11 +111,20 @@ def main():
         outcomes[attacker.name_of] = {"outcomes": seen, "runs": len(attacker.runs), "slowest_s": round(slowest, 2)}
         print(f"{attacker.name_of:20} {len(attacker.runs):4} runs, slowest {slowest:5.2f} s: {', '.join(seen)}")
         checks.append((f"{attacker.name_of}: typed outcome ({', '.join(seen)})", set(seen) <= attacker.expected))
-        checks.append((f"{attacker.name_of}: within its limit and a second ({slowest:.2f} s)", slowest <= attacker.limit_s + 1))
+        checks.append(
+            (f"{attacker.name_of}: within its limit and a second ({slowest:.2f} s)", slowest <= attacker.limit_s + 1)
+        )
     for wrong in (alone.wrong + crowd.wrong)[:5]:
         print("wrong answer:", wrong[:300])
-    checks.append((f"all other answers right ({len(alone.wrong) + len(crowd.wrong)} wrong)", not alone.wrong and not crowd.wrong))
-    checks.append((f"p99 with the five ({loud['p99']} ms) under 5 x p50 without ({quiet['p50']} ms)", loud["p99"] < 5 * quiet["p50"]))
+    checks.append(
+        (f"all other answers right ({len(alone.wrong) + len(crowd.wrong)} wrong)", not alone.wrong and not crowd.wrong)
+    )
+    checks.append(
+        (
+            f"p99 with the five ({loud['p99']} ms) under 5 x p50 without ({quiet['p50']} ms)",
+            loud["p99"] < 5 * quiet["p50"],
+        )
+    )
     return verdict(checks, {"quiet_ms": quiet, "loud_ms": loud, "hostile": outcomes})
 
 

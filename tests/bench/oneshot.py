@@ -11,14 +11,40 @@ import time
 
 from common import running_server, summary, table, verdict
 
-BWRAP = ["bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink", "usr/lib", "/lib",
-         "--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "bash", "-c", "echo hi"]
+BWRAP = [
+    "bwrap",
+    "--unshare-all",
+    "--die-with-parent",
+    "--ro-bind",
+    "/usr",
+    "/usr",
+    "--symlink",
+    "usr/bin",
+    "/bin",
+    "--symlink",
+    "usr/lib",
+    "/lib",
+    "--symlink",
+    "usr/lib64",
+    "/lib64",
+    "--proc",
+    "/proc",
+    "--dev",
+    "/dev",
+    "--tmpfs",
+    "/tmp",
+    "bash",
+    "-c",
+    "echo hi",
+]
 BATCH = 20  # so many of one kind, then of the other: both see the same machine
 
 
 def time_exec(client):
     start = time.perf_counter()
-    reply = client.request("POST", "/exec", body=b'{"lang":"bash","code":"echo hi"}', headers={"Content-Type": "application/json"})
+    reply = client.request(
+        "POST", "/exec", body=b'{"lang":"bash","code":"echo hi"}', headers={"Content-Type": "application/json"}
+    )
     took = time.perf_counter() - start
     run = json.loads(reply.body)
     assert reply.status == 200 and run["stdout"] == "hi\n" and run["outcome"] == "ok", reply
@@ -48,10 +74,26 @@ def main():
                 wall.append(usage["wall_ms"])
             theirs += [time_bwrap() for _ in range(BATCH)]
     ratio = summary(ours)["p50"] / summary(theirs)["p50"]
-    table("milliseconds", [("POST /exec echo hi", summary(ours)), ("  of it prepare", summary(prepare)), ("  of it program", summary(wall)), ("bwrap echo hi", summary(theirs))])
+    table(
+        "milliseconds",
+        [
+            ("POST /exec echo hi", summary(ours)),
+            ("  of it prepare", summary(prepare)),
+            ("  of it program", summary(wall)),
+            ("bwrap echo hi", summary(theirs)),
+        ],
+    )
     print(f"\nratio of p50: {ratio:.3f}")
-    return verdict([("p50 of POST /exec at most 1.0 x bubblewrap's whole process", ratio <= 1.0)],
-                   {"exec_ms": summary(ours), "bwrap_ms": summary(theirs), "prepare_ms": summary(prepare), "program_ms": summary(wall), "ratio_p50": round(ratio, 3)})
+    return verdict(
+        [("p50 of POST /exec at most 1.0 x bubblewrap's whole process", ratio <= 1.0)],
+        {
+            "exec_ms": summary(ours),
+            "bwrap_ms": summary(theirs),
+            "prepare_ms": summary(prepare),
+            "program_ms": summary(wall),
+            "ratio_p50": round(ratio, 3),
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -12,9 +12,18 @@ import time
 from common import host, running_server, summary, table, verdict
 
 # What each tenth request does: most are small, some bring files, some fail, some are compiled.
-MIX = [("bash", "echo {n}", "{n}\n"), ("bash", "echo {n} > out.txt; cat out.txt", "{n}\n"), ("py", "print({n})", "{n}\n"), ("bash", "echo {n}; exit 3", "{n}\n"),
-       ("bash", "(sleep 30 &) ; echo {n}", "{n}\n"), ("bash", "cat in.txt", "input\n"), ("bash", "echo {n} | tee /tmp/x", "{n}\n"), ("js", "console.log({n})", "{n}\n"),
-       ("bash", "mkdir d; echo {n} > d/f.txt; ln -s d e; mkfifo p; echo {n}", "{n}\n"), ("bash", "for i in 1 2 3 4 5; do true & done; wait; echo {n}", "{n}\n")]
+MIX = [
+    ("bash", "echo {n}", "{n}\n"),
+    ("bash", "echo {n} > out.txt; cat out.txt", "{n}\n"),
+    ("py", "print({n})", "{n}\n"),
+    ("bash", "echo {n}; exit 3", "{n}\n"),
+    ("bash", "(sleep 30 &) ; echo {n}", "{n}\n"),
+    ("bash", "cat in.txt", "input\n"),
+    ("bash", "echo {n} | tee /tmp/x", "{n}\n"),
+    ("js", "console.log({n})", "{n}\n"),
+    ("bash", "mkdir d; echo {n} > d/f.txt; ln -s d e; mkfifo p; echo {n}", "{n}\n"),
+    ("bash", "for i in 1 2 3 4 5; do true & done; wait; echo {n}", "{n}\n"),
+]
 
 
 def snapshot(server):
@@ -31,7 +40,9 @@ def snapshot(server):
         "namespaces": len({value for pid in [server.pid, *below] for value in host.namespaces(pid).values() if value}),
         "api fds": host.fd_count(server.api_pid),
         "warden fds": host.fd_count(server.pid),
-        "work files": sum(len(files) + len(folders) for path in work if os.path.isdir(path) for _, folders, files in os.walk(path)),
+        "work files": sum(
+            len(files) + len(folders) for path in work if os.path.isdir(path) for _, folders, files in os.walk(path)
+        ),
         "api RSS KiB": host.rss_kib(server.api_pid),
         "warden RSS KiB": host.rss_kib(server.pid),
     }
@@ -66,7 +77,9 @@ class Load:
                 language, code, expected = MIX[number % len(MIX)]
                 start = time.perf_counter()
                 try:
-                    reply = client.exec_reply(code.format(n=number), language, files=[self.upload.reference()] if "in.txt" in code else [])
+                    reply = client.exec_reply(
+                        code.format(n=number), language, files=[self.upload.reference()] if "in.txt" in code else []
+                    )
                     if reply.status != 200 or reply.json["stdout"] != expected.format(n=number):
                         self.errors.append((number, repr(reply)))
                 except Exception as error:  # noqa: BLE001 -- every failure is counted
@@ -92,7 +105,10 @@ def main():
         first = settle(server)
         load.run_until(executions)
         last = settle(server)
-    table(f"{executions} executions from {clients} clients", [("at the start", before), (f"after {executions // 10}", first), (f"after {executions}", last)])
+    table(
+        f"{executions} executions from {clients} clients",
+        [("at the start", before), (f"after {executions // 10}", first), (f"after {executions}", last)],
+    )
     times = summary(load.times)
     print("milliseconds:", times)
     for number, error in load.errors[:10]:
@@ -105,9 +121,26 @@ def main():
         return (last[name] - first[name]) / first[name]
 
     checks = [(f"no error in {executions} executions ({len(load.errors)})", not load.errors)]
-    checks += [(f"no leftover in {name} ({before[name]} -> {last[name]})", same(name, slack)) for name, slack in
-               (("processes", 0), ("cgroups", 0), ("host mounts", 0), ("warden mounts", 0), ("namespaces", 0), ("api fds", 2), ("warden fds", 0), ("work files", 0))]
-    checks += [(f"{name} grew less than 5 % between {executions // 10} and {executions} ({100 * grew(name):+.1f} %)", grew(name) < 0.05) for name in ("api RSS KiB", "warden RSS KiB")]
+    checks += [
+        (f"no leftover in {name} ({before[name]} -> {last[name]})", same(name, slack))
+        for name, slack in (
+            ("processes", 0),
+            ("cgroups", 0),
+            ("host mounts", 0),
+            ("warden mounts", 0),
+            ("namespaces", 0),
+            ("api fds", 2),
+            ("warden fds", 0),
+            ("work files", 0),
+        )
+    ]
+    checks += [
+        (
+            f"{name} grew less than 5 % between {executions // 10} and {executions} ({100 * grew(name):+.1f} %)",
+            grew(name) < 0.05,
+        )
+        for name in ("api RSS KiB", "warden RSS KiB")
+    ]
     checks += [(f"the api stays under 32 MiB ({last['api RSS KiB'] / 1024:.1f} MiB)", last["api RSS KiB"] < 32 * 1024)]
     return verdict(checks, {"before": before, "first": first, "last": last, "ms": times, "errors": len(load.errors)})
 

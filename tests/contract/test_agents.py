@@ -14,14 +14,22 @@ from support.need import require
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "agents")
 
 FORMS = {
-    "bare URL, key in a header": lambda server: {"LIBRECHAT_CODE_BASEURL": server.url, "LIBRECHAT_CODE_API_KEY": server.key},
-    "/v1, Basic": lambda server: {"LIBRECHAT_CODE_BASEURL": server.url + "/v1", "CODE_AUTHORIZATION": "Basic " + base64.b64encode(f"{server.key}:".encode()).decode()},
+    "bare URL, key in a header": lambda server: {
+        "LIBRECHAT_CODE_BASEURL": server.url,
+        "LIBRECHAT_CODE_API_KEY": server.key,
+    },
+    "/v1, Basic": lambda server: {
+        "LIBRECHAT_CODE_BASEURL": server.url + "/v1",
+        "CODE_AUTHORIZATION": "Basic " + base64.b64encode(f"{server.key}:".encode()).decode(),
+    },
 }
 
 
 def drive(server, form):
     require(shutil.which("node"), "node")
-    require(os.path.isdir(os.path.join(HERE, "node_modules", "@librechat", "agents")), "npm ci in tests/contract/agents")
+    require(
+        os.path.isdir(os.path.join(HERE, "node_modules", "@librechat", "agents")), "npm ci in tests/contract/agents"
+    )
     env = {"PATH": os.environ["PATH"], "HOME": server.home, "NODE_NO_WARNINGS": "1", **FORMS[form](server)}
     return subprocess.run(["node", "drive.mjs"], cwd=HERE, env=env, capture_output=True, text=True, timeout=120)
 
@@ -44,7 +52,9 @@ def test_what_the_client_shows(report):
 def test_files_travel_between_calls(report):
     """11.2: results of one call are inputs of the next; an edited input comes back under its name with a new id."""
     made = {entry["name"]: entry for entry in report["made"]["artifact"]["files"]}
-    assert set(made) == {"charts/a.png", "data.csv"} and "2 persisted file(s)" in report["made"]["content"], report["made"]
+    assert set(made) == {"charts/a.png", "data.csv"} and "2 persisted file(s)" in report["made"]["content"], report[
+        "made"
+    ]
     assert report["seen"]["content"].startswith("stdout:\na\n1\na.png"), report["seen"]
     seen = {entry["name"]: entry for entry in report["seen"]["artifact"]["files"]}
     assert seen["charts/a.png"]["inherited"] is True and seen["charts/a.png"]["id"] == made["charts/a.png"]["id"], seen
@@ -60,7 +70,9 @@ def test_long_runs_are_streamed_to_it(report):
 def test_errors_are_rejections(report):
     """8.7: 4xx is an error for the client, a failing program is not."""
     assert "returned 400" in report["refused"] and "Code cannot be empty" in report["refused"], report["refused"]
-    assert "returned 401" in report["unauthorised"] and "Invalid API key" in report["unauthorised"], report["unauthorised"]
+    assert "returned 401" in report["unauthorised"] and "Invalid API key" in report["unauthorised"], report[
+        "unauthorised"
+    ]
 
 
 def test_the_lock_names_no_registry():

@@ -14,7 +14,9 @@ def _basic(text):
 
 
 def _status(client, **headers):
-    reply = client.get("/files/nothing", headers={name.replace("_", "-"): value for name, value in headers.items()}, key=None)
+    reply = client.get(
+        "/files/nothing", headers={name.replace("_", "-"): value for name, value in headers.items()}, key=None
+    )
     if reply.status == 401:
         assert reply.json["error_type"] == "authentication" and "API key" in reply.error
     return reply.status, reply.error if reply.status == 401 else None
@@ -61,7 +63,15 @@ def test_header_decides_alone(client):
 
 def test_other_schemes_are_no_key(client):
     """4.2: any other scheme is no key (pinned)."""
-    for value in (f"ApiKey {client.key}", client.key, f"Digest {client.key}", f"Token {client.key}", "Bearer", "Bearer ", ""):
+    for value in (
+        f"ApiKey {client.key}",
+        client.key,
+        f"Digest {client.key}",
+        f"Token {client.key}",
+        "Bearer",
+        "Bearer ",
+        "",
+    ):
         assert _status(client, Authorization=value) == (401, "API key is required"), value
 
 
@@ -80,7 +90,10 @@ def test_key_nowhere_else(client):
     key = client.key
     assert client.get(f"/files/nothing?api_key={key}&x-api-key={key}&key={key}", key=None).status == 401
     assert client.get("/files/nothing", headers={"Cookie": f"x-api-key={key}; api_key={key}"}, key=None).status == 401
-    assert client.post("/exec", {"lang": "bash", "code": "echo x", "api_key": key, "x-api-key": key}, key=None).status == 401
+    assert (
+        client.post("/exec", {"lang": "bash", "code": "echo x", "api_key": key, "x-api-key": key}, key=None).status
+        == 401
+    )
 
 
 def test_further_keys(server_with):
@@ -131,7 +144,10 @@ def test_failure_limit(strict):
         for key in (WRONG, client.key, None):
             reply = client.get("/files/x", key=key)
             assert reply.status == 429, reply
-            assert reply.error == "Too many authentication failures. Please try again later." and reply.json["error_type"] == "rate_limited"
+            assert (
+                reply.error == "Too many authentication failures. Please try again later."
+                and reply.json["error_type"] == "rate_limited"
+            )
             assert 1 <= int(reply.header("retry-after")) <= 2
         assert client.get("/health", key=None).status == 200  # open paths stay open
         time.sleep(2.2)  # blocked requests did not prolong the block
@@ -168,7 +184,14 @@ def test_forwarded_headers_of_strangers(server_with):
     server = server_with(AUTH_FAILURE_LIMIT="3", AUTH_FAILURE_WINDOW_SECONDS="60", TRUSTED_PROXIES="192.0.2.0/24")
     with server.client() as client:
         for number in range(3):
-            assert client.get("/files/x", key=WRONG, headers={"X-Forwarded-For": f"203.0.113.{number}", "X-Real-IP": f"203.0.113.{number}"}).status == 401
+            assert (
+                client.get(
+                    "/files/x",
+                    key=WRONG,
+                    headers={"X-Forwarded-For": f"203.0.113.{number}", "X-Real-IP": f"203.0.113.{number}"},
+                ).status
+                == 401
+            )
         assert client.get("/files/x", headers={"X-Forwarded-For": "203.0.113.99"}).status == 429
 
 

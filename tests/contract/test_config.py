@@ -11,6 +11,7 @@ import pytest
 
 from support.server import free_port
 
+
 @pytest.fixture
 def open_directory():
     """A directory that the unprivileged half of the server can reach (pytest's own are private)."""
@@ -21,19 +22,61 @@ def open_directory():
 
 
 BAD = [
-    ("API_PORT", "0"), ("API_PORT", "65536"), ("API_PORT", "abc"), ("API_PORT", "80 80"), ("API_PORT", "-1"), ("API_HOST", "not an address"), ("API_DEBUG", "maybe"), ("ENABLE_CORS", "2"),
-    ("MAX_EXECUTION_TIME", "0"), ("MAX_EXECUTION_TIME", "301"), ("MAX_EXECUTION_TIME", "1.5"), ("MAX_MEMORY_MB", "63"), ("MAX_MEMORY_MB", "4097"), ("MAX_OUTPUT_FILES", "0"), ("MAX_OUTPUT_FILES", "51"),
-    ("MAX_FILE_SIZE_MB", "0"), ("MAX_FILE_SIZE_MB", "501"), ("MAX_FILES_PER_SESSION", "1001"), ("MAX_FILENAME_LENGTH", "256"), ("SESSION_TTL_HOURS", "0"), ("SESSION_TTL_HOURS", "169"),
-    ("SESSION_CLEANUP_INTERVAL_MINUTES", "1441"), ("SANDBOX_TMPFS_SIZE_MB", "9"), ("SANDBOX_DISK_MB", "15"), ("MAX_PROCESSES", "15"), ("MAX_CPUS", "0.05"), ("MAX_CPUS", "65"), ("LOG_LEVEL", "LOUD"),
-    ("LOG_FORMAT", "xml"), ("EXECUTION_PROFILE", "other"), ("SANDBOX_UID", "0"), ("SANDBOX_UID", "-5"), ("TRUSTED_PROXIES", "10.0.0.0/33"), ("TRUSTED_PROXIES", "nonsense"), ("API_KEY", "too-short"),
-    ("STATE_TTL_SECONDS", "59"), ("WAN_DNS_SERVERS", "not-an-ip"), ("METRICS_DAILY_RETENTION_DAYS", "29"), ("AUTH_FAILURE_LIMIT", "-1"), ("ENABLE_NETWORK_ISOLATION", "false"), ("REDIS_DB", "16"),
+    ("API_PORT", "0"),
+    ("API_PORT", "65536"),
+    ("API_PORT", "abc"),
+    ("API_PORT", "80 80"),
+    ("API_PORT", "-1"),
+    ("API_HOST", "not an address"),
+    ("API_DEBUG", "maybe"),
+    ("ENABLE_CORS", "2"),
+    ("MAX_EXECUTION_TIME", "0"),
+    ("MAX_EXECUTION_TIME", "301"),
+    ("MAX_EXECUTION_TIME", "1.5"),
+    ("MAX_MEMORY_MB", "63"),
+    ("MAX_MEMORY_MB", "4097"),
+    ("MAX_OUTPUT_FILES", "0"),
+    ("MAX_OUTPUT_FILES", "51"),
+    ("MAX_FILE_SIZE_MB", "0"),
+    ("MAX_FILE_SIZE_MB", "501"),
+    ("MAX_FILES_PER_SESSION", "1001"),
+    ("MAX_FILENAME_LENGTH", "256"),
+    ("SESSION_TTL_HOURS", "0"),
+    ("SESSION_TTL_HOURS", "169"),
+    ("SESSION_CLEANUP_INTERVAL_MINUTES", "1441"),
+    ("SANDBOX_TMPFS_SIZE_MB", "9"),
+    ("SANDBOX_DISK_MB", "15"),
+    ("MAX_PROCESSES", "15"),
+    ("MAX_CPUS", "0.05"),
+    ("MAX_CPUS", "65"),
+    ("LOG_LEVEL", "LOUD"),
+    ("LOG_FORMAT", "xml"),
+    ("EXECUTION_PROFILE", "other"),
+    ("SANDBOX_UID", "0"),
+    ("SANDBOX_UID", "-5"),
+    ("TRUSTED_PROXIES", "10.0.0.0/33"),
+    ("TRUSTED_PROXIES", "nonsense"),
+    ("API_KEY", "too-short"),
+    ("STATE_TTL_SECONDS", "59"),
+    ("WAN_DNS_SERVERS", "not-an-ip"),
+    ("METRICS_DAILY_RETENTION_DAYS", "29"),
+    ("AUTH_FAILURE_LIMIT", "-1"),
+    ("ENABLE_NETWORK_ISOLATION", "false"),
+    ("REDIS_DB", "16"),
 ]
 
 
 @pytest.mark.parametrize("variable,value", BAD, ids=[f"{name}-{i}" for i, (name, _) in enumerate(BAD)])
 def test_bad_values(program, tmp_path, variable, value):
     """13: the start stops, quickly, and says which variable."""
-    env = {"PATH": os.environ["PATH"], "API_HOST": "127.0.0.1", "API_PORT": "1", "API_KEY": "good-key-0123456789", "DATA_DIR": str(tmp_path / "data"), variable: value}
+    env = {
+        "PATH": os.environ["PATH"],
+        "API_HOST": "127.0.0.1",
+        "API_PORT": "1",
+        "API_KEY": "good-key-0123456789",
+        "DATA_DIR": str(tmp_path / "data"),
+        variable: value,
+    }
     done = subprocess.run([program, "serve"], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=20)
     assert done.returncode != 0
     assert variable in done.stdout + done.stderr, done
@@ -42,9 +85,17 @@ def test_bad_values(program, tmp_path, variable, value):
 
 def test_several_at_once(program, tmp_path):
     """13: at least the first is named; a person need not guess."""
-    env = {"PATH": os.environ["PATH"], "API_KEY": "good-key-0123456789", "MAX_MEMORY_MB": "1", "LOG_LEVEL": "LOUD", "DATA_DIR": str(tmp_path)}
+    env = {
+        "PATH": os.environ["PATH"],
+        "API_KEY": "good-key-0123456789",
+        "MAX_MEMORY_MB": "1",
+        "LOG_LEVEL": "LOUD",
+        "DATA_DIR": str(tmp_path),
+    }
     done = subprocess.run([program, "serve"], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=20)
-    assert done.returncode != 0 and ("MAX_MEMORY_MB" in done.stdout + done.stderr or "LOG_LEVEL" in done.stdout + done.stderr)
+    assert done.returncode != 0 and (
+        "MAX_MEMORY_MB" in done.stdout + done.stderr or "LOG_LEVEL" in done.stdout + done.stderr
+    )
 
 
 @pytest.mark.parametrize("value", ["true", "false", "1", "0", "yes", "no", "TRUE", "No"])
@@ -58,7 +109,14 @@ def test_booleans(server_with, value):
 
 def test_unknown_variables_and_foreign_ones(server_with):
     """13: unknown variables are ignored, those of other mechanisms accepted."""
-    server = server_with(NO_SUCH_VARIABLE="x", NSJAIL_BINARY="nsjail", SANDBOX_POOL_PY="3", REDIS_HOST="elsewhere", S3_BUCKET="b", REPL_ENABLED="false")
+    server = server_with(
+        NO_SUCH_VARIABLE="x",
+        NSJAIL_BINARY="nsjail",
+        SANDBOX_POOL_PY="3",
+        REDIS_HOST="elsewhere",
+        S3_BUCKET="b",
+        REPL_ENABLED="false",
+    )
     with server.client() as client:
         assert client.exec("echo x", "bash").stdout == "x\n"
 
@@ -66,11 +124,18 @@ def test_unknown_variables_and_foreign_ones(server_with):
 def test_dotenv(program, open_directory):
     """13: a .env file of the working directory; the process environment wins."""
     with open(os.path.join(open_directory, ".env"), "w") as file:
-        file.write("# comment\nAPI_KEY=dotenv-key-7d1f0c2b9a\nLOG_LEVEL=LOUD\nexport MAX_MEMORY_MB=\"100\"\n")
+        file.write('# comment\nAPI_KEY=dotenv-key-7d1f0c2b9a\nLOG_LEVEL=LOUD\nexport MAX_MEMORY_MB="100"\n')
     env = {"PATH": os.environ["PATH"], "DATA_DIR": os.path.join(open_directory, "data")}
     done = subprocess.run([program, "serve"], env=env, cwd=open_directory, capture_output=True, text=True, timeout=20)
     assert done.returncode != 0 and "LOG_LEVEL" in done.stdout + done.stderr, done
-    done = subprocess.run([program, "config"], env={**env, "LOG_LEVEL": "INFO"}, cwd=open_directory, capture_output=True, text=True, timeout=20)
+    done = subprocess.run(
+        [program, "config"],
+        env={**env, "LOG_LEVEL": "INFO"},
+        cwd=open_directory,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
     assert done.returncode == 0 and "100" in done.stdout and "dotenv-key-7d1f0c2b9a" not in done.stdout, done
 
 
@@ -79,7 +144,16 @@ def test_config_lists_every_variable(program, tmp_path):
     env = {"PATH": os.environ["PATH"], "API_KEY": "very-secret-key-0123456789", "DATA_DIR": str(tmp_path)}
     done = subprocess.run([program, "config"], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=20)
     assert done.returncode == 0, done
-    for name in ("API_HOST", "MAX_EXECUTION_TIME", "MAX_OUTPUT_BYTES", "DATA_DIR", "SANDBOX_DISK_MB", "MAX_QUEUED_EXECUTIONS", "ALLOWED_FILE_EXTENSIONS", "TRUSTED_PROXIES"):
+    for name in (
+        "API_HOST",
+        "MAX_EXECUTION_TIME",
+        "MAX_OUTPUT_BYTES",
+        "DATA_DIR",
+        "SANDBOX_DISK_MB",
+        "MAX_QUEUED_EXECUTIONS",
+        "ALLOWED_FILE_EXTENSIONS",
+        "TRUSTED_PROXIES",
+    ):
         assert name in done.stdout, name
     assert "very-secret" not in done.stdout
 
@@ -117,7 +191,12 @@ def test_subcommands(program):
 
 def test_doctor(program, open_directory):
     """Issue: one line a check, and exit 0 where the server can run."""
-    env = {"PATH": os.environ["PATH"], "API_KEY": "good-key-7d1f0c2b9a", "DATA_DIR": os.path.join(open_directory, "data"), "API_PORT": str(free_port())}
+    env = {
+        "PATH": os.environ["PATH"],
+        "API_KEY": "good-key-7d1f0c2b9a",
+        "DATA_DIR": os.path.join(open_directory, "data"),
+        "API_PORT": str(free_port()),
+    }
     done = subprocess.run([program, "doctor"], env=env, cwd=open_directory, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done
     assert len(done.stdout.splitlines()) >= 10, done.stdout

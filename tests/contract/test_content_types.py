@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """http-api.md 7.1 to 7.3: content types."""
 
+import http.client
 import json
 
 import pytest
@@ -15,14 +16,36 @@ def _post(client, kind, body=GOOD, path="/exec", **kwargs):
     return client.request("POST", path, body=body, headers=headers, **kwargs)
 
 
-@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "Application/JSON", "text/plain", "text/plain;charset=UTF-8", None])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/json",
+        "application/json; charset=utf-8",
+        "Application/JSON",
+        "text/plain",
+        "text/plain;charset=UTF-8",
+        None,
+    ],
+)
 def test_json_is_parsed(client, kind):
     """7.2: parsed as application/json, text/plain or without a type."""
     reply = _post(client, kind)
     assert reply.status == 200, reply
 
 
-@pytest.mark.parametrize("kind", ["application/xml", "text/html", "image/png", "application/octet-stream", "application/vnd.api", "", "json", "text/xml; x=application"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/xml",
+        "text/html",
+        "image/png",
+        "application/octet-stream",
+        "application/vnd.api",
+        "",
+        "json",
+        "text/xml; x=application",
+    ],
+)
 def test_refused_types(client, kind):
     """7.1: 415 naming the value."""
     reply = _post(client, kind)
@@ -52,12 +75,17 @@ def test_containment_is_what_counts(client):
     assert _post(client, "x-application/json-y").status in (200, 422)
 
 
-@pytest.mark.parametrize("body", [b"{", b"[", b"nonsense", b"{'a': 1}", b'{"lang": }', b"\xff", b'{"lang":"bash","code":"x"'])
+@pytest.mark.parametrize(
+    "body", [b"{", b"[", b"nonsense", b"{'a': 1}", b'{"lang": }', b"\xff", b'{"lang":"bash","code":"x"']
+)
 def test_malformed_json(client, body):
     """7.2: 422 with code json_invalid."""
     reply = _post(client, "application/json", body)
     assert reply.status == 422, reply
-    assert reply.json["details"][0]["code"] == "json_invalid" and reply.json["details"][0]["message"] == "JSON decode error", reply
+    assert (
+        reply.json["details"][0]["code"] == "json_invalid"
+        and reply.json["details"][0]["message"] == "JSON decode error"
+    ), reply
 
 
 @pytest.mark.parametrize("body", [b"[]", b'"x"', b"1", b"null", b"true"])
@@ -91,7 +119,15 @@ def test_missing_boundary_is_taken_from_the_body(client):
     assert client.download(reply.json["session_id"], reply.json["files"][0]["fileId"]) == b"data"
 
 
-@pytest.mark.parametrize("value", ['multipart/form-data; boundary="{}"', "multipart/form-data;boundary={}", "Multipart/Form-Data; charset=utf-8; boundary={}", "multipart/form-data; BOUNDARY={}"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        'multipart/form-data; boundary="{}"',
+        "multipart/form-data;boundary={}",
+        "Multipart/Form-Data; charset=utf-8; boundary={}",
+        "multipart/form-data; BOUNDARY={}",
+    ],
+)
 def test_boundary_forms(client, value):
     """7.3: quoted, unquoted, with other parameters, in any case."""
     body = multipart.encode([multipart.file("x.txt", b"data")])
@@ -100,21 +136,33 @@ def test_boundary_forms(client, value):
 
 def test_unknown_fields_are_ignored(client):
     """1.3 (pinned)."""
-    run = client.exec("echo x", "bash", intent="y", workspace_instance_id=1, language="nonsense", nested={"a": [1]}, version=None)
+    run = client.exec(
+        "echo x", "bash", intent="y", workspace_instance_id=1, language="nonsense", nested={"a": [1]}, version=None
+    )
     assert run.stdout == "x\n"
 
 
 def test_chunked_bodies(client, server):
     """1.2: bodies with Transfer-Encoding: chunked, JSON and multipart."""
-    import http.client
     connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
     pieces = [GOOD[:5], GOOD[5:6], GOOD[6:]]
-    connection.request("POST", "/exec", body=iter(pieces), headers={"x-api-key": server.key, "Content-Type": "application/json"}, encode_chunked=True)
+    connection.request(
+        "POST",
+        "/exec",
+        body=iter(pieces),
+        headers={"x-api-key": server.key, "Content-Type": "application/json"},
+        encode_chunked=True,
+    )
     answer = connection.getresponse()
     assert answer.status == 200 and json.loads(answer.read())["stdout"] == "x\n"
     body = multipart.encode([multipart.file("x.txt", b"z" * 1_000_000)])
-    connection.request("POST", "/upload", body=(body[i:i + 50_000] for i in range(0, len(body), 50_000)),
-                       headers={"x-api-key": server.key, "Content-Type": multipart.content_type()}, encode_chunked=True)
+    connection.request(
+        "POST",
+        "/upload",
+        body=(body[i : i + 50_000] for i in range(0, len(body), 50_000)),
+        headers={"x-api-key": server.key, "Content-Type": multipart.content_type()},
+        encode_chunked=True,
+    )
     answer = connection.getresponse()
     up = json.loads(answer.read())
     assert answer.status == 200, up

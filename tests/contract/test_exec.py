@@ -13,6 +13,7 @@ CUT = "\n[Output truncated - size limit exceeded]"
 
 # 10.1, 10.2, 10.12
 
+
 def test_minimal(client):
     """10.10, 10.9.9: the four fields that are the contract, and the rest."""
     run = client.exec("print('Hello, World!')", "py")
@@ -20,7 +21,14 @@ def test_minimal(client):
     assert re.fullmatch(r"[A-Za-z0-9_-]{21}", run.session)
     assert run["code"] == 0 and run["signal"] is None and run["status"] is None and run["message"] is None
     assert isinstance(run["wall_time"], int) and 0 <= run["wall_time"] < 10000
-    assert not {"deleted_files", "artifact_truncation", "artifact_delivery", "truncated", "runtime_session_id", "runtime_status"} & set(run)
+    assert not {
+        "deleted_files",
+        "artifact_truncation",
+        "artifact_delivery",
+        "truncated",
+        "runtime_session_id",
+        "runtime_status",
+    } & set(run)
 
 
 def test_both_paths(client):
@@ -35,7 +43,9 @@ def test_unsupported_language(client, lang):
     assert reply.status == 400, reply
     if lang in ("cobol", "invalid_language"):
         assert reply.error == f"Unsupported programming language: {lang}"
-        assert reply.json["details"] == [{"field": "lang", "message": f"Language '{lang}' is not supported", "code": "unsupported_language"}]
+        assert reply.json["details"] == [
+            {"field": "lang", "message": f"Language '{lang}' is not supported", "code": "unsupported_language"}
+        ]
 
 
 def test_language_before_code(client):
@@ -48,7 +58,9 @@ def test_blank_code(client, code):
     """10.2, 10.12."""
     reply = client.exec_reply(code, "py")
     assert reply.status == 400 and reply.error == "Code cannot be empty", reply
-    assert reply.json["details"] == [{"field": "code", "message": "Code field is required and cannot be empty", "code": "empty_code"}]
+    assert reply.json["details"] == [
+        {"field": "code", "message": "Code field is required and cannot be empty", "code": "empty_code"}
+    ]
 
 
 @pytest.mark.parametrize("lang", ["PY", "Py", "python", "Python3", "PYTHON"])
@@ -57,8 +69,16 @@ def test_language_case_and_aliases(client, lang):
     assert client.exec("print(1 + 1)", lang).stdout == "2\n"
 
 
-ALIASES = {"js": ["javascript", "node", "nodejs", "bun", "bun-js", "node-js", "node-javascript"], "ts": ["typescript", "bun-ts", "bun-typescript"], "go": ["golang"], "cpp": ["c++"],
-           "rs": ["rust"], "f90": ["fortran"], "bash": ["sh"], "py": ["python", "python3"]}
+ALIASES = {
+    "js": ["javascript", "node", "nodejs", "bun", "bun-js", "node-js", "node-javascript"],
+    "ts": ["typescript", "bun-ts", "bun-typescript"],
+    "go": ["golang"],
+    "cpp": ["c++"],
+    "rs": ["rust"],
+    "f90": ["fortran"],
+    "bash": ["sh"],
+    "py": ["python", "python3"],
+}
 
 
 def test_aliases_are_listed(languages):
@@ -82,7 +102,19 @@ def test_no_files(client, value):
 
 def test_nulls(client):
     """10.1: optional fields may be null."""
-    assert client.exec("echo x", "bash", args=None, user_id=None, entity_id=None, session_id=None, timeout=None, runtime_session_hint=None).stdout == "x\n"
+    assert (
+        client.exec(
+            "echo x",
+            "bash",
+            args=None,
+            user_id=None,
+            entity_id=None,
+            session_id=None,
+            timeout=None,
+            runtime_session_hint=None,
+        ).stdout
+        == "x\n"
+    )
 
 
 @pytest.mark.parametrize("hint", ["x", "a" * 500, "bad hint!", "", "世界"])
@@ -113,9 +145,25 @@ def test_unknown_reference(client):
 # 10.4
 
 ARGS = [
-    (None, []), ([], []), ("", []), ("  ", []), ("one", ["one"]), ("arg with spaces", ["arg with spaces"]), ("  padded  ", ["  padded  "]), (["a", "b"], ["a", "b"]),
-    ([None, "", " ", "x"], ["x"]), ([42], ["42"]), ([4.5], ["4.5"]), ([["nested"]], ['["nested"]']), ([{"a": 1}], ['{"a":1}']), (42, ["42"]), (-1.5, ["-1.5"]), ({"a": [1, 2]}, ['{"a":[1,2]}']),
-    (["quote'\"", "new\nline", "$HOME", "*", "\\"], ["quote'\"", "new\nline", "$HOME", "*", "\\"]), (["世界", "é"], ["世界", "é"]), ({}, ["{}"]),
+    (None, []),
+    ([], []),
+    ("", []),
+    ("  ", []),
+    ("one", ["one"]),
+    ("arg with spaces", ["arg with spaces"]),
+    ("  padded  ", ["  padded  "]),
+    (["a", "b"], ["a", "b"]),
+    ([None, "", " ", "x"], ["x"]),
+    ([42], ["42"]),
+    ([4.5], ["4.5"]),
+    ([["nested"]], ['["nested"]']),
+    ([{"a": 1}], ['{"a":1}']),
+    (42, ["42"]),
+    (-1.5, ["-1.5"]),
+    ({"a": [1, 2]}, ['{"a":[1,2]}']),
+    (["quote'\"", "new\nline", "$HOME", "*", "\\"], ["quote'\"", "new\nline", "$HOME", "*", "\\"]),
+    (["世界", "é"], ["世界", "é"]),
+    ({}, ["{}"]),
 ]
 
 
@@ -126,10 +174,12 @@ def test_args(client, args, expected):
     assert run.result() == expected
 
 
-@pytest.mark.parametrize("args,texts", [([True], ("True", "true")), (True, ("True", "true")), ([False], ("False", "false"))])
+@pytest.mark.parametrize(
+    "args,texts", [([True], ("True", "true")), (True, ("True", "true")), ([False], ("False", "false"))]
+)
 def test_boolean_args(client, args, texts):
     """10.4."""
-    run = client.exec("echo \"$1\"", "bash", args=args)
+    run = client.exec('echo "$1"', "bash", args=args)
     assert run.stdout.strip() in texts
 
 
@@ -141,10 +191,14 @@ def test_argv0(client):
 
 # 10.3
 
+
 def test_environment(client):
     """10.3: HOME, TMPDIR, locale and Python's variables."""
-    run = client.exec("import os, tempfile\nfor n in ('HOME', 'TMPDIR', 'LC_ALL', 'PYTHONUNBUFFERED', 'PYTHONDONTWRITEBYTECODE', 'MPLBACKEND'): print(os.environ.get(n))\n"
-                      "print(os.environ['MPLCONFIGDIR'].startswith('/tmp'), os.environ['XDG_CACHE_HOME'].startswith('/tmp'), tempfile.gettempdir())", "py")
+    run = client.exec(
+        "import os, tempfile\nfor n in ('HOME', 'TMPDIR', 'LC_ALL', 'PYTHONUNBUFFERED', 'PYTHONDONTWRITEBYTECODE', 'MPLBACKEND'): print(os.environ.get(n))\n"
+        "print(os.environ['MPLCONFIGDIR'].startswith('/tmp'), os.environ['XDG_CACHE_HOME'].startswith('/tmp'), tempfile.gettempdir())",
+        "py",
+    )
     assert run.lines() == ["/tmp", "/tmp", "C.UTF-8", "1", "1", "Agg", "True True /tmp"]
 
 
@@ -178,21 +232,33 @@ def test_warm_up_call(client):
 
 def test_workspace_is_writable_and_elsewhere_not(client):
     """10.12: a program that writes elsewhere gets a permission error of its own."""
-    run = client.exec("for p in /etc/x /usr/x /x /root/x /var/x /home/x; do echo x > $p; done; echo ok > /tmp/x && echo ok > /mnt/data/x && echo done", "bash")
+    run = client.exec(
+        "for p in /etc/x /usr/x /x /root/x /var/x /home/x; do echo x > $p; done; echo ok > /tmp/x && echo ok > /mnt/data/x && echo done",
+        "bash",
+    )
     assert run.stdout == "done\n" and len(run.stderr.splitlines()) == 6
 
 
 def test_relative_modules(client):
     """10.3: imports resolve as if the source lay in /mnt/data."""
-    first = client.exec("open('helper.py', 'w').write('x = 42')\nopen('lib.sh', 'w').write('y=43')\nopen('h.h', 'w').write('#define Z 44')\nopen('m.js', 'w').write('module.exports = 45')", "py")
+    first = client.exec(
+        "open('helper.py', 'w').write('x = 42')\nopen('lib.sh', 'w').write('y=43')\nopen('h.h', 'w').write('#define Z 44')\nopen('m.js', 'w').write('module.exports = 45')",
+        "py",
+    )
     session = first.session
     assert client.exec("import helper\nprint(helper.x)", "py", session_id=session).stdout == "42\n"
     assert client.exec(". ./lib.sh; echo $y", "bash", session_id=session).stdout == "43\n"
-    assert client.exec('#include "h.h"\n#include <stdio.h>\nint main(void) { printf("%d\\n", Z); }', "c", session_id=session).stdout == "44\n"
+    assert (
+        client.exec(
+            '#include "h.h"\n#include <stdio.h>\nint main(void) { printf("%d\\n", Z); }', "c", session_id=session
+        ).stdout
+        == "44\n"
+    )
     assert client.exec("console.log(require('./m.js'))", "js", session_id=session).stdout == "45\n"
 
 
 # 10.5
+
 
 @pytest.mark.parametrize("timeout,seconds", [(1000, 1), (1001, 2), (1999, 2), (2000, 2)])
 def test_timeout_rounds_up(client, timeout, seconds):
@@ -224,7 +290,9 @@ def test_memory_limit(server_with):
     with server.client() as client:
         assert client.exec("x = bytearray(20 << 20)\nprint(len(x))", "py").outcome == "ok"
         run = client.exec("x = bytearray(b'1') * (200 << 20)\nprint(len(x))", "py")
-        assert run.outcome == "out_of_memory" and run.stderr.endswith("Execution failed: Out of memory (limit 64 MB)"), dict(run)
+        assert run.outcome == "out_of_memory" and run.stderr.endswith(
+            "Execution failed: Out of memory (limit 64 MB)"
+        ), dict(run)
 
 
 def test_limits_seen_inside(client):
@@ -237,6 +305,7 @@ def test_limits_seen_inside(client):
 
 # 10.8
 
+
 def test_never_null(client):
     """10.8.1 (pinned)."""
     run = client.exec("pass", "py")
@@ -245,8 +314,11 @@ def test_never_null(client):
 
 def test_unusual_bytes(client):
     """10.8.2: bad UTF-8 becomes U+FFFD; control characters go, tab, LF and CR stay."""
-    run = client.exec(r"""import sys
-sys.stdout.buffer.write(b"a\xffb\xc3(\t\r\n\x00\x01\x07\x08\x0b\x0c\x0e\x1b[0m\x1f\x7f end\n")""", "py")
+    run = client.exec(
+        r"""import sys
+sys.stdout.buffer.write(b"a\xffb\xc3(\t\r\n\x00\x01\x07\x08\x0b\x0c\x0e\x1b[0m\x1f\x7f end\n")""",
+        "py",
+    )
     assert run.stdout == "a\ufffdb\ufffd(\t\r\n[0m end\n", repr(run.stdout)
 
 
@@ -271,7 +343,9 @@ def test_unicode(client):
 def test_truncation(client):
     """10.8.5, 10.12: 2 MB of output is cut at 64 KiB, the program is not killed."""
     run = client.exec("import sys\nsys.stdout.write('y' * 2_000_000)\nprint('end', file=sys.stderr)", "py")
-    assert run.stdout.rstrip("\n") == "y" * 65536 + CUT and run.stderr == "end\n" and run.code == 0 and run.outcome == "ok"
+    assert (
+        run.stdout.rstrip("\n") == "y" * 65536 + CUT and run.stderr == "end\n" and run.code == 0 and run.outcome == "ok"
+    )
 
 
 def test_exactly_the_limit(client):
@@ -295,7 +369,11 @@ OUTCOMES = [
     ("bash", "echo said >&2; exit 5", dict(code=5, status="RE", stderr="said\n")),
     ("bash", "exit 5", dict(code=5, status="RE", stderr="Code execution failed with exit code 5")),
     ("bash", "echo before-error; exit 1", dict(code=1, status="RE", stdout="before-error\n")),
-    ("bash", "kill -SEGV $$", dict(code=139, status="SG", signal="SIGSEGV", stderr="Code execution failed with exit code 139")),
+    (
+        "bash",
+        "kill -SEGV $$",
+        dict(code=139, status="SG", signal="SIGSEGV", stderr="Code execution failed with exit code 139"),
+    ),
     ("bash", "echo said >&2; kill -TERM $$", dict(code=143, status="SG", signal="SIGTERM", stderr="said\n")),
     ("py", "import sys\nsys.exit(3)", dict(code=3, status="RE")),
     ("py", "import sys\nprint('kept')\nsys.exit('text')", dict(code=1, status="RE", stdout="kept\n", stderr="text\n")),
@@ -320,7 +398,10 @@ def test_timeout_row(client):
 
 def test_memory_row(client):
     """10.8.6: 137, SG, Out of memory."""
-    run = client.exec("import sys\nprint('part', flush=True)\nprint('said', file=sys.stderr, flush=True)\nx = bytearray(b'1') * (3 << 30)", "py")
+    run = client.exec(
+        "import sys\nprint('part', flush=True)\nprint('said', file=sys.stderr, flush=True)\nx = bytearray(b'1') * (3 << 30)",
+        "py",
+    )
     if run.outcome == "error":
         assert "MemoryError" in run.stderr
         return
@@ -331,7 +412,11 @@ def test_memory_row(client):
 def test_exception(client):
     """12.1: exception class and message in stderr with 200."""
     run = client.exec("raise ValueError('test error')", "py")
-    assert run.code == 1 and "ValueError: test error" in run.stderr and run.stderr.startswith("Traceback (most recent call last):\n")
+    assert (
+        run.code == 1
+        and "ValueError: test error" in run.stderr
+        and run.stderr.startswith("Traceback (most recent call last):\n")
+    )
 
 
 def test_syntax_errors(client):
@@ -344,14 +429,23 @@ def test_syntax_errors(client):
 
 def test_streams_keep_their_order(client):
     """10.7.6: inside each stream, with output of child processes."""
-    run = client.exec("import os, subprocess, sys\nprint(1)\nsubprocess.run(['echo', '2'])\nos.system('echo 3; echo e >&2')\nprint(4)\nprint('f', file=sys.stderr)", "py")
+    run = client.exec(
+        "import os, subprocess, sys\nprint(1)\nsubprocess.run(['echo', '2'])\nos.system('echo 3; echo e >&2')\nprint(4)\nprint('f', file=sys.stderr)",
+        "py",
+    )
     assert (run.stdout, run.stderr) == ("1\n2\n3\n4\n", "e\nf\n")
 
 
 def test_clean_stderr(client, need_language):
     """10.8.4: a clean run's stderr is exactly empty, in every language that starts fast."""
-    for lang, code in (("py", "import numpy, pandas, matplotlib\nprint(1)"), ("bash", "echo 1"), ("js", "console.log(1)"), ("c", "#include <stdio.h>\nint main(void) { puts(\"1\"); }"),
-                       ("php", "<?php echo 1;"), ("r", "cat(1)")):
+    for lang, code in (
+        ("py", "import numpy, pandas, matplotlib\nprint(1)"),
+        ("bash", "echo 1"),
+        ("js", "console.log(1)"),
+        ("c", '#include <stdio.h>\nint main(void) { puts("1"); }'),
+        ("php", "<?php echo 1;"),
+        ("r", "cat(1)"),
+    ):
         need_language(lang)
         run = client.exec(code, lang, timeout=60000)
         assert (run.stdout, run.stderr) == ("1\n", ""), (lang, dict(run))
@@ -359,14 +453,20 @@ def test_clean_stderr(client, need_language):
 
 # 10.12 and the functional tests
 
+
 def test_parallel_requests(server):
     """12.1, 12.3.11: twenty parallel runs with a loop, a memory hog and a fork bomb: all answered, the others right."""
-    programs = [f"echo {n}" for n in range(17)] + ["while :; do :; done", "python3 -c \"x = bytearray(b'1') * (3 << 30)\"", "f() { f | f & }; f; sleep 9"]
+    programs = [f"echo {n}" for n in range(17)] + [
+        "while :; do :; done",
+        "python3 -c \"x = bytearray(b'1') * (3 << 30)\"",
+        "f() { f | f & }; f; sleep 9",
+    ]
 
     def job(code):
         def run():
             with server.client() as client:
                 return client.exec(code, "bash", timeout=3000)
+
         return run
 
     runs = in_threads([job(code) for code in programs])

@@ -2,10 +2,13 @@
 """files.md F3, F4 and F6: listing, object metadata, deletion."""
 
 import datetime
+import os
 import re
 import time
 
 import pytest
+
+from support.multipart import Part
 
 STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 
@@ -13,7 +16,6 @@ STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 @pytest.fixture(scope="module")
 def uploaded(server):
     with server.client() as client:
-        from support.multipart import Part
         reply = client.upload_reply([Part("file", b"a,b\n1,2\n", "My Report (2024).csv", "text/csv")])
         yield reply.json["session_id"], reply.json["files"][0]["fileId"]
 
@@ -24,38 +26,62 @@ def check_stamp(text):
     assert abs(time.time() - then.timestamp()) < 3600
 
 
-@pytest.mark.parametrize("query", ["", "?detail=full", "?detail=anything", "?kind=user&id=x&version=3&entity_id=e", "?detail="])
+@pytest.mark.parametrize(
+    "query", ["", "?detail=full", "?detail=anything", "?kind=user&id=x&version=3&entity_id=e", "?detail="]
+)
 def test_full(client, uploaded, query):
     """F3 (pinned): the keys of full, which is the default; other queries are ignored."""
     session, file_id = uploaded
     reply = client.get(f"/files/{session}{query}")
     assert reply.status == 200
-    entry, = reply.json
+    (entry,) = reply.json
     check_stamp(entry.pop("lastModified"))
-    assert entry == {"name": f"{session}/{file_id}", "id": file_id, "storage_session_id": session, "session_id": session, "content": None, "size": 8, "etag": f'"{file_id}"',
-                     "metadata": {"content-type": "text/csv", "original-filename": "My Report (2024).csv"}, "contentType": "text/csv", "path": "/My_Report__2024_.csv"}
+    assert entry == {
+        "name": f"{session}/{file_id}",
+        "id": file_id,
+        "storage_session_id": session,
+        "session_id": session,
+        "content": None,
+        "size": 8,
+        "etag": f'"{file_id}"',
+        "metadata": {"content-type": "text/csv", "original-filename": "My Report (2024).csv"},
+        "contentType": "text/csv",
+        "path": "/My_Report__2024_.csv",
+    }
 
 
 def test_summary(client, uploaded):
     """F3 (pinned): name with a slash, lastModified with Z."""
     session, file_id = uploaded
-    entry, = client.files(session, "summary")
+    (entry,) = client.files(session, "summary")
     check_stamp(entry["lastModified"])
-    assert set(entry) == {"name", "lastModified", "size", "etag"} and entry["name"] == f"{session}/{file_id}" and entry["size"] == 8
+    assert (
+        set(entry) == {"name", "lastModified", "size", "etag"}
+        and entry["name"] == f"{session}/{file_id}"
+        and entry["size"] == 8
+    )
 
 
 def test_simple(client, uploaded):
     """F3 (pinned): three keys and no size."""
     session, file_id = uploaded
-    assert client.files(session, "simple") == [{"id": file_id, "name": "My_Report__2024_.csv", "path": "/My_Report__2024_.csv"}]
+    assert client.files(session, "simple") == [
+        {"id": file_id, "name": "My_Report__2024_.csv", "path": "/My_Report__2024_.csv"}
+    ]
 
 
 def test_normalized(client, uploaded):
     """F3: read_only only when true."""
     session, file_id = uploaded
-    entry, = client.files(session, "normalized")
+    (entry,) = client.files(session, "normalized")
     check_stamp(entry.pop("lastModified"))
-    assert entry == {"id": file_id, "name": "My Report (2024).csv", "storage_session_id": session, "size": 8, "contentType": "text/csv"}
+    assert entry == {
+        "id": file_id,
+        "name": "My Report (2024).csv",
+        "storage_session_id": session,
+        "size": 8,
+        "contentType": "text/csv",
+    }
     up = client.upload(("a.md", b"x"), read_only="true")
     assert client.files(up.session, "normalized")[0]["read_only"] is True
 
@@ -63,8 +89,13 @@ def test_normalized(client, uploaded):
 def test_marks(client):
     """F3: resource_id, kind, version and read_only when known."""
     up = client.upload(("a.md", b"x"), kind="agent", id="agent-1")
-    entry, = client.files(up.session)
-    assert entry["kind"] == "agent" and entry["resource_id"] == "agent-1" and entry["read_only"] is True and "version" not in entry
+    (entry,) = client.files(up.session)
+    assert (
+        entry["kind"] == "agent"
+        and entry["resource_id"] == "agent-1"
+        and entry["read_only"] is True
+        and "version" not in entry
+    )
 
 
 @pytest.mark.parametrize("session", ["unknown", "x" * 21, "func-test-1a2b3c4d5e6f"])
@@ -93,7 +124,9 @@ def test_order(client):
     client.exec("echo 4 > b.txt", "bash", session_id=up.session)
     client.exec("echo 5 > a.txt", "bash", session_id=up.session)
     listed = client.files(up.session, "simple")
-    assert [entry["name"] for entry in listed][:3] == ["z.txt", "a.txt", "m.txt"] and [entry["name"] for entry in listed][-1] == "a.txt", listed
+    assert [entry["name"] for entry in listed][:3] == ["z.txt", "a.txt", "m.txt"] and [
+        entry["name"] for entry in listed
+    ][-1] == "a.txt", listed
     stamps = [entry["lastModified"] for entry in client.files(up.session, "summary")]
     assert stamps == sorted(stamps)
     assert [entry["path"] for entry in listed][-2:] == ["/outputs/b.txt", "/outputs/a.txt"], listed
@@ -108,7 +141,13 @@ def test_object(client, uploaded):
         entry = reply.json
         assert entry.pop("lastModified") == client.files(session, "summary")[0]["lastModified"]
         entry.pop("readOnly", None)
-        assert entry == {"name": f"{session}/{file_id}", "originalFilename": "My Report (2024).csv", "size": 8, "etag": f'"{file_id}"', "contentType": "text/csv"}
+        assert entry == {
+            "name": f"{session}/{file_id}",
+            "originalFilename": "My Report (2024).csv",
+            "size": 8,
+            "etag": f'"{file_id}"',
+            "contentType": "text/csv",
+        }
 
 
 def test_object_read_only(client):
@@ -129,14 +168,20 @@ def test_freshness_is_the_entrys(client):
     up = client.upload(("a.txt", b"x"))
     time.sleep(0.05)
     run = client.exec("true", "bash", files=[up.reference()])
-    assert client.files(run.session, "summary")[0]["lastModified"] > client.files(up.session, "summary")[0]["lastModified"]
+    assert (
+        client.files(run.session, "summary")[0]["lastModified"] > client.files(up.session, "summary")[0]["lastModified"]
+    )
 
 
 def test_delete(client):
     """F6: 200 with its body, then gone everywhere; absent is 404."""
     up = client.upload(("a.txt", b"1"), ("b.txt", b"2"))
     reply = client.delete(f"/files/{up.session}/{up.id}")
-    assert reply.status == 200 and reply.json == {"message": "File deleted successfully", "session_id": up.session, "fileId": up.id}
+    assert reply.status == 200 and reply.json == {
+        "message": "File deleted successfully",
+        "session_id": up.session,
+        "fileId": up.id,
+    }
     assert client.delete(f"/files/{up.session}/{up.id}").status == 404
     assert client.download_reply(up.session, up.id).status == 404
     assert client.get(f"/sessions/{up.session}/objects/{up.id}").status == 404
@@ -147,13 +192,16 @@ def test_delete(client):
 
 def test_delete_frees_the_bytes(server, client):
     """F6: the last entry's bytes go with it."""
-    import os
     data = os.urandom(300_000)
     up = client.upload(("a.txt", data))
 
     def stored():
-        return sum(os.path.getsize(os.path.join(root, name)) == len(data) and open(os.path.join(root, name), "rb").read() == data
-                   for root, _, files in os.walk(server.data_dir) for name in files)
+        return sum(
+            os.path.getsize(os.path.join(root, name)) == len(data)
+            and open(os.path.join(root, name), "rb").read() == data
+            for root, _, files in os.walk(server.data_dir)
+            for name in files
+        )
 
     assert stored() == 1
     client.delete(f"/files/{up.session}/{up.id}")

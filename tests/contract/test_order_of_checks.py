@@ -39,7 +39,18 @@ def test_profile_before_the_route(client):
     assert client.request("POST", "/exec", body=b"{", headers={**JSON, **headers}).status == 409
 
 
-@pytest.mark.parametrize("method,path", [("GET", "/nothing"), ("GET", "/"), ("GET", "/state/x"), ("GET", "/sessions"), ("GET", "/exec"), ("DELETE", "/exec"), ("POST", "/v2/exec")])
+@pytest.mark.parametrize(
+    "method,path",
+    [
+        ("GET", "/nothing"),
+        ("GET", "/"),
+        ("GET", "/state/x"),
+        ("GET", "/sessions"),
+        ("GET", "/exec"),
+        ("DELETE", "/exec"),
+        ("POST", "/v2/exec"),
+    ],
+)
 def test_authentication_before_the_route(client, method, path):
     """Step 4 before 7: an unknown path without a valid key is 401 (pinned)."""
     for key in (None, WRONG):
@@ -54,15 +65,44 @@ def test_route_before_the_body(client):
 
 def test_size_before_contents(server):
     """Step 8: a declared length over the limit is 413, whatever the body."""
-    reply = raw_request(server, b"POST /exec HTTP/1.1\r\nHost: t\r\nx-api-key: " + server.key.encode() +
-                        b"\r\nContent-Type: application/json\r\nContent-Length: 60000000\r\n\r\n{")
+    reply = raw_request(
+        server,
+        b"POST /exec HTTP/1.1\r\nHost: t\r\nx-api-key: "
+        + server.key.encode()
+        + b"\r\nContent-Type: application/json\r\nContent-Length: 60000000\r\n\r\n{",
+    )
     assert reply.status == 413
-    unauthorised = raw_request(server, b"POST /exec HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: 60000000\r\n\r\n{")
+    unauthorised = raw_request(
+        server, b"POST /exec HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: 60000000\r\n\r\n{"
+    )
     assert unauthorised.status == 401
 
 
-@pytest.mark.parametrize("path", ["/state/x", "/state/x/info", "/state", "/sessions", "/files/download/a/b", "/", "/health/services", "/v1", "/v1/", "/api", "/exec/x", "/upload/x", "/download/a",
-                                  "/v1/v1/exec", "/EXEC", "/v1/state/x", "/sessions/a", "/sessions/a/objects", "/files", "/download/a/b/c"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/state/x",
+        "/state/x/info",
+        "/state",
+        "/sessions",
+        "/files/download/a/b",
+        "/",
+        "/health/services",
+        "/v1",
+        "/v1/",
+        "/api",
+        "/exec/x",
+        "/upload/x",
+        "/download/a",
+        "/v1/v1/exec",
+        "/EXEC",
+        "/v1/state/x",
+        "/sessions/a",
+        "/sessions/a/objects",
+        "/files",
+        "/download/a/b/c",
+    ],
+)
 def test_paths_that_do_not_exist(client, path):
     """Section 2: 404 to an authenticated caller."""
     reply = client.get(path)
@@ -72,11 +112,26 @@ def test_paths_that_do_not_exist(client, path):
     assert client.delete("/state/x").status == 404
 
 
-@pytest.mark.parametrize("path", ["/files/../exec", "/files/%2e%2e/exec", "/download/a/..", "/download/../../etc/passwd", "/files/.", "/files/..%2f..%2fetc", "/download/%2e%2e/%2e%2e",
-                                  "/./health/../files/x", "/download/a/%2e%2e%2f%2e%2e%2fetc%2fpasswd", "/sessions/../objects/x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/files/../exec",
+        "/files/%2e%2e/exec",
+        "/download/a/..",
+        "/download/../../etc/passwd",
+        "/files/.",
+        "/files/..%2f..%2fetc",
+        "/download/%2e%2e/%2e%2e",
+        "/./health/../files/x",
+        "/download/a/%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+        "/sessions/../objects/x",
+    ],
+)
 def test_traversal_never_matches(server, path):
     """1.7: segments . and .. left after decoding never match a route: 404, never 200."""
-    reply = raw_request(server, f"GET {path} HTTP/1.1\r\nHost: t\r\nx-api-key: {server.key}\r\n\r\n".encode(), method="GET")
+    reply = raw_request(
+        server, f"GET {path} HTTP/1.1\r\nHost: t\r\nx-api-key: {server.key}\r\n\r\n".encode(), method="GET"
+    )
     assert reply.status in (404, 405) or (reply.status == 200 and reply.json == [] and "%2f" in path), (path, reply)
 
 
@@ -92,7 +147,20 @@ def test_percent_decoding(server, client):
     assert len(client.get(f"/files/{encoded}").json) == 1
 
 
-@pytest.mark.parametrize("path", ["/exec", "/upload", "/upload/batch", "/files/x", "/sessions/a/objects/b", "/download/a/b", "/health", "/ready", "/languages"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/exec",
+        "/upload",
+        "/upload/batch",
+        "/files/x",
+        "/sessions/a/objects/b",
+        "/download/a/b",
+        "/health",
+        "/ready",
+        "/languages",
+    ],
+)
 def test_both_prefixes(client, path):
     """1.6: every client route bare and under /v1; 1.7: one trailing slash is ignored."""
     replies = []

@@ -42,7 +42,10 @@ def test_execution_id(client):
     """X1: 21 characters, also in the header, another each time."""
     runs = [client.exec("true", "bash") for _ in range(5)]
     for run in runs:
-        assert re.fullmatch(r"[A-Za-z0-9_-]{21}", run["execution_id"]) and run.reply.header("x-execution-id") == run["execution_id"]
+        assert (
+            re.fullmatch(r"[A-Za-z0-9_-]{21}", run["execution_id"])
+            and run.reply.header("x-execution-id") == run["execution_id"]
+        )
     assert len({run["execution_id"] for run in runs}) == 5
 
 
@@ -53,13 +56,25 @@ def test_truncated_only_when_cut(client):
     assert client.exec("yes | head -c 70000 >&2", "bash")["truncated"] == {"stdout": False, "stderr": True}
 
 
-KEYS = {"wall_ms", "cpu_ms", "memory_peak_bytes", "processes_peak", "stdout_bytes", "stderr_bytes", "queue_ms", "prepare_ms", "warm"}
+KEYS = {
+    "wall_ms",
+    "cpu_ms",
+    "memory_peak_bytes",
+    "processes_peak",
+    "stdout_bytes",
+    "stderr_bytes",
+    "queue_ms",
+    "prepare_ms",
+    "warm",
+}
 
 
 def test_usage_fields(client):
     """X1: numbers, never null or zero for what cannot be measured."""
     usage = client.exec("echo x; echo yy >&2", "bash").usage
-    assert set(usage) <= KEYS and {"wall_ms", "stdout_bytes", "stderr_bytes", "queue_ms", "prepare_ms", "warm"} <= set(usage), usage
+    assert set(usage) <= KEYS and {"wall_ms", "stdout_bytes", "stderr_bytes", "queue_ms", "prepare_ms", "warm"} <= set(
+        usage
+    ), usage
     assert usage["warm"] in ("hot", "armed", "forked", "started", "cached")
     assert usage["stdout_bytes"] == 2 and usage["stderr_bytes"] == 3
     assert all(isinstance(value, (int, float)) and value >= 0 for key, value in usage.items() if key != "warm")
@@ -71,9 +86,14 @@ def test_wall_and_cpu(client):
     """X1: a sleeper uses wall time only, a spinner both, children count."""
     sleeper = client.exec("sleep 0.5", "bash").usage
     assert 500 <= sleeper["wall_ms"] < 1000 and sleeper["cpu_ms"] < 150, sleeper
-    spinner = client.exec("import time\nend = time.process_time() + 0.5\nwhile time.process_time() < end: pass", "py").usage
+    spinner = client.exec(
+        "import time\nend = time.process_time() + 0.5\nwhile time.process_time() < end: pass", "py"
+    ).usage
     assert spinner["cpu_ms"] >= 500 and spinner["wall_ms"] >= 500, spinner
-    child = client.exec("python3 -c 'import time\nend = time.process_time() + 0.4\nwhile time.process_time() < end: pass' & wait", "bash").usage
+    child = client.exec(
+        "python3 -c 'import time\nend = time.process_time() + 0.4\nwhile time.process_time() < end: pass' & wait",
+        "bash",
+    ).usage
     assert child["cpu_ms"] >= 400, child
 
 
@@ -108,7 +128,9 @@ def test_bytes_before_cutting(client):
 
 def test_survived_limits_are_ok(client):
     """X1: a limit that the program survived is ok."""
-    run = client.exec("for i in 1 2 3; do head -c 60M /dev/zero > /tmp/full$i; done 2>/dev/null; rm /tmp/full*; exit 0", "bash")
+    run = client.exec(
+        "for i in 1 2 3; do head -c 60M /dev/zero > /tmp/full$i; done 2>/dev/null; rm /tmp/full*; exit 0", "bash"
+    )
     assert (run.outcome, run.code) == ("ok", 0), dict(run)
 
 

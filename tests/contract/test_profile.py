@@ -12,16 +12,24 @@ def test_absent_and_equal(client):
     """11.4: fine."""
     assert client.get("/files/x").status == 200
     assert client.get("/files/x", headers={HEADER: "default"}).status == 200
-    assert client.get("/files/x", headers={HEADER.lower(): "default"}).header("X-CodeAPI-Execution-Profile") == "default"
+    assert (
+        client.get("/files/x", headers={HEADER.lower(): "default"}).header("X-CodeAPI-Execution-Profile") == "default"
+    )
 
 
 def test_other_profile(client):
     """11.4: 409 with the body of the specification."""
     reply = client.get("/files/x", headers={HEADER: "stateful"})
     body = reply.json
-    assert reply.status == 409 and body["error"] == "execution_profile_mismatch" and body["error_type"] == "resource_conflict"
+    assert (
+        reply.status == 409
+        and body["error"] == "execution_profile_mismatch"
+        and body["error_type"] == "resource_conflict"
+    )
     assert body["message"] == "Expected the stateful execution profile, but reached default"
-    assert (body["expected_profile"], body["actual_profile"], body["details"]) == ("stateful", "default", None) and len(body["request_id"]) == 21
+    assert (body["expected_profile"], body["actual_profile"], body["details"]) == ("stateful", "default", None) and len(
+        body["request_id"]
+    ) == 21
 
 
 @pytest.mark.parametrize("value", ["unknown", "Default", "default,default", "any", "stateful "])
@@ -31,12 +39,20 @@ def test_unknown_profile(client, value):
     if value.strip() == "stateful":
         assert reply.status in (400, 409)
         return
-    assert reply.status == 400 and reply.json["error"] == "invalid_execution_profile" and reply.json["message"] == f"Invalid execution profile: {value}", reply
+    assert (
+        reply.status == 400
+        and reply.json["error"] == "invalid_execution_profile"
+        and reply.json["message"] == f"Invalid execution profile: {value}"
+    ), reply
 
 
 def test_sent_twice(server):
     """11.4: 400."""
-    reply = raw_request(server, f"GET /files/x HTTP/1.1\r\nHost: t\r\nx-api-key: {server.key}\r\n{HEADER}: default\r\n{HEADER}: default\r\n\r\n".encode(), method="GET")
+    reply = raw_request(
+        server,
+        f"GET /files/x HTTP/1.1\r\nHost: t\r\nx-api-key: {server.key}\r\n{HEADER}: default\r\n{HEADER}: default\r\n\r\n".encode(),
+        method="GET",
+    )
     assert reply.status == 400 and reply.json["error"] == "invalid_execution_profile", reply
 
 

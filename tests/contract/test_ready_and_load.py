@@ -9,6 +9,7 @@ import pytest
 
 from support import host
 from support.client import exec_bytes, in_threads, raw_connect
+from support.server import Server
 
 OTHER = "another-tenants-Key-7f3q"
 
@@ -16,8 +17,9 @@ OTHER = "another-tenants-Key-7f3q"
 @pytest.fixture(scope="module")
 def single(program):
     """One execution at a time, three may wait, two keys."""
-    from support.server import Server
-    server = Server({"MAX_CONCURRENT_EXECUTIONS": "1", "MAX_QUEUED_EXECUTIONS": "8", "API_KEYS": OTHER, "AUTH_FAILURE_LIMIT": "0"})
+    server = Server(
+        {"MAX_CONCURRENT_EXECUTIONS": "1", "MAX_QUEUED_EXECUTIONS": "8", "API_KEYS": OTHER, "AUTH_FAILURE_LIMIT": "0"}
+    )
     yield server
     server.stop()
 

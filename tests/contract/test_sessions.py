@@ -4,6 +4,7 @@
 import re
 import uuid
 
+from support import multipart
 from support.client import in_threads
 
 ID = re.compile(r"^[A-Za-z0-9_-]{21}$")
@@ -65,8 +66,12 @@ def test_step_2_first_living_reference_of_that_user(client):
     first = client.exec("echo 1 > a.txt", "bash", user_id=user)
     later = client.exec("echo 2 > b.txt", "bash", user_id=user)
     assert first.session != later.session  # user_id alone never selects
-    references = [{"id": "gone", "session_id": "gone", "name": "g.txt"}, up.reference(), {"id": first.files[0]["id"], "session_id": first.session, "name": "a.txt"},
-                  {"id": later.files[0]["id"], "session_id": later.session, "name": "b.txt"}]
+    references = [
+        {"id": "gone", "session_id": "gone", "name": "g.txt"},
+        up.reference(),
+        {"id": first.files[0]["id"], "session_id": first.session, "name": "a.txt"},
+        {"id": later.files[0]["id"], "session_id": later.session, "name": "b.txt"},
+    ]
     assert echo(client, user_id=user, files=references).session == first.session
 
 
@@ -154,8 +159,9 @@ def test_uploads_register_with_the_entity(client):
 
 def test_user_id_header_is_not_the_user(client):
     """F1: User-Id does not become the session's user."""
-    from support import multipart
-    reply = client.upload_reply([multipart.file("a.txt", b"x")], headers={"User-Id": "someone", "User-Agent": "LibreChat/1.0"})
+    reply = client.upload_reply(
+        [multipart.file("a.txt", b"x")], headers={"User-Id": "someone", "User-Agent": "LibreChat/1.0"}
+    )
     session = reply.json["session_id"]
     assert echo(client, session_id=session, user_id=unique("user")).session == session
 
@@ -167,7 +173,12 @@ def test_concurrent_runs_in_one_session(server, client):
     def job(number):
         def run():
             with server.client() as other:
-                return other.exec(f"echo {number} > mine.txt; sleep 0.5; cat mine.txt a.txt; echo {number} > out{number}.txt", "bash", session_id=first.session)
+                return other.exec(
+                    f"echo {number} > mine.txt; sleep 0.5; cat mine.txt a.txt; echo {number} > out{number}.txt",
+                    "bash",
+                    session_id=first.session,
+                )
+
         return run
 
     runs = in_threads([job(number) for number in range(5)])

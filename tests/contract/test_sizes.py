@@ -8,12 +8,20 @@ import pytest
 
 from support import multipart
 from support.client import raw_connect, raw_request, read_reply
+from support.server import Server
 
 
 @pytest.fixture(scope="module")
 def small(program):
-    from support.server import Server
-    server = Server({"AUTH_FAILURE_LIMIT": "0", "MAX_JSON_BODY_MB": "1", "MAX_REQUEST_SIZE_MB": "4", "MAX_FILE_SIZE_MB": "2", "MAX_FILES_PER_SESSION": "3"})
+    server = Server(
+        {
+            "AUTH_FAILURE_LIMIT": "0",
+            "MAX_JSON_BODY_MB": "1",
+            "MAX_REQUEST_SIZE_MB": "4",
+            "MAX_FILE_SIZE_MB": "2",
+            "MAX_FILES_PER_SESSION": "3",
+        }
+    )
     yield server
     server.stop()
 
@@ -27,7 +35,15 @@ def tight(small):
 def _chunked(server, path, kind, total):
     """Sends total bytes without a declared length; returns the answer."""
     with raw_connect(server, 20) as sock:
-        sock.sendall(b"POST " + path + b" HTTP/1.1\r\nHost: t\r\nx-api-key: " + server.key.encode() + b"\r\nContent-Type: " + kind + b"\r\nTransfer-Encoding: chunked\r\n\r\n")
+        sock.sendall(
+            b"POST "
+            + path
+            + b" HTTP/1.1\r\nHost: t\r\nx-api-key: "
+            + server.key.encode()
+            + b"\r\nContent-Type: "
+            + kind
+            + b"\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
         try:
             sock.sendall(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
             for _ in range(total // 0x10000):
@@ -48,7 +64,11 @@ def test_json_body_limit(small, tight):
     assert len(exact) == 1048576
     assert tight.request("POST", "/exec", body=exact, headers={"Content-Type": "application/json"}).status == 200
     reply = tight.request("POST", "/exec", body=exact + b" ", headers={"Content-Type": "application/json"})
-    assert reply.status == 413 and reply.error == "Request body too large. Maximum size is 1MB" and reply.json["error_type"] == "resource_exhausted", reply
+    assert (
+        reply.status == 413
+        and reply.error == "Request body too large. Maximum size is 1MB"
+        and reply.json["error_type"] == "resource_exhausted"
+    ), reply
     reply = _chunked(small, b"/exec", b"application/json", 3 << 20)
     assert reply is None or reply.status == 413, reply
 
@@ -56,7 +76,12 @@ def test_json_body_limit(small, tight):
 def test_any_body_limit(small, tight):
     """MAX_REQUEST_SIZE_MB: uploads as a whole."""
     start = time.monotonic()
-    reply = raw_request(small, b"POST /upload HTTP/1.1\r\nHost: t\r\nx-api-key: " + small.key.encode() + b"\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 4194305\r\n\r\n")
+    reply = raw_request(
+        small,
+        b"POST /upload HTTP/1.1\r\nHost: t\r\nx-api-key: "
+        + small.key.encode()
+        + b"\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 4194305\r\n\r\n",
+    )
     assert reply.status == 413 and reply.error == "Request body too large. Maximum size is 4MB", reply
     assert time.monotonic() - start < 1
     reply = _chunked(small, b"/upload", b"multipart/form-data; boundary=b", 6 << 20)

@@ -2,6 +2,7 @@
 """exec.md 10.11: keep-alive streaming, seen on the raw connection."""
 
 import json
+import threading
 import time
 
 from support import host
@@ -49,7 +50,11 @@ def test_short_run(server):
 def test_long_run(server):
     """10.11.2 to 4 (pinned): status, headers and one space at 3 s, one more every 3 s, then the document; each chunk flushed at once."""
     watch = Watch(server, "sleep 6.6; echo x")
-    assert watch.status == 200 and watch.headers["transfer-encoding"] == "chunked" and watch.headers["content-type"].startswith("application/json")
+    assert (
+        watch.status == 200
+        and watch.headers["transfer-encoding"] == "chunked"
+        and watch.headers["content-type"].startswith("application/json")
+    )
     assert watch.headers["x-content-type-options"] == "nosniff" and watch.headers["x-frame-options"] == "DENY"
     assert 2.8 <= watch.head_time < 4.0, watch.head_time
     assert watch.chunks[0] == b" " == watch.chunks[1], watch.chunks
@@ -91,7 +96,6 @@ def test_errors_are_never_streamed(server):
 def test_streaming_while_waiting(server_with):
     """10.11, X2: a run that waits in the queue shows life too."""
     server = server_with(MAX_CONCURRENT_EXECUTIONS="1")
-    import threading
     blocker = threading.Thread(target=lambda: server.client().exec("sleep 4.2", "bash"))
     blocker.start()
     time.sleep(0.3)

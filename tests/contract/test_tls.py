@@ -12,6 +12,7 @@ import tempfile
 
 import pytest
 
+from support import host
 from support.need import require
 
 
@@ -22,8 +23,28 @@ def certificate():
     place = tempfile.mkdtemp(prefix="codecell-test-tls-")
     os.chmod(place, 0o755)
     cert, key = os.path.join(place, "cert.pem"), os.path.join(place, "key.pem")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert],
-                   check=True, capture_output=True)
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            key,
+            "-out",
+            cert,
+        ],
+        check=True,
+        capture_output=True,
+    )
     os.chmod(key, 0o600)
     yield cert, key
     shutil.rmtree(place)
@@ -39,7 +60,6 @@ def start(server_with, certificate, **env):
         except OSError:
             return False
 
-    from support import host
     assert host.until(ready, 60, 0.05), server.log_tail()
     return server, context
 
@@ -47,7 +67,9 @@ def start(server_with, certificate, **env):
 def request(server, context, method, path, body=None):
     connection = http.client.HTTPSConnection(server.host, server.port, timeout=20, context=context)
     try:
-        connection.request(method, path, body=body, headers={"x-api-key": server.key, "Content-Type": "application/json"})
+        connection.request(
+            method, path, body=body, headers={"x-api-key": server.key, "Content-Type": "application/json"}
+        )
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read())
     finally:
@@ -58,7 +80,9 @@ def request(server, context, method, path, body=None):
 def test_speaks_tls(server_with, certificate, enabled):
     """1.9: ENABLE_HTTPS=true, or unset and both files there."""
     server, context = start(server_with, certificate, ENABLE_HTTPS=enabled)
-    status, run = request(server, context, "POST", "/exec", json.dumps({"lang": "bash", "code": "sleep 3.2; echo over TLS"}))
+    status, run = request(
+        server, context, "POST", "/exec", json.dumps({"lang": "bash", "code": "sleep 3.2; echo over TLS"})
+    )
     assert status == 200 and run["stdout"] == "over TLS\n", run
     with socket.create_connection((server.host, server.port), timeout=3) as sock:
         sock.sendall(b"GET /health HTTP/1.1\r\nHost: t\r\n\r\n")

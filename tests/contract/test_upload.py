@@ -45,13 +45,17 @@ def test_part_names(client, name):
 
 def test_file_wins_over_files(client):
     """F1: if a file part exists, the files parts are ignored."""
-    reply = client.upload_reply([file("a.txt", b"1", "files"), file("b.txt", b"2", "file"), file("c.txt", b"3", "files[]")])
+    reply = client.upload_reply(
+        [file("a.txt", b"1", "files"), file("b.txt", b"2", "file"), file("c.txt", b"3", "files[]")]
+    )
     assert [entry["filename"] for entry in reply.json["files"]] == ["b.txt"]
 
 
 def test_order_and_fields_anywhere(client):
     """F1: order of the parts; fields before, between and after."""
-    reply = client.upload_reply([field("kind", "user"), file("z.txt"), field("id", "x"), file("a.txt"), field("entity_id", "")])
+    reply = client.upload_reply(
+        [field("kind", "user"), file("z.txt"), field("id", "x"), file("a.txt"), field("entity_id", "")]
+    )
     assert [entry["filename"] for entry in reply.json["files"]] == ["z.txt", "a.txt"]
 
 
@@ -70,13 +74,21 @@ def test_empty_file(client):
 
 def test_headers_are_ignored(client):
     """F1 (pinned): User-Id, User-Agent."""
-    reply = client.upload_reply([file("a.txt")], headers={"User-Id": "u", "User-Agent": "LibreChat/1.0", "X-LibreChat-Code-Worker-ID": "w"})
+    reply = client.upload_reply(
+        [file("a.txt")], headers={"User-Id": "u", "User-Agent": "LibreChat/1.0", "X-LibreChat-Code-Worker-ID": "w"}
+    )
     assert reply.status == 200
 
 
 def test_content_type_is_kept(client):
     """F8 (pinned): the part's own type; octet-stream by default."""
-    reply = client.upload_reply([Part("file", b"a,b\n", "a.csv", "text/csv"), Part("file", b"x", "b.csv", None), Part("file", b"x", "c.txt", "application/x-custom; v=1")])
+    reply = client.upload_reply(
+        [
+            Part("file", b"a,b\n", "a.csv", "text/csv"),
+            Part("file", b"x", "b.csv", None),
+            Part("file", b"x", "c.txt", "application/x-custom; v=1"),
+        ]
+    )
     session = reply.json["session_id"]
     kinds = [entry["contentType"] for entry in client.files(session)]
     assert kinds == ["text/csv", "application/octet-stream", "application/x-custom; v=1"], kinds
@@ -84,15 +96,25 @@ def test_content_type_is_kept(client):
 
 # Checks
 
+
 def test_no_file(client):
     """F1: 422 with body -> files, missing."""
     for parts in ([], [field("kind", "user")], [Part("file", b"", "")], [Part("other", b"x", "a.txt")]):
         reply = client.upload_reply(parts)
         assert reply.status == 422 and reply.error == "Request validation failed", reply
-        assert reply.json["details"][0]["field"] == "body -> files" and reply.json["details"][0]["code"] == "missing", reply
+        assert (
+            reply.json["details"][0]["field"] == "body -> files" and reply.json["details"][0]["code"] == "missing"
+        ), reply
 
 
-@pytest.mark.parametrize("body", [b"nonsense", b"--codecell-contract-boundary", b"--codecell-contract-boundary\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nno end"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"nonsense",
+        b"--codecell-contract-boundary",
+        b'--codecell-contract-boundary\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nno end',
+    ],
+)
 def test_malformed(client, body):
     """F1: 400."""
     reply = client.request("POST", "/upload", body=body, headers={"Content-Type": multipart.content_type()})
@@ -119,7 +141,12 @@ def test_kept_fields(client):
     """F1, F3: kind, id and version are shown."""
     up = client.upload(("a.txt", b"x"), kind="skill", version="7", id="skill-1")
     shown = client.files(up.session)[0]
-    assert (shown["kind"], shown["version"], shown["resource_id"], shown["read_only"]) == ("skill", 7, "skill-1", True), shown
+    assert (shown["kind"], shown["version"], shown["resource_id"], shown["read_only"]) == (
+        "skill",
+        7,
+        "skill-1",
+        True,
+    ), shown
 
 
 def test_one_bad_file_fails_all(strict):
@@ -142,10 +169,29 @@ def test_order_of_checks(strict):
 
 # F7.1 names, strict
 
-BAD = [("../x.txt", "path traversal"), ("..", "path traversal"), ("a/../b.txt", "path traversal"), ("a\\b.txt", "path traversal"), ("..\\x.txt", "path traversal"), ("a<b.txt", "suspicious characters"),
-       ("a>b.txt", "suspicious characters"), ("a:b.txt", "suspicious characters"), ("a|b.txt", "suspicious characters"), ("a?b.txt", "suspicious characters"), ("a*b.txt", "suspicious characters"),
-       ("a\x01b.txt", "suspicious characters"), ("a\x7fb.txt", "suspicious characters"), ("a%22b.txt", "suspicious characters"), ("a%0Ab.txt", "suspicious characters"), ("a%0Db.txt", "suspicious characters"),
-       ("x" * 256 + ".txt", "too long"), ("/".join(["x" * 200] * 6) + ".txt", "too long"), ("/", "empty"), ("./.", "empty"), ("//", "empty")]
+BAD = [
+    ("../x.txt", "path traversal"),
+    ("..", "path traversal"),
+    ("a/../b.txt", "path traversal"),
+    ("a\\b.txt", "path traversal"),
+    ("..\\x.txt", "path traversal"),
+    ("a<b.txt", "suspicious characters"),
+    ("a>b.txt", "suspicious characters"),
+    ("a:b.txt", "suspicious characters"),
+    ("a|b.txt", "suspicious characters"),
+    ("a?b.txt", "suspicious characters"),
+    ("a*b.txt", "suspicious characters"),
+    ("a\x01b.txt", "suspicious characters"),
+    ("a\x7fb.txt", "suspicious characters"),
+    ("a%22b.txt", "suspicious characters"),
+    ("a%0Ab.txt", "suspicious characters"),
+    ("a%0Db.txt", "suspicious characters"),
+    ("x" * 256 + ".txt", "too long"),
+    ("/".join(["x" * 200] * 6) + ".txt", "too long"),
+    ("/", "empty"),
+    ("./.", "empty"),
+    ("//", "empty"),
+]
 
 
 @pytest.mark.parametrize("name,reason", BAD, ids=[str(i) for i in range(len(BAD))])
@@ -159,23 +205,45 @@ def test_nul_in_a_name(strict):
     """F7.1: null byte (or a header that cannot hold one: malformed)."""
     reply = strict.upload_reply([Part("file", b"x", disposition=b'form-data; name="file"; filename="a\0b.txt"')])
     assert reply.status == 400 and reply.error in ("Invalid filename: null byte", "Error processing upload"), reply
-    reply = strict.upload_reply([Part("file", b"x", disposition=b"form-data; name=\"file\"; filename*=UTF-8''a%00b.txt")])
+    reply = strict.upload_reply(
+        [Part("file", b"x", disposition=b"form-data; name=\"file\"; filename*=UTF-8''a%00b.txt")]
+    )
     assert reply.status == 400 and reply.error == "Invalid filename: null byte", reply
 
 
-@pytest.mark.parametrize("name,stored", [
-    ("file with spaces.txt", "file_with_spaces.txt"), ("manufacturing_analysis (v2).xlsx", "manufacturing_analysis__v2_.xlsx"), ("special@chars#here!.pdf", "special_chars_here_.pdf"),
-    ("日本語 レポート.xlsx", "日本語_レポート.xlsx"), ("re\u0301sume\u0301.docx", "r\u00e9sum\u00e9.docx"), ("résumé.docx", "résumé.docx"), ("chart📊.csv", "chart📊.csv"), (".hidden", "_.hidden"),
-    ("my charts/foo bar.png", "my_charts/foo_bar.png"), ("charts//foo.png", "charts/foo.png"), ("/charts/foo.png", "charts/foo.png"), ("./a/./b.txt", "a/b.txt"), ("a%2eb.txt", "a_2eb.txt"),
-    ("x[1]&;$.txt", "x_1____.txt"), ("Makefile", "Makefile"), ("UPPER.TXT", "UPPER.TXT"), ("script.test.py", "script.test.py"), ("skills/weather/SKILL.md", "skills/weather/SKILL.md"), ("x" * 251 + ".txt", "x" * 251 + ".txt"),
-])
+@pytest.mark.parametrize(
+    "name,stored",
+    [
+        ("file with spaces.txt", "file_with_spaces.txt"),
+        ("manufacturing_analysis (v2).xlsx", "manufacturing_analysis__v2_.xlsx"),
+        ("special@chars#here!.pdf", "special_chars_here_.pdf"),
+        ("日本語 レポート.xlsx", "日本語_レポート.xlsx"),
+        ("re\u0301sume\u0301.docx", "r\u00e9sum\u00e9.docx"),
+        ("résumé.docx", "résumé.docx"),
+        ("chart📊.csv", "chart📊.csv"),
+        (".hidden", "_.hidden"),
+        ("my charts/foo bar.png", "my_charts/foo_bar.png"),
+        ("charts//foo.png", "charts/foo.png"),
+        ("/charts/foo.png", "charts/foo.png"),
+        ("./a/./b.txt", "a/b.txt"),
+        ("a%2eb.txt", "a_2eb.txt"),
+        ("x[1]&;$.txt", "x_1____.txt"),
+        ("Makefile", "Makefile"),
+        ("UPPER.TXT", "UPPER.TXT"),
+        ("script.test.py", "script.test.py"),
+        ("skills/weather/SKILL.md", "skills/weather/SKILL.md"),
+        ("x" * 251 + ".txt", "x" * 251 + ".txt"),
+    ],
+)
 def test_good_names(strict, name, stored):
     """F7.1, F7.3: sanitised; the original is kept beside."""
     reply = upload_name(strict, name)
     assert reply.status == 200, reply
     assert reply.json["files"][0]["filename"] == stored
     shown = strict.files(reply.json["session_id"])[0]
-    assert shown["metadata"]["original-filename"].strip("/.").replace("./", "") != "" and shown["path"] == "/" + stored, shown
+    assert (
+        shown["metadata"]["original-filename"].strip("/.").replace("./", "") != "" and shown["path"] == "/" + stored
+    ), shown
 
 
 def test_long_names_in_bytes(strict):
@@ -189,7 +257,15 @@ def test_long_names_in_bytes(strict):
 
 def test_filename_star(strict):
     """F7.1: filename* is preferred; invalid bytes become U+FFFD."""
-    reply = strict.upload_reply([Part("file", b"x", disposition=b"form-data; name=\"file\"; filename=\"plain.txt\"; filename*=UTF-8''r%C3%A9sum%C3%A9%20x.txt")])
+    reply = strict.upload_reply(
+        [
+            Part(
+                "file",
+                b"x",
+                disposition=b'form-data; name="file"; filename="plain.txt"; filename*=UTF-8\'\'r%C3%A9sum%C3%A9%20x.txt',
+            )
+        ]
+    )
     assert reply.json["files"][0]["filename"] == "résumé_x.txt", reply
     reply = strict.upload_reply([Part("file", b"x", b"bad\xff.txt", "text/plain")])
     assert reply.json["files"][0]["filename"] == "bad\ufffd.txt", reply
@@ -234,7 +310,15 @@ def test_any_and_blocked(server_with):
     """F7.2: * for any, a list of one's own, patterns of one's own."""
     server = server_with(ALLOWED_FILE_EXTENSIONS="*", BLOCKED_FILE_PATTERNS="*.exe,secret*,?.md")
     with server.client() as client:
-        for name, status in (("x.anything", 200), ("x.exe", 415), ("X.EXE", 415), ("secret.txt", 415), ("my-secret.txt", 200), ("a.md", 415), ("ab.md", 200)):
+        for name, status in (
+            ("x.anything", 200),
+            ("x.exe", 415),
+            ("X.EXE", 415),
+            ("secret.txt", 415),
+            ("my-secret.txt", 200),
+            ("a.md", 415),
+            ("ab.md", 200),
+        ):
             assert upload_name(client, name).status == status, name
     server = server_with(ALLOWED_FILE_EXTENSIONS="@seed,.foo,bar")
     with server.client() as client:
@@ -244,7 +328,18 @@ def test_any_and_blocked(server_with):
 
 # FILENAME_STRICT=false
 
-@pytest.mark.parametrize("name,stored", [("a\\b.txt", "a/b.txt"), ("../x.txt", "x.txt"), ("a/../b/c.txt", "a/b/c.txt"), ("a<b>:|?*.txt", "a_b_____.txt"), ("a\x01b.txt", "a_b.txt"), ("..\\..\\etc\\passwd.txt", "etc/passwd.txt")])
+
+@pytest.mark.parametrize(
+    "name,stored",
+    [
+        ("a\\b.txt", "a/b.txt"),
+        ("../x.txt", "x.txt"),
+        ("a/../b/c.txt", "a/b/c.txt"),
+        ("a<b>:|?*.txt", "a_b_____.txt"),
+        ("a\x01b.txt", "a_b.txt"),
+        ("..\\..\\etc\\passwd.txt", "etc/passwd.txt"),
+    ],
+)
 def test_lenient_names(client, name, stored):
     """F7.1: FILENAME_STRICT=false mends instead of refusing."""
     reply = upload_name(client, name)
@@ -253,9 +348,13 @@ def test_lenient_names(client, name, stored):
 
 def test_example_of_the_specification(client):
     """F1: the request as written there."""
-    body = (b"--B1\r\nContent-Disposition: form-data; name=\"entity_id\"\r\n\r\nagent-77\r\n--B1\r\nContent-Disposition: form-data; name=\"file\"; filename=\"My Report (2024).csv\"\r\n"
-            b"Content-Type: text/csv\r\n\r\na,b\n1,2\n\r\n--B1--\r\n")
-    reply = client.request("POST", "/v1/upload", body=body, headers={"Content-Type": "multipart/form-data; boundary=B1"})
+    body = (
+        b'--B1\r\nContent-Disposition: form-data; name="entity_id"\r\n\r\nagent-77\r\n--B1\r\nContent-Disposition: form-data; name="file"; filename="My Report (2024).csv"\r\n'
+        b"Content-Type: text/csv\r\n\r\na,b\n1,2\n\r\n--B1--\r\n"
+    )
+    reply = client.request(
+        "POST", "/v1/upload", body=body, headers={"Content-Type": "multipart/form-data; boundary=B1"}
+    )
     assert reply.status == 200, reply
     up = json.loads(reply.body)
     assert client.download(up["session_id"], up["files"][0]["fileId"]) == b"a,b\n1,2\n"

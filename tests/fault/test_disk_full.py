@@ -22,7 +22,12 @@ class Small:
         data = os.path.join(self.place, "data")
         os.mkdir(data)
         mount = f'mount -t tmpfs -o size={SIZE_MB}m,mode=0755 codecell-test "{data}" && exec "$@"'
-        self.server = server_with(data_dir=data, prefix=["unshare", "--mount", "sh", "-c", mount, "sh"], MAX_FILE_SIZE_MB="100", SANDBOX_DISK_MB="16")
+        self.server = server_with(
+            data_dir=data,
+            prefix=["unshare", "--mount", "sh", "-c", mount, "sh"],
+            MAX_FILE_SIZE_MB="100",
+            SANDBOX_DISK_MB="16",
+        )
         self.data = f"/proc/{self.server.process.pid}/root{data}"
 
     def fill(self):
@@ -65,7 +70,9 @@ def test_full_before_the_request(small):
         reply = client.exec_reply("head -c 2000000 /dev/zero > big.txt; echo ran", "bash", session_id=run.session)
         assert reply.status in (200, 503), reply
         if reply.status == 200:
-            assert reply.json["stdout"] == "ran\n" and "big.txt" not in [entry["name"] for entry in reply.json["files"]], reply
+            assert reply.json["stdout"] == "ran\n" and "big.txt" not in [
+                entry["name"] for entry in reply.json["files"]
+            ], reply
             assert reply.json["artifact_delivery"]["failed"] == 1, reply
         else:
             assert reply.error.startswith("Unexpected error during code execution"), reply
@@ -74,8 +81,14 @@ def test_full_before_the_request(small):
         assert client.get("/health", key=None).status == 200
         small.make_room()
         up = client.upload(("after.txt", b"a" * 500_000))
-        again = client.exec("cat out.txt; wc -c < after.txt; echo new > new.txt", "bash", session_id=run.session, files=[up.reference()])
-        assert again.outcome == "ok" and again.stdout == "kept\n500000\n" and client.fetch(again.file("new.txt")) == b"new\n", dict(again)
+        again = client.exec(
+            "cat out.txt; wc -c < after.txt; echo new > new.txt", "bash", session_id=run.session, files=[up.reference()]
+        )
+        assert (
+            again.outcome == "ok"
+            and again.stdout == "kept\n500000\n"
+            and client.fetch(again.file("new.txt")) == b"new\n"
+        ), dict(again)
         assert len(client.files(kept.session)) == 1
     incoming = os.path.join(small.data, "blobs", "incoming")
     assert not os.path.isdir(incoming) or os.listdir(incoming) == []

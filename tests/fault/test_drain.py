@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """SIGTERM drains: running executions end and are answered, new ones are refused, nothing is left, within ten seconds."""
 
+import http.client
 import signal
 import threading
 import time
@@ -51,7 +52,11 @@ def test_running_executions_are_answered(server_with):
     assert server.wait_exit(STOP_WITHIN_S) == 0
     assert "reply" in found and found["reply"].status == 200, found
     run = found["reply"].json
-    assert run["outcome"] == "ok" and run["stdout"] == "finished\n" and [entry["name"] for entry in run["files"]] == ["out.txt"], run
+    assert (
+        run["outcome"] == "ok"
+        and run["stdout"] == "finished\n"
+        and [entry["name"] for entry in run["files"]] == ["out.txt"]
+    ), run
     assert refused is None or (refused.status == 503 and refused.error == "Service is shutting down"), refused
     assert server.leftovers() == []
     server.start()
@@ -72,7 +77,7 @@ def test_health_while_draining(server_with):
         try:
             reply = client.get("/health")
             assert reply.status == 503 and reply.json["status"] == "unhealthy", reply
-        except (OSError, __import__("http.client", fromlist=["x"]).HTTPException):
+        except (OSError, http.client.HTTPException):
             pass
     thread.join()
     assert server.wait_exit(STOP_WITHIN_S) == 0 and found["reply"].status == 200

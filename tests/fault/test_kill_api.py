@@ -3,7 +3,6 @@
 
 import os
 import signal
-import socket
 import threading
 import time
 
@@ -21,7 +20,9 @@ def kill_api(server):
 
 
 def wait_again(server, old):
-    assert host.until(lambda: any("api" in host.command_line(p)[1:2] and p != old for p in host.descendants(server.process.pid)), 10), "the api was not started again"
+    assert host.until(
+        lambda: any("api" in host.command_line(p)[1:2] and p != old for p in host.descendants(server.process.pid)), 10
+    ), "the api was not started again"
     server.wait_ready()
 
 
@@ -55,8 +56,14 @@ def test_in_mid_upload(server_with):
         kept = client.upload(("kept.txt", b"kept" * 100000))
     body = multipart.encode([multipart.field("entity_id", "half"), multipart.file("half.txt", b"h" * 20_000_000)])
     sock = raw_connect(server)
-    sock.sendall(b"POST /upload HTTP/1.1\r\nHost: t\r\nx-api-key: " + server.key.encode() + b"\r\nContent-Type: " + multipart.content_type().encode() +
-                 b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:12_000_000])
+    sock.sendall(
+        b"POST /upload HTTP/1.1\r\nHost: t\r\nx-api-key: "
+        + server.key.encode()
+        + b"\r\nContent-Type: "
+        + multipart.content_type().encode()
+        + b"\r\nContent-Length: %d\r\n\r\n" % len(body)
+        + body[:12_000_000]
+    )
     time.sleep(0.2)
     old = kill_api(server)
     wait_again(server, old)
@@ -120,4 +127,3 @@ def test_hundred_connections_die_with_it(server_with):
         assert client.exec("echo on", "bash").stdout == "on\n"
     for sock in socks:
         sock.close()
-    assert socket

@@ -36,7 +36,12 @@ def test_the_program(server):
     os.kill(host.marked("ftcell")[0], signal.SIGKILL)
     thread.join(10)
     run = found["reply"].json
-    assert found["reply"].status == 200 and (run["outcome"], run["code"], run["signal"], run["stdout"]) == ("signal", 137, "SIGKILL", "before\n"), run
+    assert found["reply"].status == 200 and (run["outcome"], run["code"], run["signal"], run["stdout"]) == (
+        "signal",
+        137,
+        "SIGKILL",
+        "before\n",
+    ), run
     next_runs(server)
 
 
@@ -78,11 +83,13 @@ def test_keepers(server_with, number):
         thread.join(20)
         assert found["reply"].status in (200, 503), found
     else:
+
         def served():
             with server.client(timeout=20) as client:
                 reply = client.exec_reply("echo on", "bash")
             assert reply.status in (200, 503), reply
             return reply.status == 200
+
         assert host.until(served, 10, 0.1)
         next_runs(server, 4)  # each slot has been through its repair
     start = time.monotonic()

@@ -16,7 +16,8 @@ def kill_all(server):
     os.kill(server.pid, signal.SIGKILL)
     server.process.wait(5)
     assert host.until(lambda: not [pid for pid in server.seen_pids if host.alive(pid)], 3), [
-        (pid, host.command_line(pid), host.read(f"/proc/{pid}/comm")) for pid in server.seen_pids if host.alive(pid)]
+        (pid, host.command_line(pid), host.read(f"/proc/{pid}/comm")) for pid in server.seen_pids if host.alive(pid)
+    ]
 
 
 def test_in_mid_execution(server_with):
@@ -24,7 +25,15 @@ def test_in_mid_execution(server_with):
     with server.client() as client:
         before = client.exec("echo kept > a.txt", "bash", entity_id="warden")
     sock = raw_connect(server)
-    sock.sendall(exec_bytes(server, {"lang": "bash", "code": "trap '' TERM HUP INT; (setsid bash -c 'exec -a ftward sleep 60') & exec -a ftward sleep 60"}))
+    sock.sendall(
+        exec_bytes(
+            server,
+            {
+                "lang": "bash",
+                "code": "trap '' TERM HUP INT; (setsid bash -c 'exec -a ftward sleep 60') & exec -a ftward sleep 60",
+            },
+        )
+    )
     assert host.until(lambda: len(host.marked("ftward")) >= 2, 5)
     kill_all(server)
     assert host.gone("ftward", 2) == []

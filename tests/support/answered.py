@@ -43,4 +43,10 @@ def check_all(server, answered):
         for load in answered:
             for session, file_id, data in load.files:
                 reply = client.download_reply(session, file_id)
-                assert reply.status == 200 and reply.body == data, (session, file_id, reply.status, len(reply.body), len(data))
+                assert reply.status == 200 and reply.body == data, (
+                    session,
+                    file_id,
+                    reply.status,
+                    len(reply.body),
+                    len(data),
+                )

@@ -208,8 +208,18 @@ def raw_request(server, data, timeout=30, method="POST"):
 def exec_bytes(server, value, path="/exec", extra=b""):
     """A complete POST of a JSON value, as bytes for a raw connection."""
     body = value if isinstance(value, bytes) else json.dumps(value).encode()
-    return (b"POST " + path.encode() + b" HTTP/1.1\r\nHost: test\r\nx-api-key: " + server.key.encode() +
-            b"\r\nContent-Type: application/json\r\nContent-Length: " + str(len(body)).encode() + b"\r\n" + extra + b"\r\n" + body)
+    return (
+        b"POST "
+        + path.encode()
+        + b" HTTP/1.1\r\nHost: test\r\nx-api-key: "
+        + server.key.encode()
+        + b"\r\nContent-Type: application/json\r\nContent-Length: "
+        + str(len(body)).encode()
+        + b"\r\n"
+        + extra
+        + b"\r\n"
+        + body
+    )
 
 
 def in_threads(jobs):

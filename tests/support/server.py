@@ -82,7 +82,9 @@ class Server:
 
     def environment(self):
         env = {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), "HOME": self.home}
-        env.update({name: os.environ[name] for name in os.environ if name.startswith(("ASAN_", "UBSAN_", "TSAN_", "LSAN_"))})
+        env.update(
+            {name: os.environ[name] for name in os.environ if name.startswith(("ASAN_", "UBSAN_", "TSAN_", "LSAN_"))}
+        )
         env.update(API_HOST=self.host, API_PORT=str(self.port), API_KEY=self.key, DATA_DIR=self.data_dir)
         env.update({name: value for name, value in self.given.items() if value is not None})
         for name, value in self.given.items():
@@ -95,8 +97,15 @@ class Server:
         self.cgroups_before = {path for root in set(host.cgroup_roots().values()) for path in host.cgroup_tree(root)}
         self.mounts_before = host.mounts()
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(self.prefix + [PROGRAM, "serve"], env=self.environment(), cwd=self.home,
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=host.end_with_parent)
+            self.process = subprocess.Popen(
+                self.prefix + [PROGRAM, "serve"],
+                env=self.environment(),
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=host.end_with_parent,
+            )
         if wait:
             self.wait_ready()
 
@@ -148,9 +157,15 @@ class Server:
 
     def _left_now(self):
         self._reap_orphans()
-        left = [f"process {pid}: {host.command_line(pid)} {host.read(f'/proc/{pid}/comm').strip()}" for pid in self.seen_pids if host.alive(pid)]
+        left = [
+            f"process {pid}: {host.command_line(pid)} {host.read(f'/proc/{pid}/comm').strip()}"
+            for pid in self.seen_pids
+            if host.alive(pid)
+        ]
         left += [f"cgroup {path}" for path in sorted(self.seen_cgroups - self.cgroups_before) if os.path.isdir(path)]
-        left += [f"mount {line}" for line in host.mounts() - self.mounts_before if self.home in line or "codecell" in line]
+        left += [
+            f"mount {line}" for line in host.mounts() - self.mounts_before if self.home in line or "codecell" in line
+        ]
         for name in ("work", "blobs/incoming"):
             path = os.path.join(self.data_dir, name)
             if os.path.isdir(path):
