@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +25,7 @@
 #define CELL            "cell"
 
 #define VANISH_TIMEOUT_MS 5000
+#define OWN_GROUP_TRIES   64
 
 /* Names of a controller on a v1 hierarchy. */
 static const char *const controller_names[CGROUP_CONTROLLERS] = {
@@ -230,7 +231,18 @@ static int remove_group(int parent_fd, const char *name, int depth)
     return unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 ? error_from_errno() : 0;
 }
 
-/* Removes empty groups that a killed server left: "codecell.<pid>" of a process that is gone. */
+/* A server holds a lock on its group as long as it lives; process numbers would not do, since servers in several PID
+ * namespaces may share one tree of groups. The descriptor that holds the lock is returned, or a negative errno. */
+static int lock_group(int parent_fd, const char *name)
+{
+    CLEANUP_CLOSE int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return error_from_errno();
+    return TAKE_FD(fd);
+}
+
+/* Removes empty groups that a killed server left. */
 static void remove_stale(const char *directory)
 {
     DIR *dir = opendir(directory);
@@ -239,16 +251,38 @@ static void remove_stale(const char *directory)
     if (!dir)
         return;
     while ((entry = readdir(dir))) {
-        int pid;
+        CLEANUP_CLOSE int lock = -1;
 
-        if (strncmp(entry->d_name, GROUP_PREFIX, strlen(GROUP_PREFIX)) != 0)
+        if (strncmp(entry->d_name, GROUP_PREFIX, strlen(GROUP_PREFIX)) != 0 || strcmp(entry->d_name, SUPERVISOR) == 0)
             continue;
-        pid = (int)strtol(entry->d_name + strlen(GROUP_PREFIX), NULL, 10);
-        if (pid <= 0 || pid == getpid() || kill(pid, 0) == 0 || errno == EPERM)
-            continue;
-        (void)remove_group(dirfd(dir), entry->d_name, 1);
+        lock = lock_group(dirfd(dir), entry->d_name);
+        if (lock >= 0)
+            (void)remove_group(dirfd(dir), entry->d_name, 1);
     }
     closedir(dir);
+}
+
+/* Makes the server's own group below parent and locks it for the life of the process. The lock's descriptor is left
+ * open on purpose; keepers close their copies of it. */
+static int make_own_group(const char *parent, char *ret_group, size_t size)
+{
+    remove_stale(parent);
+    for (unsigned i = 0; i < OWN_GROUP_TRIES; i++) {
+        int lock, n;
+
+        n = i == 0 ? snprintf(ret_group, size, "%s/" GROUP_PREFIX "%d", parent, (int)getpid())
+                   : snprintf(ret_group, size, "%s/" GROUP_PREFIX "%d.%u", parent, (int)getpid(), i);
+        if (n < 0 || n >= CGROUP_PATH_SIZE)
+            return -ENAMETOOLONG;
+        if (mkdir(ret_group, 0755) < 0 && errno != EEXIST)
+            return error_from_errno();
+        lock = lock_group(AT_FDCWD, ret_group);
+        /* Another server may have taken the group for a dead one's in the moment before it was locked. */
+        if (lock >= 0 && access(ret_group, F_OK) == 0)
+            return 0;
+        cleanup_close_fd(&lock);
+    }
+    return -EBUSY;
 }
 
 static int write_path(const char *directory, const char *name, const char *text)
@@ -350,14 +384,10 @@ static int prepare_pure_v2(struct cgroup_layout *layout, char *where, size_t whe
     snprintf(where, where_size, "%s/cgroup.subtree_control", own);
     if (r < 0)
         return r;
-    remove_stale(own);
-    snprintf(group, sizeof(group), "%s/" GROUP_PREFIX "%d", own, (int)getpid());
+    r = make_own_group(own, group, sizeof(group));
     snprintf(where, where_size, "%s", group);
-    if (strlen(group) >= CGROUP_PATH_SIZE)
-        return -ENAMETOOLONG;
-    if (mkdir(group, 0755) < 0 && errno != EEXIST)
-        return error_from_errno();
-    r = enable_controllers(group);
+    if (r == 0)
+        r = enable_controllers(group);
     if (r < 0)
         return r;
     for (int c = 0; c < CGROUP_CONTROLLERS; c++)
@@ -371,16 +401,14 @@ int cgroup_prepare(struct cgroup_layout *layout, char *where, size_t where_size)
         return prepare_pure_v2(layout, where, where_size);
     for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
         char group[CGROUP_PATH_SIZE * 2];
+        int r;
 
         if (!layout->controllers[c].found)
             continue;
-        remove_stale(layout->controllers[c].directory);
-        snprintf(group, sizeof(group), "%s/" GROUP_PREFIX "%d", layout->controllers[c].directory, (int)getpid());
+        r = make_own_group(layout->controllers[c].directory, group, sizeof(group));
         snprintf(where, where_size, "%s", group);
-        if (strlen(group) >= CGROUP_PATH_SIZE)
-            return -ENAMETOOLONG;
-        if (mkdir(group, 0755) < 0 && errno != EEXIST)
-            return error_from_errno();
+        if (r < 0)
+            return r;
         copy_path(layout->controllers[c].directory, group);
     }
     return 0;

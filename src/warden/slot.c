@@ -639,6 +639,10 @@ _Noreturn void slot_keep(const struct slot_context *context, unsigned index, int
     title_set("codecell-slot");
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    /* A terminal sends its signals to the whole group; when it is time to end, the warden says so. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     take_numbers(socket_fd);
     r = keep(&slot);
     if (r < 0 && r != -EPIPE && r != -ECONNRESET)
