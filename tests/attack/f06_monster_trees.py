@@ -148,7 +148,7 @@ print(len(os.listdir(b".")), too_long)
         reply = attack.download_reply(entry["storage_session_id"], entry["id"])
         assert reply.status == 200 and reply.body == b"x"
         assert len(reply.values("content-disposition")) == 1 and "\n" not in reply.header("content-disposition")
-    assert run["artifact_truncation"]["skipped_count"] == 15, run["artifact_truncation"]
+    assert run["artifact_truncation"]["skipped_count"] == 13, run["artifact_truncation"]  # two begin with a dot
 
 
 def test_f06_names_that_meet_after_sanitising(attack):
