@@ -46,7 +46,8 @@ tell(texts)
         attack.server.home,
         "codecell-test",
         "/blobs",
-        "/work/",
+        "codecell.db",
+        os.path.join(attack.server.data_dir, "work"),
         os.path.dirname(os.path.dirname(os.path.dirname(__file__))),
     ):
         assert secret not in text, (secret, text)

@@ -77,7 +77,7 @@ def test_in_mid_upload(server_with):
 def _unfinished(server):
     found = []
     for root, _, files in os.walk(server.data_dir):
-        if os.path.basename(root) in ("incoming", "work") or "/work/" in root:
+        if {"incoming", "work"} & set(os.path.relpath(root, server.data_dir).split(os.sep)):
             found += [os.path.join(root, name) for name in files]
     return found
 
