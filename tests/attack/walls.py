@@ -14,6 +14,7 @@ gone, the programs of the tests are held by what is left. The tests are chosen s
 
 import argparse
 import collections
+import fcntl
 import glob
 import os
 import shutil
@@ -44,7 +45,13 @@ def wall(name, tests, *edits, behind=""):
 
 
 SECCOMP, CELL, CREDENTIALS, ROOTFS = "cell/seccomp.c", "cell/cell.c", "cell/credentials.c", "cell/rootfs.c"
-SLOT, CGROUP, RLIMITS, WORKSPACE, INIT = "warden/slot.c", "cell/cgroup.c", "cell/rlimits.c", "cell/workspace.c", "cell/init.c"
+SLOT, CGROUP, RLIMITS, WORKSPACE, INIT = (
+    "warden/slot.c",
+    "cell/cgroup.c",
+    "cell/rlimits.c",
+    "cell/workspace.c",
+    "cell/init.c",
+)
 NAMESPACES = "cell/namespaces.c"
 
 
@@ -68,234 +75,771 @@ NO_CAPS_CHECK = (CREDENTIALS, "if (data[i].effective || data[i].permitted || dat
 
 WALLS = [
     # -- the system-call filter
-    wall("seccomp: the filter is not loaded", "k07::test_k07_every_call_denied k07::test_k07_filter_is_on_and_sealed k05 k08::test_k08_families k03",
-         no_step("system call filter", "load_filter"), (CELL, "static int load_filter(", "__attribute__((unused)) static int load_filter(")),
-    wall("seccomp: unknown calls pass", "k05 k07::test_k07_every_call_denied x05::test_x05_the_filter_and_not_the_kernel_answers",
-         (SECCOMP, "seccomp_init(SCMP_ACT_ERRNO(ENOSYS))", "seccomp_init(SCMP_ACT_ALLOW)"),
-         (SECCOMP, "r = add_names(context, SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed));", "r = allowed[0] ? 0 : -1;"),
-         (SECCOMP, "r = add_arguments(context);", "(void)add_arguments;")),
-    wall("seccomp: exotic socket families", "k01::test_k01_the_filter_itself k02 k08::test_k08_families",
-         (SECCOMP, "r = add(context, SCMP_ACT_ERRNO(EAFNOSUPPORT), calls[c], 1, &SCMP_A0_32(SCMP_CMP_GT, AF_INET6));",
-          "r = add(context, SCMP_ACT_ALLOW, calls[c], 1, &SCMP_A0_32(SCMP_CMP_GT, AF_INET6));")),
-    wall("seccomp: raw sockets", "k08::test_k08_raw_and_netfilter x05::test_x05_the_filter_and_not_the_kernel_answers",
-         (SECCOMP, 'r = add(context, SCMP_ACT_ERRNO(EPERM), "socket", 2,\n                (struct scmp_arg_cmp[]){ EQUAL_32(0, AF_INET), ',
-          'r = add(context, SCMP_ACT_ALLOW, "socket", 2,\n                (struct scmp_arg_cmp[]){ EQUAL_32(0, AF_INET), ')),
-    wall("seccomp: namespace flags of clone", "k03::test_k03_clone_flags",
-         (SECCOMP, 'r = add(context, SCMP_ACT_ERRNO(EPERM), "clone", 1,', 'r = add(context, SCMP_ACT_ALLOW, "clone", 1,')),
+    wall(
+        "seccomp: the filter is not loaded",
+        "k07::test_k07_every_call_denied k07::test_k07_filter_is_on_and_sealed k05 k08::test_k08_families k03",
+        no_step("system call filter", "load_filter"),
+        (CELL, "static int load_filter(", "__attribute__((unused)) static int load_filter("),
+    ),
+    wall(
+        "seccomp: unknown calls pass",
+        "k05 k07::test_k07_every_call_denied x05::test_x05_the_filter_and_not_the_kernel_answers",
+        (SECCOMP, "seccomp_init(SCMP_ACT_ERRNO(ENOSYS))", "seccomp_init(SCMP_ACT_ALLOW)"),
+        (SECCOMP, "r = add_names(context, SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed));", "r = allowed[0] ? 0 : -1;"),
+        (SECCOMP, "r = add_arguments(context);", "(void)add_arguments;"),
+    ),
+    wall(
+        "seccomp: exotic socket families",
+        "k01::test_k01_the_filter_itself k02 k08::test_k08_families",
+        (
+            SECCOMP,
+            "r = add(context, SCMP_ACT_ERRNO(EAFNOSUPPORT), calls[c], 1, &SCMP_A0_32(SCMP_CMP_GT, AF_INET6));",
+            "r = add(context, SCMP_ACT_ALLOW, calls[c], 1, &SCMP_A0_32(SCMP_CMP_GT, AF_INET6));",
+        ),
+    ),
+    wall(
+        "seccomp: raw sockets",
+        "k08::test_k08_raw_and_netfilter x05::test_x05_the_filter_and_not_the_kernel_answers",
+        (
+            SECCOMP,
+            'r = add(context, SCMP_ACT_ERRNO(EPERM), "socket", 2,\n                (struct scmp_arg_cmp[]){ EQUAL_32(0, AF_INET), ',
+            'r = add(context, SCMP_ACT_ALLOW, "socket", 2,\n                (struct scmp_arg_cmp[]){ EQUAL_32(0, AF_INET), ',
+        ),
+    ),
+    wall(
+        "seccomp: namespace flags of clone",
+        "k03::test_k03_clone_flags",
+        (
+            SECCOMP,
+            'r = add(context, SCMP_ACT_ERRNO(EPERM), "clone", 1,',
+            'r = add(context, SCMP_ACT_ALLOW, "clone", 1,',
+        ),
+    ),
     wall("seccomp: clone3", "k03::test_k03_clone3_is_absent", allow("clone3")),
-    wall("seccomp: unshare and setns", "k03::test_k03_unshare_and_setns", let("unshare"), let("setns"), allow("unshare", "setns")),
+    wall(
+        "seccomp: unshare and setns",
+        "k03::test_k03_unshare_and_setns",
+        let("unshare"),
+        let("setns"),
+        allow("unshare", "setns"),
+    ),
     wall("seccomp: io_uring", "k05", allow("io_uring_setup", "io_uring_enter", "io_uring_register")),
-    wall("seccomp: ptrace", "k07::test_k07_every_call_denied k07::test_k07_the_pinned_ptrace_answer", let("ptrace"), allow("ptrace")),
-    wall("seccomp: process_vm_readv and writev", "k07::test_k07_every_call_denied", let("process_vm_readv"), let("process_vm_writev"),
-         allow("process_vm_readv", "process_vm_writev")),
-    wall("seccomp: keys of the kernel", "k02 k07::test_k07_every_call_denied", let("add_key"), let("keyctl"), let("request_key"),
-         allow("add_key", "keyctl", "request_key")),
+    wall(
+        "seccomp: ptrace",
+        "k07::test_k07_every_call_denied k07::test_k07_the_pinned_ptrace_answer",
+        let("ptrace"),
+        allow("ptrace"),
+    ),
+    wall(
+        "seccomp: process_vm_readv and writev",
+        "k07::test_k07_every_call_denied",
+        let("process_vm_readv"),
+        let("process_vm_writev"),
+        allow("process_vm_readv", "process_vm_writev"),
+    ),
+    wall(
+        "seccomp: keys of the kernel",
+        "k02 k07::test_k07_every_call_denied",
+        let("add_key"),
+        let("keyctl"),
+        let("request_key"),
+        allow("add_key", "keyctl", "request_key"),
+    ),
     wall("seccomp: bpf", "k07::test_k07_every_call_denied", let("bpf"), allow("bpf")),
-    wall("seccomp: perf_event_open", "k07::test_k07_every_call_denied k17::test_k17_perf_and_merging_are_off", let("perf_event_open"), allow("perf_event_open")),
+    wall(
+        "seccomp: perf_event_open",
+        "k07::test_k07_every_call_denied k17::test_k17_perf_and_merging_are_off",
+        let("perf_event_open"),
+        allow("perf_event_open"),
+    ),
     wall("seccomp: userfaultfd", "k07::test_k07_every_call_denied", let("userfaultfd"), allow("userfaultfd")),
-    wall("seccomp: mount and umount2", "k16::test_k16_mounts_denied k12::test_k12_no_new_binary_format", let("mount"), let("umount2"), allow("mount", "umount2")),
-    wall("seccomp: the new mount calls", "k07::test_k07_every_call_denied",
-         *[let(call) for call in ("fsopen", "fsconfig", "fsmount", "fspick", "open_tree", "move_mount", "mount_setattr")],
-         allow("fsopen", "fsconfig", "fsmount", "fspick", "open_tree", "move_mount", "mount_setattr")),
+    wall(
+        "seccomp: mount and umount2",
+        "k16::test_k16_mounts_denied k12::test_k12_no_new_binary_format",
+        let("mount"),
+        let("umount2"),
+        allow("mount", "umount2"),
+    ),
+    wall(
+        "seccomp: the new mount calls",
+        "k07::test_k07_every_call_denied",
+        *[
+            let(call)
+            for call in ("fsopen", "fsconfig", "fsmount", "fspick", "open_tree", "move_mount", "mount_setattr")
+        ],
+        allow("fsopen", "fsconfig", "fsmount", "fspick", "open_tree", "move_mount", "mount_setattr"),
+    ),
     wall("seccomp: chroot", "k15::test_k15_chroot_and_dotdot_do_not_leave_the_root", let("chroot"), allow("chroot")),
-    wall("seccomp: files by handle", "k07::test_k07_every_call_denied", let("name_to_handle_at"), let("open_by_handle_at"),
-         allow("name_to_handle_at", "open_by_handle_at")),
+    wall(
+        "seccomp: files by handle",
+        "k07::test_k07_every_call_denied",
+        let("name_to_handle_at"),
+        let("open_by_handle_at"),
+        allow("name_to_handle_at", "open_by_handle_at"),
+    ),
     wall("seccomp: the kernel's log", "k07::test_k07_every_call_denied unit:seccomp", let("syslog"), allow("syslog")),
-    wall("seccomp: clocks", "r04::test_r04_clocks_cannot_be_set", let("clock_settime"), let("settimeofday"), let("clock_adjtime"),
-         allow("clock_settime", "settimeofday", "clock_adjtime")),
+    wall(
+        "seccomp: clocks",
+        "r04::test_r04_clocks_cannot_be_set",
+        let("clock_settime"),
+        let("settimeofday"),
+        let("clock_adjtime"),
+        allow("clock_settime", "settimeofday", "clock_adjtime"),
+    ),
     wall("seccomp: further filters", "k07::test_k07_every_call_denied unit:seccomp", let("seccomp"), allow("seccomp")),
-    wall("seccomp: priority-inheriting futexes", "k06::test_k06_pi_futexes_denied",
-         (SECCOMP, "    FUTEX_WAIT, FUTEX_WAKE, FUTEX_REQUEUE,", "    FUTEX_LOCK_PI, FUTEX_WAIT, FUTEX_WAKE, FUTEX_REQUEUE,")),
-    wall("seccomp: other architectures are killed", "k09", (SECCOMP, "SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS", "SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ALLOW")),
-    wall("seccomp: larger pipes", "x01::test_x01_upper_halves_of_registers",
-         (SECCOMP, "static const int refused_fcntl[] = { F_SETPIPE_SZ, F_NOTIFY };", "static const int refused_fcntl[] = { F_NOTIFY };"),
-         (SECCOMP, "    F_DUPFD,  F_DUPFD_CLOEXEC,", "    F_SETPIPE_SZ, F_DUPFD,  F_DUPFD_CLOEXEC,")),
-    wall("seccomp: directory notices", "x04::test_x04_watches_and_caches",
-         (SECCOMP, "static const int refused_fcntl[] = { F_SETPIPE_SZ, F_NOTIFY };", "static const int refused_fcntl[] = { F_SETPIPE_SZ };"),
-         (SECCOMP, "    F_DUPFD,  F_DUPFD_CLOEXEC,", "    F_NOTIFY, F_DUPFD,  F_DUPFD_CLOEXEC,")),
-    wall("seccomp: inotify", "x04::test_x04_watches_and_caches n09::test_n09_no_presence_oracle", allow("inotify_init", "inotify_init1", "inotify_add_watch")),
-    wall("seccomp: reads that fail for uncached pages", "x04::test_x04_watches_and_caches x05::test_x05_the_filter_and_not_the_kernel_answers",
-         (SECCOMP, '    { "preadv2", 5, RWF_NOWAIT, EOPNOTSUPP },\n', ""), allow("preadv2")),
-    wall("seccomp: huge pages", "x01::test_x01_huge_pages", (SECCOMP, '    { "mmap", 3, MAP_HUGETLB, ENOMEM },\n', ""), allow("mmap")),
-    wall("seccomp: device nodes", "f04 k13::test_k13_swap_while_others_start x05::test_x05_the_filter_and_not_the_kernel_answers",
-         (SECCOMP, "node_types[] = { 0, S_IFREG, S_IFIFO, S_IFSOCK };", "node_types[] = { 0, S_IFREG, S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK };")),
-    wall("seccomp: ioctl requests", "x01::test_x01_upper_halves_of_registers x05::test_x05_the_filter_and_not_the_kernel_answers",
-         (SECCOMP, "SIOCGIFMTU,   SIOCATMARK,", "SIOCGIFMTU,   SIOCATMARK, TIOCSTI,")),
-    wall("seccomp: prctl options", "x01::test_x01_upper_halves_of_registers x05::test_x05_the_filter_and_not_the_kernel_answers",
-         (SECCOMP, "    PR_SET_NAME,\n", "    PR_SET_NAME, PR_SET_MM, PR_CAPBSET_DROP, PR_SET_SECCOMP,\n")),
-    wall("seccomp: personality", "x05::test_x05_the_filter_and_not_the_kernel_answers",
-         (SECCOMP, 'r = add(context, SCMP_ACT_ALLOW, "personality", 1, &EQUAL_32(0, PER_LINUX));',
-          'r = add(context, SCMP_ACT_ALLOW, "personality", 1, &EQUAL_32(0, ADDR_NO_RANDOMIZE));')),
-    wall("seccomp: flushes of all file systems", "x05::test_x05_the_filter_and_not_the_kernel_answers",
-         (SECCOMP, 'ignored[] = { "sync", "syncfs" };', 'ignored[] = { "nothing" };'), allow("sync", "syncfs")),
-    wall("seccomp: access control lists", "x01::test_x01_access_control_lists", (SECCOMP, '{ "fsetxattr", "lsetxattr", "setxattr", "setxattrat" };', '{ "nothing" };'),
-         allow("fsetxattr", "lsetxattr", "setxattr")),
-    wall("seccomp: socket filters", "x01::test_x01_socket_filters", (SECCOMP, "    { SOL_SOCKET, SO_BROADCAST },\n", "    { SOL_SOCKET, SO_BROADCAST },\n    { SOL_SOCKET, SO_ATTACH_FILTER },\n")),
-    wall("seccomp: the limit of core dumps", "x03::test_x03_core_dumps_reach_no_handler_of_the_host",
-         (SECCOMP, "(struct scmp_arg_cmp[]){ EQUAL_32(1, RLIMIT_CORE), SCMP_A2_64(SCMP_CMP_NE, 0) });\n    if (r == 0)",
-          "(struct scmp_arg_cmp[]){ EQUAL_32(1, RLIMIT_CORE), SCMP_A2_64(SCMP_CMP_NE, 0) });\n    if (0)"),
-         (SECCOMP, 'r = add(context, SCMP_ACT_ERRNO(EPERM), "prlimit64", 2,', 'r = add(context, SCMP_ACT_ALLOW, "prlimit64", 2,'),
-         (SECCOMP, "return r ? r : add_values(context, SCMP_ACT_ERRNO(EPERM), \"setrlimit\", 0, core, ARRAY_SIZE(core));", "return r + (core[0] & 0);"),
-         allow("setrlimit")),
-
+    wall(
+        "seccomp: priority-inheriting futexes",
+        "k06::test_k06_pi_futexes_denied",
+        (
+            SECCOMP,
+            "    FUTEX_WAIT, FUTEX_WAKE, FUTEX_REQUEUE,",
+            "    FUTEX_LOCK_PI, FUTEX_WAIT, FUTEX_WAKE, FUTEX_REQUEUE,",
+        ),
+    ),
+    wall(
+        "seccomp: other architectures are killed",
+        "k09",
+        (SECCOMP, "SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS", "SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ALLOW"),
+    ),
+    wall(
+        "seccomp: larger pipes",
+        "x01::test_x01_upper_halves_of_registers",
+        (
+            SECCOMP,
+            "static const int refused_fcntl[] = { F_SETPIPE_SZ, F_NOTIFY };",
+            "static const int refused_fcntl[] = { F_NOTIFY };",
+        ),
+        (SECCOMP, "    F_DUPFD,  F_DUPFD_CLOEXEC,", "    F_SETPIPE_SZ, F_DUPFD,  F_DUPFD_CLOEXEC,"),
+    ),
+    wall(
+        "seccomp: directory notices",
+        "x04::test_x04_watches_and_caches",
+        (
+            SECCOMP,
+            "static const int refused_fcntl[] = { F_SETPIPE_SZ, F_NOTIFY };",
+            "static const int refused_fcntl[] = { F_SETPIPE_SZ };",
+        ),
+        (SECCOMP, "    F_DUPFD,  F_DUPFD_CLOEXEC,", "    F_NOTIFY, F_DUPFD,  F_DUPFD_CLOEXEC,"),
+    ),
+    wall(
+        "seccomp: inotify",
+        "x04::test_x04_watches_and_caches n09::test_n09_no_presence_oracle",
+        allow("inotify_init", "inotify_init1", "inotify_add_watch"),
+    ),
+    wall(
+        "seccomp: reads that fail for uncached pages",
+        "x04::test_x04_watches_and_caches x05::test_x05_the_filter_and_not_the_kernel_answers",
+        (SECCOMP, '    { "preadv2", 5, RWF_NOWAIT, EOPNOTSUPP },\n', ""),
+        allow("preadv2"),
+    ),
+    wall(
+        "seccomp: huge pages",
+        "x01::test_x01_huge_pages",
+        (SECCOMP, '    { "mmap", 3, MAP_HUGETLB, ENOMEM },\n', ""),
+        allow("mmap"),
+    ),
+    wall(
+        "seccomp: device nodes",
+        "f04 k13::test_k13_swap_while_others_start x05::test_x05_the_filter_and_not_the_kernel_answers",
+        (
+            SECCOMP,
+            "node_types[] = { 0, S_IFREG, S_IFIFO, S_IFSOCK };",
+            "node_types[] = { 0, S_IFREG, S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK };",
+        ),
+    ),
+    wall(
+        "seccomp: ioctl requests",
+        "x01::test_x01_upper_halves_of_registers x05::test_x05_the_filter_and_not_the_kernel_answers",
+        (SECCOMP, "SIOCGIFMTU,   SIOCATMARK,", "SIOCGIFMTU,   SIOCATMARK, TIOCSTI,"),
+    ),
+    wall(
+        "seccomp: prctl options",
+        "x01::test_x01_upper_halves_of_registers x05::test_x05_the_filter_and_not_the_kernel_answers",
+        (SECCOMP, "    PR_SET_NAME,\n", "    PR_SET_NAME, PR_SET_MM, PR_CAPBSET_DROP, PR_SET_SECCOMP,\n"),
+    ),
+    wall(
+        "seccomp: personality",
+        "x05::test_x05_the_filter_and_not_the_kernel_answers",
+        (
+            SECCOMP,
+            'r = add(context, SCMP_ACT_ALLOW, "personality", 1, &EQUAL_32(0, PER_LINUX));',
+            'r = add(context, SCMP_ACT_ALLOW, "personality", 1, &EQUAL_32(0, ADDR_NO_RANDOMIZE));',
+        ),
+    ),
+    wall(
+        "seccomp: flushes of all file systems",
+        "x05::test_x05_the_filter_and_not_the_kernel_answers",
+        (SECCOMP, 'ignored[] = { "sync", "syncfs" };', 'ignored[] = { "nothing" };'),
+        allow("sync", "syncfs"),
+    ),
+    wall(
+        "seccomp: access control lists",
+        "x01::test_x01_access_control_lists",
+        (SECCOMP, '{ "fsetxattr", "lsetxattr", "setxattr", "setxattrat" };', '{ "nothing" };'),
+        allow("fsetxattr", "lsetxattr", "setxattr"),
+    ),
+    wall(
+        "seccomp: socket filters",
+        "x01::test_x01_socket_filters",
+        (
+            SECCOMP,
+            "    { SOL_SOCKET, SO_BROADCAST },\n",
+            "    { SOL_SOCKET, SO_BROADCAST },\n    { SOL_SOCKET, SO_ATTACH_FILTER },\n",
+        ),
+    ),
+    wall(
+        "seccomp: the limit of core dumps",
+        "x03::test_x03_core_dumps_reach_no_handler_of_the_host",
+        (
+            SECCOMP,
+            "(struct scmp_arg_cmp[]){ EQUAL_32(1, RLIMIT_CORE), SCMP_A2_64(SCMP_CMP_NE, 0) });\n    if (r == 0)",
+            "(struct scmp_arg_cmp[]){ EQUAL_32(1, RLIMIT_CORE), SCMP_A2_64(SCMP_CMP_NE, 0) });\n    if (0)",
+        ),
+        (
+            SECCOMP,
+            'r = add(context, SCMP_ACT_ERRNO(EPERM), "prlimit64", 2,',
+            'r = add(context, SCMP_ACT_ALLOW, "prlimit64", 2,',
+        ),
+        (
+            SECCOMP,
+            'return r ? r : add_values(context, SCMP_ACT_ERRNO(EPERM), "setrlimit", 0, core, ARRAY_SIZE(core));',
+            "return r + (core[0] & 0);",
+        ),
+        allow("setrlimit"),
+    ),
     # -- credentials
-    wall("credentials: capabilities are kept", "k07::test_k07_filter_is_on_and_sealed",
-         (CREDENTIALS, "if (syscall(SYS_capset, &header, none) < 0)", "if (0 && syscall(SYS_capset, &header, none) < 0)")),
-    wall("credentials: capabilities are kept and not looked at again", "k07::test_k07_filter_is_on_and_sealed x05::test_x05_the_init_is_behind_the_walls_too",
-         (CREDENTIALS, "if (syscall(SYS_capset, &header, none) < 0)", "if (0 && syscall(SYS_capset, &header, none) < 0)"), NO_CAPS_CHECK),
-    wall("credentials: the bounding set is kept and not looked at again", "k07::test_k07_filter_is_on_and_sealed",
-         (CREDENTIALS, "int r = drop_bounding();", "int r = 0 && drop_bounding();"),
-         (CREDENTIALS, "if (prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN) != 0 || ", "if (")),
-    wall("credentials: secure bits", "x05::test_x05_secure_bits_are_locked", (CREDENTIALS, "if (prctl(PR_SET_SECUREBITS, ", "if (0 && prctl(PR_SET_SECUREBITS, ")),
-    wall("credentials: no_new_privs", "k07::test_k07_filter_is_on_and_sealed",
-         (CREDENTIALS, "if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)", "if (prctl(PR_SET_DUMPABLE, 0) < 0)")),
-    wall("credentials: no_new_privs, and not looked at again", "k07::test_k07_filter_is_on_and_sealed",
-         (CREDENTIALS, "if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)", "if (prctl(PR_SET_DUMPABLE, 0) < 0)"),
-         (CREDENTIALS, "prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 ||", "")),
-    wall("credentials: the init stays readable", "x05::test_x05_nothing_of_the_init_can_be_read f13::test_f13_processes_of_the_host",
-         (CREDENTIALS, " || prctl(PR_SET_DUMPABLE, 0) < 0)", ")"), (CREDENTIALS, "||\n        prctl(PR_GET_DUMPABLE) != 0)", ")")),
-    wall("credentials: the user stays root of the host", "k07::test_k07_filter_is_on_and_sealed k11::test_k11_identity_cannot_change n09::test_n09_each_slot_is_another_user_on_the_host",
-         (CELL, "int r = credentials_become(birth->proc_fd, birth->options->host_uid, birth->options->inside_uid);", "int r = 0 ? credentials_become(birth->proc_fd, 0, 0) : 0;")),
-    wall("credentials: all slots are one user", "n09::test_n09_each_slot_is_another_user_on_the_host", (SLOT, "(uid_t)context->options->uid_base + index,", "(uid_t)context->options->uid_base,")),
-    wall("credentials: no user namespace", "k07::test_k07_filter_is_on_and_sealed n09::test_n09_no_contact",
-         (CREDENTIALS, "if (prctl(PR_SET_DUMPABLE, 1) < 0 || unshare(CLONE_NEWUSER) < 0)", "if (prctl(PR_SET_DUMPABLE, 1) < 0)"),
-         (CREDENTIALS, 'r = fd_write_at(proc_fd, "1/setgroups", "deny");\n    if (r == 0)', "if (0)")
-         , (CREDENTIALS, 'if (r == 0)\n        r = fd_write_at(proc_fd, "1/gid_map", map);', "")),
-    wall("credentials: groups of the starter are kept", "x05::test_x05_limits_and_groups", (CREDENTIALS, "if (setgroups(0, NULL) < 0)", "if (0)")),
-    wall("credentials: setgroups is not denied", "k11::test_k11_identity_cannot_change", (CREDENTIALS, 'r = fd_write_at(proc_fd, "1/setgroups", "deny");', "r = 0;"),
-         behind="setgroups needs CAP_SETGID, which no process of a cell has"),
-
+    wall(
+        "credentials: capabilities are kept",
+        "k07::test_k07_filter_is_on_and_sealed",
+        (
+            CREDENTIALS,
+            "if (syscall(SYS_capset, &header, none) < 0)",
+            "if (0 && syscall(SYS_capset, &header, none) < 0)",
+        ),
+    ),
+    wall(
+        "credentials: capabilities are kept and not looked at again",
+        "k07::test_k07_filter_is_on_and_sealed x05::test_x05_the_init_is_behind_the_walls_too",
+        (
+            CREDENTIALS,
+            "if (syscall(SYS_capset, &header, none) < 0)",
+            "if (0 && syscall(SYS_capset, &header, none) < 0)",
+        ),
+        NO_CAPS_CHECK,
+    ),
+    wall(
+        "credentials: the bounding set is kept and not looked at again",
+        "k07::test_k07_filter_is_on_and_sealed",
+        (CREDENTIALS, "int r = drop_bounding();", "int r = 0 && drop_bounding();"),
+        (CREDENTIALS, "if (prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN) != 0 || ", "if ("),
+    ),
+    wall(
+        "credentials: secure bits",
+        "x05::test_x05_secure_bits_are_locked",
+        (CREDENTIALS, "if (prctl(PR_SET_SECUREBITS, ", "if (0 && prctl(PR_SET_SECUREBITS, "),
+    ),
+    wall(
+        "credentials: no_new_privs",
+        "k07::test_k07_filter_is_on_and_sealed",
+        (
+            CREDENTIALS,
+            "if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)",
+            "if (prctl(PR_SET_DUMPABLE, 0) < 0)",
+        ),
+    ),
+    wall(
+        "credentials: no_new_privs, and not looked at again",
+        "k07::test_k07_filter_is_on_and_sealed",
+        (
+            CREDENTIALS,
+            "if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)",
+            "if (prctl(PR_SET_DUMPABLE, 0) < 0)",
+        ),
+        (CREDENTIALS, "prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 ||", ""),
+    ),
+    wall(
+        "credentials: the init stays readable",
+        "x05::test_x05_nothing_of_the_init_can_be_read f13::test_f13_processes_of_the_host",
+        (CREDENTIALS, " || prctl(PR_SET_DUMPABLE, 0) < 0)", ")"),
+        (CREDENTIALS, "||\n        prctl(PR_GET_DUMPABLE) != 0)", ")"),
+    ),
+    wall(
+        "credentials: the user stays root of the host",
+        "k07::test_k07_filter_is_on_and_sealed k11::test_k11_identity_cannot_change n09::test_n09_each_slot_is_another_user_on_the_host",
+        (
+            CELL,
+            "int r = credentials_become(birth->proc_fd, birth->options->host_uid, birth->options->inside_uid);",
+            "int r = 0 ? credentials_become(birth->proc_fd, 0, 0) : 0;",
+        ),
+    ),
+    wall(
+        "credentials: all slots are one user",
+        "n09::test_n09_each_slot_is_another_user_on_the_host",
+        (SLOT, "(uid_t)context->options->uid_base + index,", "(uid_t)context->options->uid_base,"),
+    ),
+    wall(
+        "credentials: no user namespace",
+        "k07::test_k07_filter_is_on_and_sealed n09::test_n09_no_contact",
+        (
+            CREDENTIALS,
+            "if (prctl(PR_SET_DUMPABLE, 1) < 0 || unshare(CLONE_NEWUSER) < 0)",
+            "if (prctl(PR_SET_DUMPABLE, 1) < 0)",
+        ),
+        (CREDENTIALS, 'r = fd_write_at(proc_fd, "1/setgroups", "deny");\n    if (r == 0)', "if (0)"),
+        (CREDENTIALS, 'if (r == 0)\n        r = fd_write_at(proc_fd, "1/gid_map", map);', ""),
+    ),
+    wall(
+        "credentials: groups of the starter are kept",
+        "x05::test_x05_limits_and_groups",
+        (CREDENTIALS, "if (setgroups(0, NULL) < 0)", "if (0)"),
+    ),
+    wall(
+        "credentials: setgroups is not denied",
+        "k11::test_k11_identity_cannot_change",
+        (CREDENTIALS, 'r = fd_write_at(proc_fd, "1/setgroups", "deny");', "r = 0;"),
+        behind="setgroups needs CAP_SETGID, which no process of a cell has",
+    ),
     # -- namespaces
-    wall("namespaces: PID", "f13::test_f13_processes_of_the_host f13::test_f13_other_cells_are_invisible",
-         (NAMESPACES, CLONE, CLONE.replace("CLONE_NEWPID | ", "")), (CELL, '"1/oom_score_adj"', '"self/oom_score_adj"'),
-         (CREDENTIALS, '"1/setgroups"', '"self/setgroups"'), (CREDENTIALS, '"1/uid_map"', '"self/uid_map"'), (CREDENTIALS, '"1/gid_map"', '"self/gid_map"')),
-    wall("namespaces: mounts", "x05::test_x05_mounts_of_an_earlier_cell_are_gone", (NAMESPACES, CLONE, CLONE.replace("CLONE_NEWNS | ", ""))),
+    wall(
+        "namespaces: PID",
+        "f13::test_f13_processes_of_the_host f13::test_f13_other_cells_are_invisible",
+        (NAMESPACES, CLONE, CLONE.replace("CLONE_NEWPID | ", "")),
+        (CELL, '"1/oom_score_adj"', '"self/oom_score_adj"'),
+        (CREDENTIALS, '"1/setgroups"', '"self/setgroups"'),
+        (CREDENTIALS, '"1/uid_map"', '"self/uid_map"'),
+        (CREDENTIALS, '"1/gid_map"', '"self/gid_map"'),
+    ),
+    wall(
+        "namespaces: mounts",
+        "x05::test_x05_mounts_of_an_earlier_cell_are_gone",
+        (NAMESPACES, CLONE, CLONE.replace("CLONE_NEWNS | ", "")),
+    ),
     wall("namespaces: IPC", "n09::test_n09_no_contact", (NAMESPACES, CLONE, CLONE.replace("CLONE_NEWIPC | ", ""))),
     # Without its own namespace the cell would rename the host, so the name is not set either.
-    wall("namespaces: host name", "f13::test_f13_identity n09::test_n09_no_contact", (NAMESPACES, CLONE, CLONE.replace(" | CLONE_NEWUTS", "")),
-         no_step("host name", "set_hostname"), (CELL, "static int set_hostname(", "__attribute__((unused)) static int set_hostname(")),
-    wall("namespaces: cgroup", "f13::test_f13_mounts_tell_nothing_of_the_host n09::test_n09_no_contact",
-         (CELL, "return unshare(CLONE_NEWCGROUP) < 0 ? error_from_errno() : 0;", "return 0;")),
+    wall(
+        "namespaces: host name",
+        "f13::test_f13_identity n09::test_n09_no_contact",
+        (NAMESPACES, CLONE, CLONE.replace(" | CLONE_NEWUTS", "")),
+        no_step("host name", "set_hostname"),
+        (CELL, "static int set_hostname(", "__attribute__((unused)) static int set_hostname("),
+    ),
+    wall(
+        "namespaces: cgroup",
+        "f13::test_f13_mounts_tell_nothing_of_the_host n09::test_n09_no_contact",
+        (CELL, "return unshare(CLONE_NEWCGROUP) < 0 ? error_from_errno() : 0;", "return 0;"),
+    ),
     # Only tests that talk to loopback addresses: there is a way out now.
-    wall("namespaces: network", "n01::test_n01_the_hosts_own_sockets n09::test_n09_no_contact n10",
-         (SLOT, "int r = namespaces_new_network();", "int r = 0;")),
-    wall("namespaces: a used network is not renewed", "x02::test_x02_network_counters", (SLOT, "if (r == 0 && !network_is_fresh(slot))", "if (0 && !network_is_fresh(slot))")),
-
+    wall(
+        "namespaces: network",
+        "n01::test_n01_the_hosts_own_sockets n09::test_n09_no_contact n10",
+        (SLOT, "int r = namespaces_new_network();", "int r = 0;"),
+    ),
+    wall(
+        "namespaces: a used network is not renewed",
+        "x02::test_x02_network_counters",
+        (SLOT, "if (r == 0 && !network_is_fresh(slot))", "if (0 && !network_is_fresh(slot))"),
+    ),
     # -- the file system a cell sees
-    wall("root: the tree is not sealed", "k16::test_k16_nothing_writable_but_scratch x05::test_x05_every_file_system",
-         (ROOTFS, "{ .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID };\n\n    if (syscall(SYS_mount_setattr, AT_FDCWD",
-          "{ .attr_set = MOUNT_ATTR_NOSUID };\n\n    if (syscall(SYS_mount_setattr, AT_FDCWD"), behind="root: the private views are read-only themselves"),
-    wall("root: no private views", "n09::test_n09_no_presence_oracle", (ROOTFS, "r = attach_views(target);", "r = 0;"),
-         (ROOTFS, "static int attach_views(", "__attribute__((unused)) static int attach_views(")),
-    wall("root: neither views nor seal", "k16::test_k16_nothing_writable_but_scratch x05::test_x05_every_file_system", (ROOTFS, "r = attach_views(target);", "r = 0;"),
-         (ROOTFS, "static int attach_views(", "__attribute__((unused)) static int attach_views("),
-         (ROOTFS, "{ .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID };\n\n    if (syscall(SYS_mount_setattr, AT_FDCWD",
-          "{ .attr_set = MOUNT_ATTR_NOSUID };\n\n    if (syscall(SYS_mount_setattr, AT_FDCWD")),
-    wall("root: the views allow set-user-id", "k11::test_k11_setuid_programs x05::test_x05_every_file_system",
-         (ROOTFS, "MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID, ret_fd);", "MOUNT_ATTR_RDONLY, ret_fd);")),
-    wall("root: the old root stays mounted below", "f13::test_f13_mounts_tell_nothing_of_the_host k15::test_k15_chroot_and_dotdot_do_not_leave_the_root",
-         (ROOTFS, 'umount2(".", MNT_DETACH) < 0 || ', "")),
-    wall("root: all of /etc is copied", "f13::test_f13_identity", (ROOTFS, '    "R",\n', '    "R",\n    "passwd",\n    "hosts",\n    "ssh",\n    "machine-id",\n')),
-    wall("root: a further device", "k13", (ROOTFS, '{ "dev/urandom", 1, 9 },', '{ "dev/urandom", 1, 9 }, { "dev/rtc0", 60, 99 },')),
-    wall("root: the host's null device", "x02::test_x02_the_null_device_of_the_host_is_out_of_reach", no_step("standard input", "own_null_device"),
-         (CELL, "static int own_null_device(", "__attribute__((unused)) static int own_null_device(")),
-    wall("proc: writable", "k12::test_k12_no_setting_can_be_written x05::test_x05_every_file_system", (CELL, "flags | MOUNT_ATTR_RDONLY, &read_only);", "flags, &read_only);")),
-    wall("proc: no masks", "x04::test_x04_figures_of_the_whole_host_are_masked k12::test_k12_no_setting_can_be_written", no_step("proc masks", "mask_proc"),
-         (CELL, "static int mask_proc(", "__attribute__((unused)) static int mask_proc(")),
-    wall("proc: set-user-id, devices and programs", "x05::test_x05_every_file_system",
-         (CELL, "unsigned flags = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;", "unsigned flags = 0;")),
-    wall("scratch: set-user-id and devices", "k11::test_k11_setuid_programs x05::test_x05_every_file_system",
-         (CELL, "ARRAY_SIZE(mount_options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,", "ARRAY_SIZE(mount_options), 0,")),
-    wall("scratch: no size", "r08::test_r08_full x05::test_x05_every_file_system", (CELL, '{ "size", size }, { "nr_inodes", SCRATCH_INODES },', '{ "size", "100%" }, { "nr_inodes", SCRATCH_INODES },')),
-    wall("scratch: no limit of inodes", "x05::test_x05_every_file_system", (CELL, '#define SCRATCH_INODES "65536"', '#define SCRATCH_INODES "0"')),
-    wall("workspace: no size", "r08::test_r08_full x05::test_x05_every_file_system", (WORKSPACE, '{ "size", size }, { "nr_inodes"', '{ "size", "100%" }, { "nr_inodes"')),
-    wall("workspace: no limit of inodes", "x05::test_x05_every_file_system", (WORKSPACE, '#define WORKSPACE_INODES_MAX "131072"', '#define WORKSPACE_INODES_MAX "0"')),
-    wall("workspace: inputs are not read-only below", "f12 f03", ("cell/mount_api.c", "MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID", "MOUNT_ATTR_IDMAP | MOUNT_ATTR_NOSUID"),
-         behind="an overlay never writes its lower layer, and the program sees nothing but the overlay"),
-
+    wall(
+        "root: the tree is not sealed",
+        "k16::test_k16_nothing_writable_but_scratch x05::test_x05_every_file_system",
+        (
+            ROOTFS,
+            "{ .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID };\n\n    if (syscall(SYS_mount_setattr, AT_FDCWD",
+            "{ .attr_set = MOUNT_ATTR_NOSUID };\n\n    if (syscall(SYS_mount_setattr, AT_FDCWD",
+        ),
+        behind="root: the private views are read-only themselves",
+    ),
+    wall(
+        "root: no private views",
+        "n09::test_n09_no_presence_oracle",
+        (ROOTFS, "r = attach_views(target);", "r = 0;"),
+        (ROOTFS, "static int attach_views(", "__attribute__((unused)) static int attach_views("),
+    ),
+    wall(
+        "root: neither views nor seal",
+        "k16::test_k16_nothing_writable_but_scratch x05::test_x05_every_file_system",
+        (ROOTFS, "r = attach_views(target);", "r = 0;"),
+        (ROOTFS, "static int attach_views(", "__attribute__((unused)) static int attach_views("),
+        (
+            ROOTFS,
+            "{ .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID };\n\n    if (syscall(SYS_mount_setattr, AT_FDCWD",
+            "{ .attr_set = MOUNT_ATTR_NOSUID };\n\n    if (syscall(SYS_mount_setattr, AT_FDCWD",
+        ),
+    ),
+    wall(
+        "root: the views allow set-user-id",
+        "k11::test_k11_setuid_programs x05::test_x05_every_file_system",
+        (ROOTFS, "MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID, ret_fd);", "MOUNT_ATTR_RDONLY, ret_fd);"),
+    ),
+    wall(
+        "root: the old root stays mounted below",
+        "f13::test_f13_mounts_tell_nothing_of_the_host k15::test_k15_chroot_and_dotdot_do_not_leave_the_root",
+        (ROOTFS, 'umount2(".", MNT_DETACH) < 0 || ', ""),
+    ),
+    wall(
+        "root: all of /etc is copied",
+        "f13::test_f13_identity",
+        (ROOTFS, '    "R",\n', '    "R",\n    "passwd",\n    "hosts",\n    "ssh",\n    "machine-id",\n'),
+    ),
+    wall(
+        "root: a further device",
+        "k13",
+        (ROOTFS, '{ "dev/urandom", 1, 9 },', '{ "dev/urandom", 1, 9 }, { "dev/rtc0", 60, 99 },'),
+    ),
+    wall(
+        "root: the host's null device",
+        "x02::test_x02_the_null_device_of_the_host_is_out_of_reach",
+        no_step("standard input", "own_null_device"),
+        (CELL, "static int own_null_device(", "__attribute__((unused)) static int own_null_device("),
+    ),
+    wall(
+        "proc: writable",
+        "k12::test_k12_no_setting_can_be_written x05::test_x05_every_file_system",
+        (CELL, "flags | MOUNT_ATTR_RDONLY, &read_only);", "flags, &read_only);"),
+    ),
+    wall(
+        "proc: no masks",
+        "x04::test_x04_figures_of_the_whole_host_are_masked k12::test_k12_no_setting_can_be_written",
+        no_step("proc masks", "mask_proc"),
+        (CELL, "static int mask_proc(", "__attribute__((unused)) static int mask_proc("),
+    ),
+    wall(
+        "proc: set-user-id, devices and programs",
+        "x05::test_x05_every_file_system",
+        (CELL, "unsigned flags = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;", "unsigned flags = 0;"),
+    ),
+    wall(
+        "scratch: set-user-id and devices",
+        "k11::test_k11_setuid_programs x05::test_x05_every_file_system",
+        (CELL, "ARRAY_SIZE(mount_options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,", "ARRAY_SIZE(mount_options), 0,"),
+    ),
+    wall(
+        "scratch: no size",
+        "r08::test_r08_full x05::test_x05_every_file_system",
+        (
+            CELL,
+            '{ "size", size }, { "nr_inodes", SCRATCH_INODES },',
+            '{ "size", "100%" }, { "nr_inodes", SCRATCH_INODES },',
+        ),
+    ),
+    wall(
+        "scratch: no limit of inodes",
+        "x05::test_x05_every_file_system",
+        (CELL, '#define SCRATCH_INODES "65536"', '#define SCRATCH_INODES "0"'),
+    ),
+    wall(
+        "workspace: no size",
+        "r08::test_r08_full x05::test_x05_every_file_system",
+        (WORKSPACE, '{ "size", size }, { "nr_inodes"', '{ "size", "100%" }, { "nr_inodes"'),
+    ),
+    wall(
+        "workspace: no limit of inodes",
+        "x05::test_x05_every_file_system",
+        (WORKSPACE, '#define WORKSPACE_INODES_MAX "131072"', '#define WORKSPACE_INODES_MAX "0"'),
+    ),
+    wall(
+        "workspace: inputs are not read-only below",
+        "f12 f03",
+        (
+            "cell/mount_api.c",
+            "MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID",
+            "MOUNT_ATTR_IDMAP | MOUNT_ATTR_NOSUID",
+        ),
+        behind="an overlay never writes its lower layer, and the program sees nothing but the overlay",
+    ),
     # -- descriptors, names, environment
-    wall("descriptors: the init keeps its keeper's", "k15::test_k15_only_three x05::test_x05_nothing_of_the_init_can_be_read",
-         (CELL, "return close_range(PROC_FD + 1, ~0U, 0) < 0 ? error_from_errno() : 0;", "return 0;"),
-         behind="the init's descriptors cannot be reached (it is undumpable) and its child closes all but three"),
-    wall("descriptors: the program keeps its init's", "k15::test_k15_only_three", (INIT, " || close_range(3, ~0U, 0) < 0)", ")"),
-         behind="every descriptor is close-on-exec from birth"),
-    wall("descriptors: the control socket survives exec", "k15::test_k15_only_three", (CELL, "dup3(control_fd, CONTROL_FD, O_CLOEXEC)", "dup3(control_fd, CONTROL_FD, 0)"),
-         behind="before exec the program's process closes all but three"),
-    wall("descriptors: the control socket survives exec, and nothing is closed", "k15::test_k15_only_three", (INIT, " || close_range(3, ~0U, 0) < 0)", ")"),
-         (CELL, "dup3(control_fd, CONTROL_FD, O_CLOEXEC)", "dup3(control_fd, CONTROL_FD, 0)")),
-    wall("environment: the server's own", "c09::test_c09_none_inside r12::test_r12_only_known_variables r12::test_r12_the_servers_own_environment",
-         (INIT, "execve(step->argv[0], step->argv, program->env);", "execve(step->argv[0], step->argv, environ);")),
-    wall("names: the command line of the warden stays", "x05::test_x05_nothing_of_the_init_can_be_read c09::test_c09_none_inside",
-         ("base/title.c", "    if (!area)\n        return;\n    memset", "    if (area)\n        return;\n    memset")),
-    wall("signals: the program inherits the init's", "r13", (INIT, "    reset_signals();\n", "    (void)reset_signals;\n"),
-         behind="keeper and init ignore and block nothing by the time a program starts"),
-
+    wall(
+        "descriptors: the init keeps its keeper's",
+        "k15::test_k15_only_three x05::test_x05_nothing_of_the_init_can_be_read",
+        (CELL, "return close_range(PROC_FD + 1, ~0U, 0) < 0 ? error_from_errno() : 0;", "return 0;"),
+        behind="the init's descriptors cannot be reached (it is undumpable) and its child closes all but three",
+    ),
+    wall(
+        "descriptors: the program keeps its init's",
+        "k15::test_k15_only_three",
+        (INIT, " || close_range(3, ~0U, 0) < 0)", ")"),
+        behind="every descriptor is close-on-exec from birth",
+    ),
+    wall(
+        "descriptors: the control socket survives exec",
+        "k15::test_k15_only_three",
+        (CELL, "dup3(control_fd, CONTROL_FD, O_CLOEXEC)", "dup3(control_fd, CONTROL_FD, 0)"),
+        behind="before exec the program's process closes all but three",
+    ),
+    wall(
+        "descriptors: the control socket survives exec, and nothing is closed",
+        "k15::test_k15_only_three",
+        (INIT, " || close_range(3, ~0U, 0) < 0)", ")"),
+        (CELL, "dup3(control_fd, CONTROL_FD, O_CLOEXEC)", "dup3(control_fd, CONTROL_FD, 0)"),
+    ),
+    wall(
+        "environment: the server's own",
+        "c09::test_c09_none_inside r12::test_r12_only_known_variables r12::test_r12_the_servers_own_environment",
+        (INIT, "execve(step->argv[0], step->argv, program->env);", "execve(step->argv[0], step->argv, environ);"),
+    ),
+    wall(
+        "names: the command line of the warden stays",
+        "x05::test_x05_nothing_of_the_init_can_be_read c09::test_c09_none_inside",
+        ("base/title.c", "    if (!area)\n        return;\n    memset", "    if (area)\n        return;\n    memset"),
+    ),
+    wall(
+        "signals: the program inherits the init's",
+        "r13",
+        (INIT, "    reset_signals();\n", "    (void)reset_signals;\n"),
+        behind="keeper and init ignore and block nothing by the time a program starts",
+    ),
     # -- limits
-    wall("limits: memory", "x05::test_x05_a_little_too_much_memory x05::test_x05_the_kernel_has_been_told_the_limits",
-         (CGROUP, "    if (!slot->unified[CGROUP_MEMORY])\n        return limit_memory_v1(slot, bytes);\n    r = write_number", "    if (bytes)\n        return 0;\n    if (!slot->unified[CGROUP_MEMORY])\n        return limit_memory_v1(slot, bytes);\n    r = write_number")),
-    wall("limits: processes", "x05::test_x05_a_few_processes_too_many x05::test_x05_the_kernel_has_been_told_the_limits", (CGROUP, '(r = write_number(slot, CGROUP_PIDS, "pids.max", limits->processes_max)) < 0)', "0)")),
-    wall("limits: processor", "r03::test_r03_quota x05::test_x05_the_kernel_has_been_told_the_limits", (CGROUP, "(r = limit_cpu(slot, limits->cpu_millis)) < 0)", "(r = 0 && limit_cpu(slot, limits->cpu_millis)) < 0)")),
-    wall("limits: buffers of TCP and UDP", "x01::test_x01_network_buffers_are_bounded", (CGROUP, '(void)write_number(slot, CGROUP_MEMORY, "memory.kmem.tcp.limit_in_bytes", SOCKET_BYTES_MAX);', ";")),
-    *[wall(f"limits: {name}", "x05::test_x05_limits_and_groups " + also, (RLIMITS, old, ""),
-           behind="the host's own limit is 0, if nobody widened it" if name in ("real-time priority", "nice") else "") for name, also, old in (
-        ("core dumps", "x03::test_x03_core_dumps_reach_no_handler_of_the_host",
-         "    { RLIMIT_CORE, 1,\n      1 }, /* 0 forbids files only; 1 also keeps a core_pattern pipe from starting a helper on the host */\n"),
-        ("open files", "r09::test_r09_exhaustion", "    { RLIMIT_NOFILE, 256, 256 },\n"),
-        ("stack", "", "    { RLIMIT_STACK, 8 << 20, 64 << 20 }, /* compilers raise their own */\n"),
-        ("locked memory", "", "    { RLIMIT_MEMLOCK, 64 << 10, 64 << 10 },\n"),
-        ("message queues", "n09::test_n09_message_queues_are_charged", "    { RLIMIT_MSGQUEUE, 0, 0 },\n"),
-        ("real-time priority", "", "    { RLIMIT_RTPRIO, 0, 0 },\n"),
-        ("nice", "", "    { RLIMIT_NICE, 0, 0 },\n"),
-        ("pending signals", "", "    { RLIMIT_SIGPENDING, 1024, 1024 },\n"))],
-    wall("limits: size of a file", "x05::test_x05_limits_and_groups r08::test_r08_one_file_too_large", (RLIMITS, "int r = set(RLIMIT_FSIZE, file_bytes_max, file_bytes_max);", "int r = (int)(file_bytes_max & 0);")),
-    wall("limits: time", "r04::test_r04_killed_on_time[sleep]", (SLOT, "kill_for(slot, run, WIRE_END_TIMEOUT);\n        return;", "return;")),
-    wall("limits: flood of output", "r06::test_r06_endless_output[yes]", ("engine/cell_client.c", "if (stream->total_bytes > talk->request->flood_bytes) {", "if (0) {")),
-    wall("limits: kept output", "r06::test_r06_cut_but_not_killed", ("engine/execution.c", ".keep_bytes = (size_t)engine->max_output_bytes + 1,", ".keep_bytes = 4u << 20,"),
-         behind="text_clean() cuts what the answer shows; unread bytes stay below the flood limit"),
-    wall("limits: text of an answer", "r06::test_r06_cut_but_not_killed r06::test_r06_cut_on_a_character_boundary", ("engine/outcome.c", "r = text_clean(text, stream->kept.data, length, limit);", "r = text_clean(text, stream->kept.data, length, limit + 1000);")),
-
+    wall(
+        "limits: memory",
+        "x05::test_x05_a_little_too_much_memory x05::test_x05_the_kernel_has_been_told_the_limits",
+        (
+            CGROUP,
+            "    if (!slot->unified[CGROUP_MEMORY])\n        return limit_memory_v1(slot, bytes);\n    r = write_number",
+            "    if (bytes)\n        return 0;\n    if (!slot->unified[CGROUP_MEMORY])\n        return limit_memory_v1(slot, bytes);\n    r = write_number",
+        ),
+    ),
+    wall(
+        "limits: processes",
+        "x05::test_x05_a_few_processes_too_many x05::test_x05_the_kernel_has_been_told_the_limits",
+        (CGROUP, '(r = write_number(slot, CGROUP_PIDS, "pids.max", limits->processes_max)) < 0)', "0)"),
+    ),
+    wall(
+        "limits: processor",
+        "r03::test_r03_quota x05::test_x05_the_kernel_has_been_told_the_limits",
+        (
+            CGROUP,
+            "(r = limit_cpu(slot, limits->cpu_millis)) < 0)",
+            "(r = 0 && limit_cpu(slot, limits->cpu_millis)) < 0)",
+        ),
+    ),
+    wall(
+        "limits: buffers of TCP and UDP",
+        "x01::test_x01_network_buffers_are_bounded",
+        (CGROUP, '(void)write_number(slot, CGROUP_MEMORY, "memory.kmem.tcp.limit_in_bytes", SOCKET_BYTES_MAX);', ";"),
+    ),
+    *[
+        wall(
+            f"limits: {name}",
+            "x05::test_x05_limits_and_groups " + also,
+            (RLIMITS, old, ""),
+            behind="the host's own limit is 0, if nobody widened it" if name in ("real-time priority", "nice") else "",
+        )
+        for name, also, old in (
+            (
+                "core dumps",
+                "x03::test_x03_core_dumps_reach_no_handler_of_the_host",
+                "    { RLIMIT_CORE, 1,\n      1 }, /* 0 forbids files only; 1 also keeps a core_pattern pipe from starting a helper on the host */\n",
+            ),
+            ("open files", "r09::test_r09_exhaustion", "    { RLIMIT_NOFILE, 256, 256 },\n"),
+            ("stack", "", "    { RLIMIT_STACK, 8 << 20, 64 << 20 }, /* compilers raise their own */\n"),
+            ("locked memory", "", "    { RLIMIT_MEMLOCK, 64 << 10, 64 << 10 },\n"),
+            ("message queues", "n09::test_n09_message_queues_are_charged", "    { RLIMIT_MSGQUEUE, 0, 0 },\n"),
+            ("real-time priority", "", "    { RLIMIT_RTPRIO, 0, 0 },\n"),
+            ("nice", "", "    { RLIMIT_NICE, 0, 0 },\n"),
+            ("pending signals", "", "    { RLIMIT_SIGPENDING, 1024, 1024 },\n"),
+        )
+    ],
+    wall(
+        "limits: size of a file",
+        "x05::test_x05_limits_and_groups r08::test_r08_one_file_too_large",
+        (RLIMITS, "int r = set(RLIMIT_FSIZE, file_bytes_max, file_bytes_max);", "int r = (int)(file_bytes_max & 0);"),
+    ),
+    wall(
+        "limits: time",
+        "r04::test_r04_killed_on_time[sleep]",
+        (SLOT, "kill_for(slot, run, WIRE_END_TIMEOUT);\n        return;", "return;"),
+    ),
+    wall(
+        "limits: flood of output",
+        "r06::test_r06_endless_output[yes]",
+        ("engine/cell_client.c", "if (stream->total_bytes > talk->request->flood_bytes) {", "if (0) {"),
+    ),
+    wall(
+        "limits: kept output",
+        "r06::test_r06_cut_but_not_killed",
+        ("engine/execution.c", ".keep_bytes = (size_t)engine->max_output_bytes + 1,", ".keep_bytes = 4u << 20,"),
+        behind="text_clean() cuts what the answer shows; unread bytes stay below the flood limit",
+    ),
+    wall(
+        "limits: text of an answer",
+        "r06::test_r06_cut_but_not_killed r06::test_r06_cut_on_a_character_boundary",
+        (
+            "engine/outcome.c",
+            "r = text_clean(text, stream->kept.data, length, limit);",
+            "r = text_clean(text, stream->kept.data, length, limit + 1000);",
+        ),
+    ),
     # -- the end of a cell
-    wall("end: cells outlive a killed keeper", "test_kill_warden::test_in_mid_execution",
-         (CELL, "return r ? r : die_with_keeper(birth); /* the change of user cleared it */", "return r;"), no_step("parent death signal", "die_with_keeper"),
-         (CELL, "static int die_with_keeper(", "__attribute__((unused)) static int die_with_keeper(")),
-    wall("end: a slot is used before it is empty", "r05 r14 f07::test_f07_residue_is_gone", (SLOT, "cgroup_slot_processes(&slot->cgroup) > 1; waited_ms++)", "0; waited_ms++)"),
-         behind="cell_reap() returns only when the kernel has taken every process of the PID namespace away"),
-    wall("end: memory of outputs is charged to the next cell", "x02::test_x02_memory_of_outputs_is_not_the_next_cells_loss x05::test_x05_a_slot_is_free_when_its_memory_is",
-         (SLOT, "    wait_until_released(slot);\n", "    (void)wait_until_released;\n")),
-    wall("end: a client that hangs up is not noticed", "r16::test_r16_slot_is_freed[quiet-close]",
-         ("engine/cell_client.c", "if (revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL))", "if (0 && revents)")),
-    wall("end: success of the compiler passes for the program's", "x05::test_x05_a_killed_init_is_no_success",
-         (INIT, "if (report.exit_code != 0 || report.signal != 0 || i + 1 == program->n_steps) {", "if (1) {"),
-         (INIT, "            init_report(fds->control, &report);\n            break;", "            init_report(fds->control, &report);\n            if (report.exit_code != 0 || report.signal != 0)\n                break;")),
-    wall("end: the program is no better victim than its init", "x05::test_x05_the_program_dies_before_its_init", (INIT, "if (init_set_victim(fds->victim, PROGRAM_VICTIM_SCORE) < 0)", "if (0)")),
-
+    wall(
+        "end: cells outlive a killed keeper",
+        "test_kill_warden::test_in_mid_execution",
+        (CELL, "return r ? r : die_with_keeper(birth); /* the change of user cleared it */", "return r;"),
+        no_step("parent death signal", "die_with_keeper"),
+        (CELL, "static int die_with_keeper(", "__attribute__((unused)) static int die_with_keeper("),
+    ),
+    wall(
+        "end: a slot is used before it is empty",
+        "r05 r14 f07::test_f07_residue_is_gone",
+        (SLOT, "cgroup_slot_processes(&slot->cgroup) > 1; waited_ms++)", "0; waited_ms++)"),
+        behind="cell_reap() returns only when the kernel has taken every process of the PID namespace away",
+    ),
+    wall(
+        "end: memory of outputs is charged to the next cell",
+        "x02::test_x02_memory_of_outputs_is_not_the_next_cells_loss x05::test_x05_a_slot_is_free_when_its_memory_is",
+        (SLOT, "    wait_until_released(slot);\n", "    (void)wait_until_released;\n"),
+    ),
+    wall(
+        "end: a client that hangs up is not noticed",
+        "r16::test_r16_slot_is_freed[quiet-close]",
+        ("engine/cell_client.c", "if (revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL))", "if (0 && revents)"),
+    ),
+    wall(
+        "end: success of the compiler passes for the program's",
+        "x05::test_x05_a_killed_init_is_no_success",
+        (INIT, "if (report.exit_code != 0 || report.signal != 0 || i + 1 == program->n_steps) {", "if (1) {"),
+        (
+            INIT,
+            "            init_report(fds->control, &report);\n            break;",
+            "            init_report(fds->control, &report);\n            if (report.exit_code != 0 || report.signal != 0)\n                break;",
+        ),
+    ),
+    wall(
+        "end: the program is no better victim than its init",
+        "x05::test_x05_the_program_dies_before_its_init",
+        (INIT, "if (init_set_victim(fds->victim, PROGRAM_VICTIM_SCORE) < 0)", "if (0)"),
+    ),
     # -- harvest and outputs
-    wall("harvest: links are followed when opened", "f01 f02 f04",
-         (WORKSPACE, ".flags = flags | O_CLOEXEC | O_NOFOLLOW,\n        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,", ".flags = flags | O_CLOEXEC,\n        .resolve = 0,"),
-         behind="every entry is looked at before, unfollowed, and when the walk begins nobody is left to exchange it"),
-    wall("harvest: links are followed, looked at and opened", "f01 unit:workspace",
-         (WORKSPACE, ".flags = flags | O_CLOEXEC | O_NOFOLLOW,\n        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,", ".flags = flags | O_CLOEXEC,\n        .resolve = 0,"),
-         (WORKSPACE, "if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)", "if (fstatat(dir_fd, name, &st, 0) < 0)")),
-    wall("harvest: any kind of file", "f04 unit:workspace", (WORKSPACE, "    if (S_ISREG(st.st_mode))\n        return visit_file(walk, dir_fd, name);\n    if (S_ISDIR(st.st_mode))\n        return visit_directory(walk, dir_fd, name, path_length, depth);",
-          "    if (S_ISDIR(st.st_mode))\n        return visit_directory(walk, dir_fd, name, path_length, depth);\n    if (!S_ISCHR(st.st_mode))\n        return visit_file(walk, dir_fd, name);"),
-         (WORKSPACE, "fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))", "fstat(fd, &st) < 0)")),
-    wall("harvest: no limit of entries", "f06::test_f06_hundred_thousand_files f05::test_f05_a_hundred_thousand_links unit:workspace", (WORKSPACE, "if (walk->reported >= walk->options->entries_max) {", "if (0) {")),
-    wall("harvest: no limit of depth", "f06::test_f06_depth unit:workspace", (WORKSPACE, "if (fd < 0 || depth >= HARVEST_DEPTH_MAX) {", "if (fd < 0) {")),
-    wall("harvest: no limit of visits", "f06::test_f06_hundred_thousand_files unit:workspace", (WORKSPACE, "if (walk->visited++ >= HARVEST_VISITS_MAX) {", "if (0) {"),
-         behind="the workspace has inodes for 131072 entries, and the limit of entries ends the reports"),
-    wall("outputs: hidden files", "test_exec_files::test_skip_list unit:outputs", ("engine/outputs.c", "return segment[0] == '.' || is_hidden(", "return is_hidden(")),
-    wall("outputs: no limit of files", "f06::test_f06_hostile_names f05::test_f05_a_hundred_thousand_links", ("engine/outputs.c", "if (++outputs->n_candidates > outputs->engine->max_output_files) {", "if (++outputs->n_candidates > 12u) {"),
-         ("engine/outputs.c", "calloc(engine->max_output_files + 1u,", "calloc(engine->max_output_files + 20u,")),
-    wall("outputs: no limit of size", "f06::test_f06_too_large_is_skipped_with_a_reason", ("engine/outputs.c", "if (size_bytes > outputs->engine->max_file_bytes) {", "if (0) {")),
-    wall("outputs: names are not made harmless", "f06::test_f06_hostile_names", ("engine/outputs.c", "r = filename_sanitise(path, strlen(path), false, candidate.name);", 'r = snprintf(candidate.name, sizeof(candidate.name), "%s", path) < 0;')),
-
+    wall(
+        "harvest: links are followed when opened",
+        "f01 f02 f04",
+        (
+            WORKSPACE,
+            ".flags = flags | O_CLOEXEC | O_NOFOLLOW,\n        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,",
+            ".flags = flags | O_CLOEXEC,\n        .resolve = 0,",
+        ),
+        behind="every entry is looked at before, unfollowed, and when the walk begins nobody is left to exchange it",
+    ),
+    wall(
+        "harvest: links are followed, looked at and opened",
+        "f01 unit:workspace",
+        (
+            WORKSPACE,
+            ".flags = flags | O_CLOEXEC | O_NOFOLLOW,\n        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,",
+            ".flags = flags | O_CLOEXEC,\n        .resolve = 0,",
+        ),
+        (
+            WORKSPACE,
+            "if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)",
+            "if (fstatat(dir_fd, name, &st, 0) < 0)",
+        ),
+    ),
+    wall(
+        "harvest: any kind of file",
+        "f04 unit:workspace",
+        (
+            WORKSPACE,
+            "    if (S_ISREG(st.st_mode))\n        return visit_file(walk, dir_fd, name);\n    if (S_ISDIR(st.st_mode))\n        return visit_directory(walk, dir_fd, name, path_length, depth);",
+            "    if (S_ISDIR(st.st_mode))\n        return visit_directory(walk, dir_fd, name, path_length, depth);\n    if (!S_ISCHR(st.st_mode))\n        return visit_file(walk, dir_fd, name);",
+        ),
+        (WORKSPACE, "fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))", "fstat(fd, &st) < 0)"),
+    ),
+    wall(
+        "harvest: no limit of entries",
+        "f06::test_f06_hundred_thousand_files f05::test_f05_a_hundred_thousand_links unit:workspace",
+        (WORKSPACE, "if (walk->reported >= walk->options->entries_max) {", "if (0) {"),
+    ),
+    wall(
+        "harvest: no limit of depth",
+        "f06::test_f06_depth unit:workspace",
+        (WORKSPACE, "if (fd < 0 || depth >= HARVEST_DEPTH_MAX) {", "if (fd < 0) {"),
+    ),
+    wall(
+        "harvest: no limit of visits",
+        "f06::test_f06_hundred_thousand_files unit:workspace",
+        (WORKSPACE, "if (walk->visited++ >= HARVEST_VISITS_MAX) {", "if (0) {"),
+        behind="the workspace has inodes for 131072 entries, and the limit of entries ends the reports",
+    ),
+    wall(
+        "outputs: hidden files",
+        "test_exec_files::test_skip_list unit:outputs",
+        ("engine/outputs.c", "return segment[0] == '.' || is_hidden(", "return is_hidden("),
+    ),
+    wall(
+        "outputs: no limit of files",
+        "f06::test_f06_hostile_names f05::test_f05_a_hundred_thousand_links",
+        (
+            "engine/outputs.c",
+            "if (++outputs->n_candidates > outputs->engine->max_output_files) {",
+            "if (++outputs->n_candidates > 12u) {",
+        ),
+        ("engine/outputs.c", "calloc(engine->max_output_files + 1u,", "calloc(engine->max_output_files + 20u,"),
+    ),
+    wall(
+        "outputs: no limit of size",
+        "f06::test_f06_too_large_is_skipped_with_a_reason",
+        ("engine/outputs.c", "if (size_bytes > outputs->engine->max_file_bytes) {", "if (0) {"),
+    ),
+    wall(
+        "outputs: names are not made harmless",
+        "f06::test_f06_hostile_names",
+        (
+            "engine/outputs.c",
+            "r = filename_sanitise(path, strlen(path), false, candidate.name);",
+            'r = snprintf(candidate.name, sizeof(candidate.name), "%s", path) < 0;',
+        ),
+    ),
     # -- the door
-    wall("door: any key", "c10::test_c10_guessed_keys", ("http/auth.c", "return listed ? AUTH_GRANTED : AUTH_UNKNOWN_KEY;", "return listed || true ? AUTH_GRANTED : AUTH_UNKNOWN_KEY;")),
-    wall("door: well-known keys", "x05::test_x05_well_known_keys_stop_the_start", ("main/config_type.c", "else if (is_known(key) || distinct_characters(key) < 6)", "else if (distinct_characters(key) < 6)")),
-    wall("door: short keys", "c10::test_c10_refuses_to_start", ("main/config_type.c", "if (strlen(key) < CONFIG_KEY_MIN_LENGTH)", "if (strlen(key) < 1)")),
-    wall("door: no limit of waiting executions", "r17::test_r17_bounded_queue", ("engine/admission.c", "a->n_running + a->n_waiting >= a->n_workers + a->engine->max_queued ||", "a->n_running + a->n_waiting >= 1000000 ||")),
-    wall("wire: messages are not checked", "unit:message", ("wire/message.c", "    uint32_t type;\n\n    if (size < sizeof(type))\n        return WIRE_E_INVALID;\n    type = message->type;", "    uint32_t type;\n\n    if (size || n_fds || sender)\n        return 0;\n    type = message->type;")),
-    wall("warden: the api keeps its rights", "x05::test_x05_the_process_that_speaks_http_has_no_rights", ("warden/api_process.c", "if (drop_privileges(api->uid) < 0 || ", "if ((api->uid == 0 && drop_privileges(api->uid) < 0) || ")),
+    wall(
+        "door: any key",
+        "c10::test_c10_guessed_keys",
+        (
+            "http/auth.c",
+            "return listed ? AUTH_GRANTED : AUTH_UNKNOWN_KEY;",
+            "return listed || true ? AUTH_GRANTED : AUTH_UNKNOWN_KEY;",
+        ),
+    ),
+    wall(
+        "door: well-known keys",
+        "x05::test_x05_well_known_keys_stop_the_start",
+        (
+            "main/config_type.c",
+            "else if (is_known(key) || distinct_characters(key) < 6)",
+            "else if (distinct_characters(key) < 6)",
+        ),
+    ),
+    wall(
+        "door: short keys",
+        "c10::test_c10_refuses_to_start",
+        ("main/config_type.c", "if (strlen(key) < CONFIG_KEY_MIN_LENGTH)", "if (strlen(key) < 1)"),
+    ),
+    wall(
+        "door: no limit of waiting executions",
+        "r17::test_r17_bounded_queue",
+        (
+            "engine/admission.c",
+            "a->n_running + a->n_waiting >= a->n_workers + a->engine->max_queued ||",
+            "a->n_running + a->n_waiting >= 1000000 ||",
+        ),
+    ),
+    wall(
+        "wire: messages are not checked",
+        "unit:message",
+        (
+            "wire/message.c",
+            "    uint32_t type;\n\n    if (size < sizeof(type))\n        return WIRE_E_INVALID;\n    type = message->type;",
+            "    uint32_t type;\n\n    if (size || n_fds || sender)\n        return 0;\n    type = message->type;",
+        ),
+    ),
+    wall(
+        "warden: the api keeps its rights",
+        "x05::test_x05_the_process_that_speaks_http_has_no_rights",
+        (
+            "warden/api_process.c",
+            "if (drop_privileges(api->uid) < 0 || ",
+            "if ((api->uid == 0 && drop_privileges(api->uid) < 0) || ",
+        ),
+    ),
 ]
 
 
@@ -323,12 +867,21 @@ def exists(test):
 
 def files_of(tree, test):
     prefix = test.split("::")[0]
-    return [path for folder in ("attack", "contract", "fault") for path in sorted(glob.glob(f"{tree}/tests/{folder}/{prefix}*.py"))]
+    return [
+        path
+        for folder in ("attack", "contract", "fault")
+        for path in sorted(glob.glob(f"{tree}/tests/{folder}/{prefix}*.py"))
+    ]
 
 
 def node_ids(tree, tests):
     """What pytest is told: tests/attack/k07_privileged_syscalls.py::test_name."""
-    return [path + test[len(test.split("::")[0]):] for test in tests if not test.startswith("unit:") for path in files_of(tree, test)]
+    return [
+        path + test[len(test.split("::")[0]) :]
+        for test in tests
+        if not test.startswith("unit:")
+        for path in files_of(tree, test)
+    ]
 
 
 class Workshop:
@@ -343,7 +896,17 @@ class Workshop:
         os.makedirs(self.scratch, exist_ok=True)
         self.copy()
         if not os.path.exists(os.path.join(self.build, "build.ninja")):
-            self.run(["meson", "setup", self.build, self.tree, "--buildtype=release", "-Dtests=enabled", "-Db_colorout=never"])
+            self.run(
+                [
+                    "meson",
+                    "setup",
+                    self.build,
+                    self.tree,
+                    "--buildtype=release",
+                    "-Dtests=enabled",
+                    "-Db_colorout=never",
+                ]
+            )
 
     def copy(self):
         """Files that have not changed keep their times, so that only what differs is compiled."""
@@ -361,28 +924,48 @@ class Workshop:
         shutil.rmtree(fresh)
 
     @staticmethod
-    def orphaned_cgroups():
-        """Those of servers that are dead; other servers may be starting at this moment."""
-        found = set()
-        for root in set(host.cgroup_roots().values()):
-            for path in host.cgroup_tree(root):
-                owner = path.partition("/codecell.")[2].partition("/")[0]
-                if owner.isdigit() and not os.path.exists(f"/proc/{owner}"):
-                    found.add(path)
-        return found
+    def remove_orphaned_cgroups():
+        """Those of servers that are dead, and whose lock is free; other servers may be starting at this moment."""
+        for path in sorted(
+            {
+                path
+                for root in set(host.cgroup_roots().values())
+                for path in glob.glob(f"{root}/**/codecell.*/", recursive=True)
+            }
+        ):
+            owner = os.path.basename(path.rstrip("/")).split(".")[1]
+            if not owner.isdigit() or os.path.exists(f"/proc/{owner}"):
+                continue
+            lock = os.open(path, os.O_RDONLY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for each in sorted(host.cgroup_tree(path), key=len, reverse=True):
+                    os.rmdir(each)
+            except OSError:
+                pass
+            finally:
+                os.close(lock)
 
     def run(self, command, **kwargs):
         return subprocess.run(["nice", "-n", "15", *command], check=True, capture_output=True, text=True, **kwargs)
 
     def make(self, tests=()):
-        targets = ["codecell", "codecell-warden"] + ["tests/unit/test_" + test[5:] for test in tests if test.startswith("unit:")]
+        targets = ["codecell", "codecell-warden"] + [
+            "tests/unit/test_" + test[5:] for test in tests if test.startswith("unit:")
+        ]
         self.run(["ninja", "-C", self.build, "-j1", *targets])
 
     def test(self, tests):
         """{test: "" or what it failed with}."""
         results = {}
         for test in (each for each in tests if each.startswith("unit:")):
-            done = subprocess.run([os.path.join(self.build, "tests/unit/test_" + test[5:])], capture_output=True, text=True, timeout=120, check=False)
+            done = subprocess.run(
+                [os.path.join(self.build, "tests/unit/test_" + test[5:])],
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
             results[test] = "" if done.returncode == 0 else f"exit {done.returncode}"
         nodes = node_ids(self.tree, tests)
         if nodes:
@@ -395,8 +978,14 @@ class Workshop:
             os.unlink(report)
         env = {**os.environ, "CODECELL_BUILD": self.build, "CODECELL_READY_WITHIN_S": "15", "TMPDIR": self.scratch}
         env.pop("CI", None)
-        process = subprocess.Popen([*PYTEST, f"--junitxml={report}", *nodes], cwd=os.path.join(self.tree, "tests"), env=env,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        process = subprocess.Popen(
+            [*PYTEST, f"--junitxml={report}", *nodes],
+            cwd=os.path.join(self.tree, "tests"),
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         try:
             output, _ = process.communicate(timeout=ROW_TIMEOUT_S)
         except subprocess.TimeoutExpired:
@@ -414,7 +1003,11 @@ class Workshop:
                 continue
             name = case.get("classname").split(".")[-1] + "::" + case.get("name")
             text = " ".join((part.get("message") or "") for part in bad)
-            results[name] = results.get(name, "") or (("no server: " if "the server ended" in text or "not ready within" in text else "") + text if bad else "")
+            results[name] = results.get(name, "") or (
+                ("no server: " if "the server ended" in text or "not ready within" in text else "") + text
+                if bad
+                else ""
+            )
         return results
 
     def sweep(self):
@@ -436,13 +1029,9 @@ class Workshop:
             time.sleep(0.05)
         for kind, option in (("shm", "-m"), ("msg", "-q"), ("sem", "-s")):
             for line in host.read(f"/proc/sysvipc/{kind}").splitlines()[1:]:
-                if line.split()[0] in [str(key) for key in (0x6e3039, 0x6e303a, 0x6e303b)]:
+                if line.split()[0] in [str(key) for key in (0x6E3039, 0x6E303A, 0x6E303B)]:
                     subprocess.run(["ipcrm", option, line.split()[1]], check=False)
-        for path in sorted(self.orphaned_cgroups(), key=len, reverse=True):
-            try:
-                os.rmdir(path)
-            except OSError:
-                pass
+        self.remove_orphaned_cgroups()
         for name in os.listdir(self.scratch):
             shutil.rmtree(os.path.join(self.scratch, name), ignore_errors=True)
 
@@ -532,7 +1121,9 @@ def main():
         every = sorted({test for row in chosen for test in row.tests})
         shop.make(every)
         unsound = {test for test, message in shop.test(every).items() if message}
-        print(f"{len(chosen)} walls; with all of them in place {len(unsound)} tests fail: {sorted(unsound)}", flush=True)
+        print(
+            f"{len(chosen)} walls; with all of them in place {len(unsound)} tests fail: {sorted(unsound)}", flush=True
+        )
         for row in chosen:
             began = time.monotonic()
             failed = try_wall(shop, row)

@@ -19,9 +19,15 @@ from support.server import REPOSITORY
 # A starter with further groups and wide limits (where the host lets us widen them): nothing of either may reach a cell.
 GROUPS, GENEROUS = ("setpriv", "--groups", "0,4242"), ("prlimit", "--rtprio=5:5", "--nice=5:5")
 LIMITS = {
-    "Max core file size": ("1", "1"), "Max open files": ("256", "256"), "Max stack size": (str(8 << 20), str(64 << 20)),
-    "Max locked memory": (str(64 << 10),) * 2, "Max msgqueue size": ("0", "0"), "Max nice priority": ("0", "0"),
-    "Max realtime priority": ("0", "0"), "Max pending signals": ("1024", "1024"), "Max file size": (str(100 << 20),) * 2,
+    "Max core file size": ("1", "1"),
+    "Max open files": ("256", "256"),
+    "Max stack size": (str(8 << 20), str(64 << 20)),
+    "Max locked memory": (str(64 << 10),) * 2,
+    "Max msgqueue size": ("0", "0"),
+    "Max nice priority": ("0", "0"),
+    "Max realtime priority": ("0", "0"),
+    "Max pending signals": ("1024", "1024"),
+    "Max file size": (str(100 << 20),) * 2,
 }
 
 
@@ -34,8 +40,11 @@ def generous(server_with):
 def test_x05_limits_and_groups(generous):
     with generous.client() as client:
         seen = {}
-        thread = threading.Thread(target=lambda: seen.update(run=client.exec(
-            "cat /proc/self/limits; id -G; exec -a x05groups sleep 3", "bash")))
+        thread = threading.Thread(
+            target=lambda: seen.update(
+                run=client.exec("cat /proc/self/limits; id -G; exec -a x05groups sleep 3", "bash")
+            )
+        )
         thread.start()
         assert host.until(lambda: host.marked("x05groups"), 10), seen
         groups = {pid: host.status_field(pid, "Groups") for pid in host.marked("x05groups")}
@@ -45,12 +54,13 @@ def test_x05_limits_and_groups(generous):
     assert lines[-1] == "1001", lines[-1]
     for name, (soft, hard) in LIMITS.items():
         line = next(line for line in lines if line.startswith(name))
-        assert tuple(line[len(name):].split()[:2]) == (soft, hard), line
+        assert tuple(line[len(name) :].split()[:2]) == (soft, hard), line
 
 
 def test_x05_every_file_system(attack):
     """Flags and sizes of what is mounted, as the kernel states them."""
-    told = attack.evidence("""
+    told = attack.evidence(
+        """
 places = ("/", "/usr", "/proc", "/tmp", "/run/build", "/dev/shm", "/mnt/data")
 facts = {}
 for place in places:
@@ -58,7 +68,8 @@ for place in places:
     facts[place] = dict(flags=[n for n in ("RDONLY", "NOSUID", "NODEV", "NOEXEC") if s.f_flag & getattr(os, "ST_" + n)],
                         bytes=s.f_blocks * s.f_frsize, inodes=s.f_files)
 tell(facts)
-""")
+"""
+    )
     for place in ("/", "/usr", "/proc"):
         assert "RDONLY" in told[place]["flags"], (place, told[place])
     for place, seen in told.items():
@@ -78,7 +89,8 @@ def test_x05_mounts_of_an_earlier_cell_are_gone(server_with):
 
 def test_x05_the_filter_and_not_the_kernel_answers(attack):
     """Arguments to which the kernel alone would give another answer, though a want of capabilities refuses the sensible ones."""
-    told = attack.evidence("""
+    told = attack.evidence(
+        """
 NR_IOCTL, NR_SYNCFS, NR_PREADV2 = (16, 306, 327) if os.uname().machine == "x86_64" else (29, 267, 286)
 tell(dict(
     raw4=sc("socket", 2, 3, 100000), raw6=sc("socket", 10, 3, 100000),       # EINVAL: no such protocol
@@ -88,7 +100,8 @@ tell(dict(
     layout=sc("personality", 0x0040000), sync=sc(NR_SYNCFS, -1),             # success, EBADF
     nowait=sc(NR_PREADV2, -1, 0, 0, 0, 0, os.RWF_NOWAIT),                    # EBADF
 ))
-""")
+"""
+    )
     assert told.pop("sync") == "ok:0" and told.pop("nowait") in ("EOPNOTSUPP", "ENOTSUP"), told
     assert told.pop("raw4") in SOCKET_DENIED and told.pop("raw6") in SOCKET_DENIED, told
     assert set(told.values()) <= DENIED, told
@@ -103,9 +116,11 @@ def test_x05_secure_bits_are_locked(attack):
 
 def test_x05_the_init_is_behind_the_walls_too(attack):
     """A program loses capabilities by being executed; the process that executes it must have none either."""
-    told = attack.evidence("""
+    told = attack.evidence(
+        """
 tell({line.split(":")[0]: line.split()[1:] for line in open("/proc/1/status")})
-""")
+"""
+    )
     for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
         assert int(told[name][0], 16) == 0, (name, told[name])
     assert told["Seccomp"] == ["2"] and told["NoNewPrivs"] == ["1"] and set(told["Uid"]) == {"1001"}, told
@@ -127,7 +142,9 @@ def test_x05_a_killed_init_is_no_success(attack):
     os.kill(host.parent_of(host.marked("x05init")[0]), signal.SIGKILL)
     thread.join()
     assert seen["reply"].status in (200, 503), seen
-    assert seen["reply"].status == 503 or seen["reply"].json["outcome"] != "ok" and seen["reply"].json["code"] != 0, seen
+    assert (
+        seen["reply"].status == 503 or seen["reply"].json["outcome"] != "ok" and seen["reply"].json["code"] != 0
+    ), seen
 
 
 def test_x05_a_slot_is_free_when_its_memory_is(server_with):
@@ -141,17 +158,22 @@ def test_x05_a_slot_is_free_when_its_memory_is(server_with):
             return [client.exec(code, timeout=30000) for code in codes]
 
     leaves, needs = in_threads([lambda: run([leave] * 2), lambda: run([need] * 12)])
-    assert [each.outcome for each in leaves + needs] == ["ok"] * 14, [(each.outcome, each.stderr[-200:]) for each in leaves + needs]
+    assert [each.outcome for each in leaves + needs] == ["ok"] * 14, [
+        (each.outcome, each.stderr[-200:]) for each in leaves + needs
+    ]
     assert all(len(each.files) == 9 for each in leaves)
 
 
 def test_x05_a_little_too_much_memory(attack):
-    run = attack.exec("b = bytearray(640 << 20)\nfor i in range(0, len(b), 4096): b[i] = 1\nprint('had it')", "py", timeout=20000)
+    run = attack.exec(
+        "b = bytearray(640 << 20)\nfor i in range(0, len(b), 4096): b[i] = 1\nprint('had it')", "py", timeout=20000
+    )
     assert "had it" not in run.stdout and run.outcome in ("out_of_memory", "error"), dict(run)
 
 
 def test_x05_a_few_processes_too_many(attack):
-    told = attack.evidence("""
+    told = attack.evidence(
+        """
 children, stopped = [], None
 try:
     while len(children) < 300:
@@ -164,7 +186,9 @@ except OSError as error:
 for pid in children: os.kill(pid, signal.SIGKILL)
 for pid in children: os.waitpid(pid, 0)
 tell(dict(made=len(children), stopped=stopped))
-""", timeout=20000)
+""",
+        timeout=20000,
+    )
     assert told["stopped"] == "EAGAIN" and told["made"] <= 256, told
 
 
@@ -186,7 +210,10 @@ def test_x05_the_kernel_has_been_told_the_limits(server_with):
         thread.start()
         assert host.until(lambda: host.marked("x05limits"), 10)
         pid = host.marked("x05limits")[-1]
-        seen = {name: _settings(pid, name) for name in ("cpu.cfs_quota_us", "cpu.max", "memory.limit_in_bytes", "memory.max", "pids.max")}
+        seen = {
+            name: _settings(pid, name)
+            for name in ("cpu.cfs_quota_us", "cpu.max", "memory.limit_in_bytes", "memory.max", "pids.max")
+        }
         thread.join()
     assert "50000" in seen["cpu.cfs_quota_us"] or "50000 100000" in seen["cpu.max"], seen
     assert str(300 << 20) in seen["memory.limit_in_bytes"] + seen["memory.max"], seen
@@ -194,13 +221,15 @@ def test_x05_the_kernel_has_been_told_the_limits(server_with):
 
 
 def test_x05_nothing_of_the_init_can_be_read(attack):
-    told = attack.evidence("""
+    told = attack.evidence(
+        """
 facts = {what: attempt(lambda: open("/proc/1/" + what, "rb").read(1)) for what in ("environ", "maps", "auxv", "mem")}
 facts.update({what: attempt(os.listdir, "/proc/1/" + what) for what in ("fd", "map_files")})
 facts.update({what: attempt(os.readlink, "/proc/1/" + what) for what in ("cwd", "root", "exe", "ns/user")})
 facts["cmdline"] = open("/proc/1/cmdline").read().strip("\\0")
 tell(facts)
-""")
+"""
+    )
     assert told.pop("cmdline") == "init", told
     worked = {what: answer for what, answer in told.items() if answer.startswith("ok")}
     assert not worked, worked
@@ -225,5 +254,11 @@ def test_x05_well_known_keys_stop_the_start(server_with, key):
 
 def test_x05_walls_are_named_as_in_the_sources(program):
     """The table of mutations still fits the sources."""
-    done = subprocess.run(["python3", f"{REPOSITORY}/tests/attack/walls.py", "--check"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        ["python3", f"{REPOSITORY}/tests/attack/walls.py", "--check"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
