@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -103,6 +104,13 @@ static int hide_cgroup(struct birth *birth)
 {
     (void)birth;
     return unshare(CLONE_NEWCGROUP) < 0 ? error_from_errno() : 0;
+}
+
+/* A keeper is more urgent than others; a cell is not, and cannot become so again. */
+static int reset_priority(struct birth *birth)
+{
+    (void)birth;
+    return setpriority(PRIO_PROCESS, 0, 0) < 0 ? error_from_errno() : 0;
 }
 
 static int set_hostname(struct birth *birth)
@@ -283,6 +291,7 @@ static const struct {
 } steps[] = {
     { "parent death signal", die_with_keeper },
     { "cgroup namespace", hide_cgroup },
+    { "priority", reset_priority },
     { "host name", set_hostname },
     { "proc", mount_proc },
     { "proc masks", mask_proc },
