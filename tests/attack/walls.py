@@ -585,9 +585,8 @@ WALLS = [
     ),
     wall(
         "signals: the program inherits the init's",
-        "r13",
+        "r13 x05::test_x05_no_signal_is_ignored_or_blocked",
         (INIT, "    reset_signals();\n", "    (void)reset_signals;\n"),
-        behind="keeper and init ignore and block nothing by the time a program starts",
     ),
     # -- limits
     wall(
