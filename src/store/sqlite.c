@@ -270,14 +270,14 @@ static int open_connections(struct kv *kv, const char *path, char *error, size_t
     if (r == 0)
         r = connection_open(&kv->writer, path,
                             "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; "
-                            "PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF");
+                            "PRAGMA cache_size = -512; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF");
     if (r == 0)
         r = writer_make_schema(&kv->writer, error, error_size);
     if (r == 0)
         r = connection_open(&kv->checkpointer, path, "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -64");
     for (unsigned i = 0; i < READERS && r == 0; i++) {
         r = connection_open(&kv->readers[i], path,
-                            "PRAGMA query_only = ON; PRAGMA cache_size = -1024; PRAGMA trusted_schema = OFF");
+                            "PRAGMA query_only = ON; PRAGMA cache_size = -256; PRAGMA trusted_schema = OFF");
         kv->idle[kv->n_idle++] = &kv->readers[i];
     }
     return r;

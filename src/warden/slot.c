@@ -72,7 +72,7 @@ struct run {
     int64_t received_us, started_us, ended_us; /* 0 = not yet */
     size_t age;                                /* row of ages[] that holds */
     enum wire_end_reason reason;
-    bool killed, reported;
+    bool killed, reported, hung_up;
     struct cell_report last;   /* the step that ended last */
     struct wire_failed failed; /* type 0 = no failure */
 };
@@ -398,7 +398,7 @@ static void watch(struct slot *slot, struct run *run)
     for (;;) {
         struct pollfd polls[] = {
             { .fd = slot->cell.pid_fd, .events = POLLIN },
-            { .fd = slot->cell.control_fd, .events = POLLIN },
+            { .fd = run->hung_up ? -1 : slot->cell.control_fd, .events = POLLIN },
             { .fd = run->killed ? -1 : run->fds[WIRE_RUN_CHANNEL], .events = POLLIN },
         };
         int timeout_ms = poll_timeout_ms(run);
@@ -409,8 +409,11 @@ static void watch(struct slot *slot, struct run *run)
             read_reports(slot, run);
         if (polls[0].revents)
             break;
-        if (polls[1].revents & POLLHUP)
-            cell_kill(&slot->cell); /* PID 1 closed its socket without dying: it can only be on its way out */
+        if (polls[1].revents & POLLHUP) {
+            /* PID 1 closed its socket: it is on its way out, and needs the processor more than this loop. */
+            run->hung_up = true;
+            cell_kill(&slot->cell);
+        }
         if (polls[2].revents)
             read_channel(slot, run);
         on_time(slot, run);
