@@ -30,7 +30,12 @@
 #define SOCKET_FD 3
 #define SPARE_FD  4
 
+/* Before its time limit a program gets a full share again: its keeper lives on the same share, and must be there in
+ * time. */
+#define LAST_MOMENTS_US 500000
+
 #define DYING_CPU_MILLIS 64000
+#define DYING_SHARES     (8 * CGROUP_SHARES_FULL)
 
 #define ARM_TIMEOUT_MS   10000
 #define EMPTY_TIMEOUT_MS 5000
@@ -72,7 +77,7 @@ struct run {
     int64_t received_us, started_us, ended_us; /* 0 = not yet */
     size_t age;                                /* row of ages[] that holds */
     enum wire_end_reason reason;
-    bool killed, reported, hung_up;
+    bool killed, reported, hung_up, in_last_moments;
     struct cell_report last;   /* the step that ended last */
     struct wire_failed failed; /* type 0 = no failure */
 };
@@ -242,8 +247,9 @@ static const struct {
     uint32_t shares;
 } ages[] = {
     { 0, CGROUP_SHARES_FULL },
-    { 300000, CGROUP_SHARES_FULL / 4 },
-    { 3000000, CGROUP_SHARES_FULL / 16 },
+    { 100000, CGROUP_SHARES_FULL / 4 },
+    { 500000, CGROUP_SHARES_FULL / 16 },
+    { 3000000, CGROUP_SHARES_FULL / 64 },
 };
 
 static int set_limits(struct slot *slot, struct run *run)
@@ -300,7 +306,7 @@ static void speed_up(struct slot *slot)
     struct cgroup_limits limits = slot->cgroup.current;
 
     limits.cpu_millis = DYING_CPU_MILLIS;
-    (void)cgroup_slot_weigh(&slot->cgroup, CGROUP_SHARES_FULL);
+    (void)cgroup_slot_weigh(&slot->cgroup, DYING_SHARES);
     (void)cgroup_slot_limit(&slot->cgroup, &limits);
 }
 
@@ -364,17 +370,27 @@ static int64_t time_limit_us(const struct run *run)
     return run->started_us + (int64_t)run->request.timeout_us;
 }
 
-/* Until the time limit or the next age, whichever comes first; -1 = nothing to wait for but events. */
+/* When something is due: the next age, the last moments, or the end. */
+static int64_t next_change_us(const struct run *run)
+{
+    int64_t last_us = time_limit_us(run) - LAST_MOMENTS_US;
+    bool ages_left = run->age + 1 < ARRAY_SIZE(ages);
+
+    if (run->in_last_moments)
+        return time_limit_us(run);
+    if (ages_left && run->started_us + ages[run->age + 1].from_us < last_us)
+        return run->started_us + ages[run->age + 1].from_us;
+    return last_us;
+}
+
+/* -1 = nothing to wait for but events. */
 static int poll_timeout_ms(const struct run *run)
 {
-    int64_t next_us, left_us;
+    int64_t left_us;
 
     if (run->killed || !run->started_us)
         return -1;
-    next_us = time_limit_us(run);
-    if (run->age + 1 < ARRAY_SIZE(ages) && run->started_us + ages[run->age + 1].from_us < next_us)
-        next_us = run->started_us + ages[run->age + 1].from_us;
-    left_us = next_us - clock_monotonic_us();
+    left_us = next_change_us(run) - clock_monotonic_us();
     return left_us <= 0 ? 0 : (int)(left_us / 1000) + 1;
 }
 
@@ -382,13 +398,14 @@ static void on_time(struct slot *slot, struct run *run)
 {
     int64_t now_us = clock_monotonic_us();
 
-    if (run->killed || !run->started_us)
+    if (run->killed || !run->started_us || now_us < next_change_us(run))
         return;
-    if (now_us >= time_limit_us(run)) {
+    if (now_us >= time_limit_us(run))
         kill_for(slot, run, WIRE_END_TIMEOUT);
-        return;
-    }
-    while (run->age + 1 < ARRAY_SIZE(ages) && now_us >= run->started_us + ages[run->age + 1].from_us)
+    else if (now_us >= time_limit_us(run) - LAST_MOMENTS_US) {
+        run->in_last_moments = true;
+        (void)cgroup_slot_weigh(&slot->cgroup, CGROUP_SHARES_FULL);
+    } else
         (void)cgroup_slot_weigh(&slot->cgroup, ages[++run->age].shares);
 }
 
