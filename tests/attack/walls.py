@@ -649,7 +649,7 @@ WALLS = [
     wall(
         "limits: time",
         "r04::test_r04_killed_on_time[sleep]",
-        (SLOT, "kill_for(slot, run, WIRE_END_TIMEOUT);\n        return;", "return;"),
+        (SLOT, "kill_for(slot, run, WIRE_END_TIMEOUT);", "return;"),
     ),
     wall(
         "limits: flood of output",

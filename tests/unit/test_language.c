@@ -207,8 +207,8 @@ static void bad_files_are_refused_by_name_and_field(void **state)
         { "{\"code\": \"x\", \"source\": \"code.x\", \"public_class_regex\": \"a(\", \"steps\": [" STEP "], " REQUIRED
           "}",
           "public_class_regex: must be a POSIX" },
-        { "{\"code\": \"x\", \"source\": \"code.x\", \"public_class_regex\": \"(a){2}\", \"steps\": [" STEP "], " REQUIRED
-          "}",
+        { "{\"code\": \"x\", \"source\": \"code.x\", \"public_class_regex\": \"(a){2}\", \"steps\": [" STEP
+          "], " REQUIRED "}",
           "public_class_regex: must not count repetitions" },
         { "{\"code\": \"x\", \"source\": \"code.x\", \"public_class_regex\": \"a\", \"steps\": [" STEP "], " REQUIRED
           "}",
