@@ -178,7 +178,7 @@ int init_run(const struct init_fds *fds, char *name, size_t name_size)
     snprintf(name, name_size, "program");
     if (fstat(fds->program, &st) < 0)
         return error_from_errno();
-    if (st.st_size <= 0 || st.st_size > PROGRAM_BYTES_MAX)
+    if (st.st_size <= 0 || st.st_size > PROGRAM_TOTAL_MAX)
         return -EBADMSG;
     bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fds->program, 0);
     if (bytes == MAP_FAILED)

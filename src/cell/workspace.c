@@ -266,3 +266,17 @@ int workspace_harvest(const struct workspace *workspace, const struct harvest_op
         return error_from_errno();
     return walk_directory(&walk, fd, 0, 0);
 }
+
+int harvest_state(int build_fd, uint64_t bytes_max, int *ret_fd, uint64_t *ret_size_bytes)
+{
+    CLEANUP_CLOSE int fd = open_beneath(build_fd, HARVEST_STATE_NAME, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1)
+        return HARVEST_STATE_E_NONE;
+    *ret_size_bytes = (uint64_t)st.st_size;
+    if (*ret_size_bytes > bytes_max)
+        return HARVEST_STATE_E_TOO_LARGE;
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}

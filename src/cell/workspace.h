@@ -54,3 +54,15 @@ struct harvest_result {
  * to write there any more. Returns 0 or a negative errno. */
 int workspace_harvest(const struct workspace *workspace, const struct harvest_options *options,
                       struct harvest_result *ret_result);
+
+/* Name of the file in the build directory in which a program leaves the state for the next one of its session. */
+#define HARVEST_STATE_NAME ".state"
+
+enum harvest_state_outcome {
+    HARVEST_STATE_E_NONE = 1,      /* no such file, or no regular one with one name */
+    HARVEST_STATE_E_TOO_LARGE = 2, /* above the limit; *ret_size_bytes says by how much */
+};
+
+/* Opens the state that a dead cell left in its build directory, under the same rules as the harvest. Returns 0 and a
+ * descriptor for reading that the caller owns, or an outcome. */
+int harvest_state(int build_fd, uint64_t bytes_max, int *ret_fd, uint64_t *ret_size_bytes);

@@ -37,6 +37,8 @@ void cell_outcome_deinit(struct cell_outcome *outcome)
 {
     buffer_deinit(&outcome->out.kept);
     buffer_deinit(&outcome->err.kept);
+    cleanup_close_fd(&outcome->state_fd);
+    outcome->state_fd = -1;
 }
 
 static int complain(struct talk *talk, int code, const char *text)
@@ -129,6 +131,18 @@ static int on_failed(struct talk *talk, const struct wire_failed *failed)
     return -failed->error;
 }
 
+static int on_entry(struct talk *talk, const struct wire_entry *entry, int fd)
+{
+    struct cell_outcome *outcome = talk->outcome;
+
+    if (entry->kind != WIRE_ENTRY_STATE && entry->kind != WIRE_ENTRY_STATE_TOO_LARGE)
+        return talk->request->entry(talk->request->context, entry, fd);
+    cleanup_close_fd(&outcome->state_fd);
+    outcome->state_fd = fd;
+    outcome->state_bytes = (int64_t)entry->size_bytes;
+    return 0;
+}
+
 static int on_message(struct talk *talk, const union wire_message *message, int fds[static WIRE_FDS_MAX])
 {
     struct cell_outcome *outcome = talk->outcome;
@@ -144,7 +158,7 @@ static int on_message(struct talk *talk, const union wire_message *message, int 
         outcome->end = message->ended;
         break;
     case WIRE_ENTRY:
-        r = talk->request->entry(talk->request->context, &message->entry, TAKE_FD(fds[0]));
+        r = on_entry(talk, &message->entry, TAKE_FD(fds[0]));
         break;
     case WIRE_DONE:
         outcome->done = message->done;
@@ -251,6 +265,7 @@ int cell_client_run(const struct cell_request *request, struct cell_outcome *out
     *outcome = (struct cell_outcome){
         .out.kept = BUFFER_INIT(request->keep_bytes),
         .err.kept = BUFFER_INIT(request->keep_bytes),
+        .state_fd = -1,
     };
     error[0] = '\0';
     r = hand_over(&talk);

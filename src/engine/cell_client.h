@@ -23,8 +23,8 @@ struct cell_request {
     int64_t flood_bytes;
     int64_t grace_us; /* beyond run.timeout_us, after which a silent warden counts as dead */
 
-    /* Called for each harvested entry, on this thread; owns fd (-1 unless a file). Returns 0 or a negative errno that
-     * ends it all. */
+    /* Called for each harvested entry but the state, on this thread; owns fd (-1 unless a file). Returns 0 or a
+     * negative errno that ends it all. */
     int (*entry)(void *context, const struct wire_entry *entry, int fd);
     void *context;
 };
@@ -40,7 +40,9 @@ struct cell_outcome {
     struct wire_started start;
     struct wire_ended end;
     struct wire_done done;
-    int64_t started_us; /* monotonic */
+    int state_fd;        /* the state that the program left, for reading; -1 = none; so it must begin */
+    int64_t state_bytes; /* its size, also if it was too large to be sent */
+    int64_t started_us;  /* monotonic */
 };
 
 void cell_outcome_deinit(struct cell_outcome *outcome);

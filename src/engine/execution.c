@@ -206,6 +206,7 @@ int execution_run(struct engine *engine, const struct execution_request *request
         .inputs = INPUTS_INIT,
         .workdir = WORKDIR_INIT(engine->work_dir_fd),
         .program_fd = -1,
+        .cell.state_fd = -1,
         .begun_us = clock_monotonic_us(),
         .error = error,
         .error_size = error_size,

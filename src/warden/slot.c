@@ -495,6 +495,23 @@ static int send_entry(void *context, enum harvest_kind kind, const char *path, i
     return r > 0 ? -EPIPE : r;
 }
 
+/* What the program left for the next one of its session; the api decides if it counts. */
+static int send_state(const struct slot *slot, const struct run *run)
+{
+    struct wire_entry entry = { .type = WIRE_ENTRY, .kind = WIRE_ENTRY_STATE, .path = HARVEST_STATE_NAME };
+    CLEANUP_CLOSE int fd = -1;
+    int r;
+
+    if (run->request.state_bytes_max == 0)
+        return 0;
+    r = harvest_state(slot->cell.scratch_fds[CELL_SCRATCH_BUILD], run->request.state_bytes_max, &fd, &entry.size_bytes);
+    if (r == HARVEST_STATE_E_NONE)
+        return 0;
+    if (r == HARVEST_STATE_E_TOO_LARGE)
+        entry.kind = WIRE_ENTRY_STATE_TOO_LARGE;
+    return wire_send(run->fds[WIRE_RUN_CHANNEL], &entry, &fd);
+}
+
 static void harvest(struct run *run)
 {
     struct harvest_options options = {
@@ -526,7 +543,7 @@ static void finish(struct slot *slot, struct run *run)
     make_room(slot);
     if (run->failed.type)
         (void)wire_send(run->fds[WIRE_RUN_CHANNEL], &run->failed, NULL);
-    else if (send_ended(slot, run) == 0)
+    else if (send_ended(slot, run) == 0 && send_state(slot, run) == 0)
         harvest(run);
     workspace_deinit(&run->workspace);
     close_cell(slot);

@@ -34,7 +34,8 @@ static bool run_is_valid(const union wire_message *m)
            name_is_plain(run->workspace, sizeof(run->workspace)) && positive(run->timeout_us, WIRE_TIMEOUT_US_MAX) &&
            positive(run->memory_bytes, WIRE_BYTES_MAX) && positive(run->disk_bytes, WIRE_BYTES_MAX) &&
            positive(run->file_bytes_max, WIRE_BYTES_MAX) && positive(run->processes_max, WIRE_COUNT_MAX) &&
-           positive(run->cpu_millis, WIRE_COUNT_MAX) && positive(run->entries_max, WIRE_COUNT_MAX);
+           positive(run->cpu_millis, WIRE_COUNT_MAX) && positive(run->entries_max, WIRE_COUNT_MAX) &&
+           run->state_bytes_max <= WIRE_BYTES_MAX;
 }
 
 static bool ended_is_valid(const union wire_message *m)
@@ -44,8 +45,13 @@ static bool ended_is_valid(const union wire_message *m)
 
 static bool entry_is_valid(const union wire_message *m)
 {
-    return m->entry.kind <= WIRE_ENTRY_OPAQUE && terminated(m->entry.path, sizeof(m->entry.path)) &&
+    return m->entry.kind < WIRE_ENTRY_KINDS && terminated(m->entry.path, sizeof(m->entry.path)) &&
            m->entry.path[0] != '\0';
+}
+
+static bool entry_has_file(const struct wire_entry *entry)
+{
+    return entry->kind == WIRE_ENTRY_FILE || entry->kind == WIRE_ENTRY_STATE;
 }
 
 static bool failed_is_valid(const union wire_message *m)
@@ -53,7 +59,7 @@ static bool failed_is_valid(const union wire_message *m)
     return terminated(m->failed.step, sizeof(m->failed.step)) && m->failed.error > 0;
 }
 
-/* Index = type. An entry carries a descriptor only if it is a file, so that row gives a range. */
+/* Index = type. Not every entry carries a descriptor, so that row gives a range. */
 static const struct {
     size_t size;
     size_t fds_min, fds_max;
@@ -83,7 +89,7 @@ int wire_check(const union wire_message *message, size_t size, size_t n_fds, enu
         return WIRE_E_INVALID;
     if (wire_table[type].is_valid && !wire_table[type].is_valid(message))
         return WIRE_E_INVALID;
-    if (type == WIRE_ENTRY && (message->entry.kind == WIRE_ENTRY_FILE) != (n_fds == 1))
+    if (type == WIRE_ENTRY && entry_has_file(&message->entry) != (n_fds == 1))
         return WIRE_E_INVALID;
     return 0;
 }
@@ -94,7 +100,7 @@ int wire_send(int socket_fd, const void *message, const int *fds)
     size_t n_fds = wire_table[type].fds_max;
     int r;
 
-    if (type == WIRE_ENTRY && ((const struct wire_entry *)message)->kind != WIRE_ENTRY_FILE)
+    if (type == WIRE_ENTRY && !entry_has_file(message))
         n_fds = 0;
     r = packet_send(socket_fd, message, wire_table[type].size, fds, n_fds);
     return r == -EPIPE || r == -ECONNRESET ? WIRE_E_CLOSED : r;

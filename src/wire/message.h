@@ -64,10 +64,11 @@ struct wire_run {
                    2];   /* directory below DATA_DIR/work that becomes the lower layer of /mnt/data; "" = no inputs */
     uint64_t timeout_us; /* wall clock, from the program's start */
     uint64_t memory_bytes;
-    uint64_t disk_bytes;     /* writable layer of /mnt/data */
-    uint64_t file_bytes_max; /* RLIMIT_FSIZE */
-    uint32_t cpu_millis;     /* 1000 = one core */
-    uint32_t entries_max;    /* of the harvest */
+    uint64_t disk_bytes;      /* writable layer of /mnt/data */
+    uint64_t file_bytes_max;  /* RLIMIT_FSIZE */
+    uint32_t cpu_millis;      /* 1000 = one core */
+    uint32_t entries_max;     /* of the harvest */
+    uint64_t state_bytes_max; /* of the state that the program may leave; 0 = none is wanted */
 };
 
 /* The program is about to start; the time limit runs from here. */
@@ -104,13 +105,17 @@ enum wire_entry_kind {
     WIRE_ENTRY_FILE,     /* a regular file of the writable layer; one descriptor, open for reading */
     WIRE_ENTRY_WHITEOUT, /* this path of the lower layer was deleted */
     WIRE_ENTRY_OPAQUE,   /* this directory hides what the lower layer holds below it */
+    WIRE_ENTRY_STATE,    /* the state that the program left, not beyond state_bytes_max; one descriptor, for reading */
+    WIRE_ENTRY_STATE_TOO_LARGE, /* it left one that is larger: size_bytes */
+    WIRE_ENTRY_KINDS,
 };
 
 struct wire_entry {
     uint32_t type;
     uint32_t kind;
     uint64_t size_bytes;
-    char path[WIRE_PATH_SIZE + 3]; /* relative to /mnt/data; bytes as the program chose them, never empty */
+    char path[WIRE_PATH_SIZE + 3]; /* relative to /mnt/data; bytes as the program chose them, never empty; of a state:
+                                      without meaning */
 };
 
 /* The harvest is over. */

@@ -53,6 +53,18 @@ void program_pack_file(struct program_packer *packer, const char *path, const vo
     put(packer, data, size);
 }
 
+void program_pack_state(struct program_packer *packer, const char *path, const void *data, size_t size)
+{
+    if (size > PROGRAM_STATE_MAX) {
+        packer->error = packer->error ? packer->error : -E2BIG;
+        return;
+    }
+    packer->bytes.ceiling += size;
+    put_text(packer, path);
+    put_u32(packer, (uint32_t)size);
+    put(packer, data, size);
+}
+
 void program_pack_env(struct program_packer *packer, const char *assignment)
 {
     put_text(packer, assignment);
@@ -174,7 +186,7 @@ int program_unpack(struct program *program, const void *bytes, size_t size)
     program->n_steps = take_u32(&reader, PROGRAM_STEPS_MAX);
     for (size_t i = 0; i < program->n_files && !reader.error; i++) {
         program->files[i].path = take_text(&reader);
-        program->files[i].size = take_u32(&reader, PROGRAM_BYTES_MAX);
+        program->files[i].size = take_u32(&reader, PROGRAM_STATE_MAX);
         program->files[i].data = take(&reader, program->files[i].size);
     }
     for (size_t i = 0; i < n_env && !reader.error; i++)

@@ -17,8 +17,10 @@
 #define PROGRAM_FILES_MAX 4
 #define PROGRAM_ENV_MAX   64
 #define PROGRAM_STEPS_MAX 4
-#define PROGRAM_ARGV_MAX  8192 /* arguments of one step */
-#define PROGRAM_BYTES_MAX (64u << 20)
+#define PROGRAM_ARGV_MAX  8192        /* arguments of one step */
+#define PROGRAM_BYTES_MAX (64u << 20) /* without the state */
+#define PROGRAM_STATE_MAX (1024u << 20)
+#define PROGRAM_TOTAL_MAX (PROGRAM_BYTES_MAX + PROGRAM_STATE_MAX)
 
 enum program_step_flags {
     PROGRAM_STEP_COMPILE = 1, /* its standard output goes to standard error; a failure ends the program */
@@ -38,6 +40,8 @@ struct program_packer {
 
 void program_pack_begin(struct program_packer *packer, uint32_t flags, uint32_t n_files, uint32_t n_env);
 void program_pack_file(struct program_packer *packer, const char *path, const void *data, size_t size);
+/* A file that counts against PROGRAM_STATE_MAX instead of PROGRAM_BYTES_MAX. At most one. */
+void program_pack_state(struct program_packer *packer, const char *path, const void *data, size_t size);
 void program_pack_env(struct program_packer *packer, const char *assignment);
 void program_pack_step(struct program_packer *packer, uint32_t flags, const char *cwd);
 void program_pack_argument(struct program_packer *packer, const char *argument);

@@ -142,7 +142,21 @@ static void play_success(struct warden *w)
     say(w, &(struct wire_ended){ .type = WIRE_ENDED, .exit_code = 3 }, NULL);
     say(w, &(struct wire_entry){ .type = WIRE_ENTRY, .kind = WIRE_ENTRY_FILE, .path = "a" }, &file);
     say(w, &(struct wire_entry){ .type = WIRE_ENTRY, .kind = WIRE_ENTRY_WHITEOUT, .path = "b" }, NULL);
+    say(w, &(struct wire_entry){ .type = WIRE_ENTRY, .kind = WIRE_ENTRY_STATE, .size_bytes = 9, .path = "s" }, &file);
     say(w, &(struct wire_done){ .type = WIRE_DONE, .complete = 1, .skipped = 2 }, NULL);
+    close(file);
+}
+
+static void play_two_states(struct warden *w)
+{
+    int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    say_started(w);
+    close_output(w);
+    say(w, &(struct wire_ended){ .type = WIRE_ENDED }, NULL);
+    say(w, &(struct wire_entry){ .type = WIRE_ENTRY, .kind = WIRE_ENTRY_STATE, .size_bytes = 1, .path = "s" }, &file);
+    say(w, &(struct wire_entry){ .type = WIRE_ENTRY, .kind = WIRE_ENTRY_STATE_TOO_LARGE, .size_bytes = 7, .path = "s" },
+        NULL);
     close(file);
 }
 
@@ -224,6 +238,24 @@ static void a_run_is_told_as_it_was(void **state)
     assert_int_equal(outcome.end.exit_code, 3);
     assert_int_equal(outcome.done.skipped, 2);
     assert_int_equal(w.n_entries, 2);
+    assert_true(outcome.state_fd >= 0);
+    assert_int_equal(outcome.state_bytes, 9);
+    cell_outcome_deinit(&outcome);
+    assert_int_equal(open_descriptors(), before);
+}
+
+static void a_state_too_large_to_be_sent_is_told_by_its_size(void **state)
+{
+    struct warden w = WARDEN(.play = play_two_states);
+    struct cell_outcome outcome;
+    unsigned before = open_descriptors();
+    char error[160];
+
+    (void)state;
+    assert_int_equal(run(&w, &outcome, error), 0);
+    assert_int_equal(outcome.state_fd, -1);
+    assert_int_equal(outcome.state_bytes, 7);
+    assert_int_equal(w.n_entries, 0);
     cell_outcome_deinit(&outcome);
     assert_int_equal(open_descriptors(), before);
 }
@@ -351,6 +383,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_is_told_as_it_was),
+        cmocka_unit_test(a_state_too_large_to_be_sent_is_told_by_its_size),
         cmocka_unit_test(what_is_not_kept_is_counted),
         cmocka_unit_test(a_flood_is_killed_and_stays_a_flood),
         cmocka_unit_test(a_client_that_hangs_up_cancels),

@@ -29,7 +29,8 @@ static const struct sample {
                  .disk_bytes = 1,
                  .file_bytes_max = 1,
                  .cpu_millis = 1,
-                 .entries_max = 1 } },
+                 .entries_max = 1,
+                 .state_bytes_max = 1 } },
       sizeof(struct wire_run),
       5,
       WIRE_FROM_API },
@@ -44,6 +45,8 @@ static const struct sample {
     { { .done = { WIRE_DONE, 1, 0, 0 } }, sizeof(struct wire_done), 0, WIRE_FROM_WARDEN },
     { { .failed = { WIRE_FAILED, EPERM, "mounts" } }, sizeof(struct wire_failed), 0, WIRE_FROM_WARDEN },
     { { .kill = { WIRE_KILL, 0 } }, sizeof(struct wire_kill), 0, WIRE_FROM_API },
+    { { .entry = { WIRE_ENTRY, WIRE_ENTRY_STATE, 3, "s" } }, sizeof(struct wire_entry), 1, WIRE_FROM_WARDEN },
+    { { .entry = { WIRE_ENTRY, WIRE_ENTRY_STATE_TOO_LARGE, 9, "s" } }, sizeof(struct wire_entry), 0, WIRE_FROM_WARDEN },
 };
 
 static enum wire_side other(enum wire_side side)
@@ -195,6 +198,17 @@ static void limits_of_a_run_are_positive_and_bounded(void **state)
     }
 }
 
+static void a_run_may_want_no_state(void **state)
+{
+    struct wire_run run = samples[1].message.run;
+
+    (void)state;
+    run.state_bytes_max = 0;
+    assert_int_equal(check_run(&run), 0);
+    run.state_bytes_max = WIRE_BYTES_MAX + 1;
+    assert_int_equal(check_run(&run), WIRE_E_INVALID);
+}
+
 static int check_warden(const union wire_message *m, size_t size, size_t n_fds)
 {
     return wire_check(m, size, n_fds, WIRE_FROM_WARDEN);
@@ -211,7 +225,7 @@ static void answers_outside_their_ranges_are_refused(void **state)
     assert_int_equal(check_warden(&m, sizeof(m.ended), 0), WIRE_E_INVALID);
     m.ended.signal = 128;
     assert_int_equal(check_warden(&m, sizeof(m.ended), 0), WIRE_E_INVALID);
-    m = (union wire_message){ .entry = { WIRE_ENTRY, WIRE_ENTRY_OPAQUE + 1, 0, "a" } };
+    m = (union wire_message){ .entry = { WIRE_ENTRY, WIRE_ENTRY_KINDS, 0, "a" } };
     assert_int_equal(check_warden(&m, sizeof(m.entry), 0), WIRE_E_INVALID);
     m = (union wire_message){ .entry = { WIRE_ENTRY, WIRE_ENTRY_WHITEOUT, 0, "" } };
     assert_int_equal(check_warden(&m, sizeof(m.entry), 0), WIRE_E_INVALID);
@@ -376,6 +390,7 @@ int main(void)
         cmocka_unit_test(names_of_a_run_are_identifiers),
         cmocka_unit_test(texts_without_an_end_are_refused),
         cmocka_unit_test(limits_of_a_run_are_positive_and_bounded),
+        cmocka_unit_test(a_run_may_want_no_state),
         cmocka_unit_test(answers_outside_their_ranges_are_refused),
         cmocka_unit_test(every_message_arrives_as_it_was_sent),
         cmocka_unit_test(no_refused_packet_leaves_a_descriptor_behind),

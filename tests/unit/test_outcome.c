@@ -122,7 +122,7 @@ static void same_text(const char *a, const char *b)
 
 static void check_row(const struct row *row)
 {
-    struct cell_outcome cell = { .end = row->end, .done.file_at_limit = row->file_at_limit };
+    struct cell_outcome cell = { .state_fd = -1, .end = row->end, .done.file_at_limit = row->file_at_limit };
     struct execution_result result = { 0 };
     const struct buffer none = { 0 };
 
@@ -178,7 +178,7 @@ static void decide(const char *out, int64_t dropped, const char *notes, size_t o
                    struct execution_result *result)
 {
     struct outcome_limits small = { .timeout_ms = 1000, .memory_bytes = 1, .output_bytes = output_bytes };
-    struct cell_outcome cell = { .end.type = WIRE_ENDED };
+    struct cell_outcome cell = { .state_fd = -1, .end.type = WIRE_ENDED };
     struct buffer lines = BUFFER_INIT(1000);
 
     fill(&cell.out, out);
@@ -246,7 +246,7 @@ static void what_was_cut_or_dropped_is_marked(void **state)
 static void notes_follow_what_the_program_wrote(void **state)
 {
     struct execution_result result = { 0 };
-    struct cell_outcome cell = { .end = { .type = WIRE_ENDED, .exit_code = 1 } };
+    struct cell_outcome cell = { .state_fd = -1, .end = { .type = WIRE_ENDED, .exit_code = 1 } };
     struct buffer notes = BUFFER_INIT(100);
 
     (void)state;
@@ -266,6 +266,7 @@ static void notes_follow_what_the_program_wrote(void **state)
 static void figures_are_passed_on_and_unknown_ones_stay_negative(void **state)
 {
     struct cell_outcome cell = {
+        .state_fd = -1,
         .end = { .type = WIRE_ENDED, .wall_us = 1500, .cpu_us = -1, .memory_peak_bytes = -1, .processes_peak = -1 },
         .start.armed = 1
     };

@@ -10,9 +10,10 @@
 
 static void pack(struct program_packer *packer)
 {
-    program_pack_begin(packer, PROGRAM_MIRROR, 2, 2);
+    program_pack_begin(packer, PROGRAM_MIRROR, 3, 2);
     program_pack_file(packer, "/run/build/code.c", "a\0b", 3);
     program_pack_file(packer, "/run/build/empty", NULL, 0);
+    program_pack_state(packer, "/run/build/.state.in", "\2s", 2);
     program_pack_env(packer, "PATH=/bin");
     program_pack_env(packer, "EMPTY=");
     program_pack_step(packer, PROGRAM_STEP_COMPILE, "/run/build");
@@ -34,11 +35,13 @@ static void what_is_packed_comes_out(void **state)
     pack(&packer);
     assert_int_equal(program_unpack(&program, packer.bytes.data, packer.bytes.length), 0);
     assert_int_equal(program.flags, PROGRAM_MIRROR);
-    assert_int_equal(program.n_files, 2);
+    assert_int_equal(program.n_files, 3);
     assert_string_equal(program.files[0].path, "/run/build/code.c");
     assert_int_equal(program.files[0].size, 3);
     assert_memory_equal(program.files[0].data, "a\0b", 3);
     assert_int_equal(program.files[1].size, 0);
+    assert_string_equal(program.files[2].path, "/run/build/.state.in");
+    assert_int_equal(program.files[2].size, 2);
     assert_string_equal(program.env[0], "PATH=/bin");
     assert_string_equal(program.env[1], "EMPTY=");
     assert_null(program.env[2]);
@@ -194,6 +197,9 @@ static void what_does_not_fit_is_not_packed(void **state)
     program_pack_begin(&packer, 0, 1, 0);
     program_pack_file(&packer, "/f", "", (size_t)PROGRAM_BYTES_MAX + 1);
     program_pack_step(&packer, 0, "/");
+    assert_int_equal(program_pack_end(&packer), -E2BIG);
+    program_pack_begin(&packer, 0, 1, 0);
+    program_pack_state(&packer, "/f", "", (size_t)PROGRAM_STATE_MAX + 1);
     assert_int_equal(program_pack_end(&packer), -E2BIG);
     assert_null(packer.bytes.data);
     program_pack_begin(&packer, 0, 0, 0);

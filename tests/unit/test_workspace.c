@@ -436,6 +436,58 @@ static void what_cannot_be_made_leaves_nothing_open(void **state)
 
 #define WITH_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)
 
+static int open_state(const struct place *place, uint64_t bytes_max, uint64_t *ret_size_bytes)
+{
+    int fd = -1, r = harvest_state(place->mnt, bytes_max, &fd, ret_size_bytes);
+
+    assert_int_equal(fd >= 0, r == 0);
+    cleanup_close_fd(&fd);
+    return r;
+}
+
+static void a_state_is_a_file_of_limited_size(void **state)
+{
+    struct place place = open_plain(*state, DISK_BYTES);
+    uint64_t size_bytes;
+    int fd;
+
+    assert_int_equal(open_state(&place, 5, &size_bytes), HARVEST_STATE_E_NONE);
+    put(place.mnt, HARVEST_STATE_NAME, "12345");
+    assert_int_equal(open_state(&place, 5, &size_bytes), 0);
+    assert_int_equal(size_bytes, 5);
+    assert_int_equal(open_state(&place, 4, &size_bytes), HARVEST_STATE_E_TOO_LARGE);
+    assert_int_equal(size_bytes, 5);
+    fd = openat(place.mnt, HARVEST_STATE_NAME, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(ftruncate(fd, 10ll << 30), 0);
+    close(fd);
+    assert_int_equal(open_state(&place, 1 << 20, &size_bytes), HARVEST_STATE_E_TOO_LARGE);
+    assert_int_equal(size_bytes, 10ull << 30);
+    close_place(&place);
+}
+
+static void nothing_but_a_plain_file_is_a_state(void **state)
+{
+    struct place place = open_plain(*state, DISK_BYTES);
+    uint64_t size_bytes;
+
+    assert_int_equal(symlinkat("/etc/passwd", place.mnt, HARVEST_STATE_NAME), 0);
+    assert_int_equal(open_state(&place, 1 << 20, &size_bytes), HARVEST_STATE_E_NONE);
+    unlinkat(place.mnt, HARVEST_STATE_NAME, 0);
+    assert_int_equal(mkfifoat(place.mnt, HARVEST_STATE_NAME, 0666), 0);
+    assert_int_equal(open_state(&place, 1 << 20, &size_bytes), HARVEST_STATE_E_NONE);
+    unlinkat(place.mnt, HARVEST_STATE_NAME, 0);
+    assert_int_equal(mknodat(place.mnt, HARVEST_STATE_NAME, S_IFCHR | 0666, makedev(1, 5)), 0);
+    assert_int_equal(open_state(&place, 1 << 20, &size_bytes), HARVEST_STATE_E_NONE);
+    unlinkat(place.mnt, HARVEST_STATE_NAME, 0);
+    assert_int_equal(mkdirat(place.mnt, HARVEST_STATE_NAME, 0755), 0);
+    assert_int_equal(open_state(&place, 1 << 20, &size_bytes), HARVEST_STATE_E_NONE);
+    unlinkat(place.mnt, HARVEST_STATE_NAME, AT_REMOVEDIR);
+    put(place.mnt, "other", "x");
+    assert_int_equal(linkat(place.mnt, "other", place.mnt, HARVEST_STATE_NAME, 0), 0);
+    assert_int_equal(open_state(&place, 1 << 20, &size_bytes), HARVEST_STATE_E_NONE);
+    close_place(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -452,6 +504,8 @@ int main(void)
         WITH_SCRATCH(the_layer_belongs_to_the_slots_user),
         WITH_SCRATCH(changes_to_inputs_are_told_apart),
         WITH_SCRATCH(a_tree_that_is_moved_is_told_whole),
+        WITH_SCRATCH(a_state_is_a_file_of_limited_size),
+        WITH_SCRATCH(nothing_but_a_plain_file_is_a_state),
         cmocka_unit_test(what_cannot_be_made_leaves_nothing_open),
     };
 
