@@ -386,19 +386,22 @@ int cell_run(struct cell *cell, const int fds[static CELL_FDS], uint64_t file_by
     return packet_send(cell->control_fd, &request, sizeof(request), fds, CELL_FDS);
 }
 
-int cell_report(struct cell *cell, struct cell_report *ret_report)
+int cell_report(struct cell *cell, struct cell_report *ret_report, int *ret_fd)
 {
     int fds[PACKET_FDS_MAX];
     size_t n_fds;
     ssize_t n = packet_receive(cell->control_fd, ret_report, sizeof(*ret_report), MSG_DONTWAIT, fds, &n_fds);
 
-    for (size_t i = 0; i < n_fds; i++)
+    bool built = n == sizeof(*ret_report) && ret_report->type == CELL_BUILT && n_fds == 1;
+
+    *ret_fd = built ? fds[0] : -1;
+    for (size_t i = 0; i < n_fds && !built; i++)
         close(fds[i]);
     if (n == 0 || n == -ECONNRESET)
         return -EPIPE;
     if (n < 0)
         return (int)n;
-    if (n != sizeof(*ret_report) || ret_report->type > CELL_FAILED)
+    if (n != sizeof(*ret_report) || ret_report->type >= CELL_REPORTS || built != (ret_report->type == CELL_BUILT))
         return -EBADMSG;
     ret_report->name[sizeof(ret_report->name) - 1] = '\0';
     return 0;

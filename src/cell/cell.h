@@ -50,6 +50,8 @@ enum cell_report_type {
     CELL_STARTED, /* the first step is about to start */
     CELL_STEP,    /* the last step, or one that failed, ended: step, exit_code or signal */
     CELL_FAILED,  /* a wall could not be put up: name, error */
+    CELL_BUILT,   /* comes with a descriptor: what the compile step made, in memory (cell/keep.h) */
+    CELL_REPORTS,
 };
 
 struct cell_report {
@@ -78,9 +80,10 @@ int cell_arm(const struct cell_options *options, struct cell *ret_cell);
 /* Hands an armed cell its program. Returns 0 or a negative errno. */
 int cell_run(struct cell *cell, const int fds[static CELL_FDS], uint64_t file_bytes_max);
 
-/* Receives the next report without waiting. Returns 0, -EAGAIN, -EPIPE (no more will come) or another negative errno.
- */
-int cell_report(struct cell *cell, struct cell_report *ret_report);
+/* Receives the next report without waiting. *ret_fd is the descriptor that CELL_BUILT comes with, which is the
+ * caller's, or -1; the cell chose it, so nothing is known of it. Returns 0, -EAGAIN, -EPIPE (no more will come) or
+ * another negative errno. */
+int cell_report(struct cell *cell, struct cell_report *ret_report, int *ret_fd);
 
 /* Kills every process of the cell. */
 void cell_kill(struct cell *cell);

@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "cell/keep.h"
 #include "wire/packet.h"
 #include "wire/program.h"
 
@@ -143,19 +144,49 @@ static pid_t fork_victim(const struct init_fds *fds)
     return child;
 }
 
+/* Hands over what the compile step made. That it cannot be kept is nobody's concern. */
+static void report_built(const struct init_fds *fds, const struct program *program)
+{
+    struct cell_report report = { .type = CELL_BUILT };
+    CLEANUP_CLOSE int fd = -1;
+
+    if (keep_collect(program->keep, &fd) == 0)
+        (void)packet_send(fds->control, &report, sizeof(report), &fd, 1);
+}
+
+static int run_step(const struct init_fds *fds, const struct program *program, size_t index, struct cell_report *report)
+{
+    const struct program_step *step = &program->steps[index];
+    bool kept = (program->flags & PROGRAM_KEEP) && index + 2 == program->n_steps;
+    int standard[3] = { fds->standard[0], fds->standard[1], fds->standard[2] };
+    struct keep_relay relay = KEEP_RELAY_INIT;
+    int r = kept ? keep_relay_open(&relay) : 0;
+    pid_t child;
+
+    if (r < 0)
+        return r;
+    if (kept)
+        standard[2] = relay.write_fd;
+    child = fork_victim(fds);
+    if (child < 0)
+        return error_from_errno();
+    if (child == 0)
+        exec_step(program, step, standard);
+    if (kept)
+        kept = keep_relay_run(&relay, child, fds->standard[2]);
+    r = wait_for(child, report);
+    if (r == 0 && kept && report->exit_code == 0 && report->signal == 0)
+        report_built(fds, program);
+    return r;
+}
+
 static int run_steps(const struct init_fds *fds, const struct program *program)
 {
     init_report(fds->control, &(struct cell_report){ .type = CELL_STARTED });
     for (size_t i = 0; i < program->n_steps; i++) {
         struct cell_report report = { .type = CELL_STEP, .step = (uint32_t)i };
-        pid_t child = fork_victim(fds);
-        int r;
+        int r = run_step(fds, program, i, &report);
 
-        if (child < 0)
-            return error_from_errno();
-        if (child == 0)
-            exec_step(program, &program->steps[i], fds->standard);
-        r = wait_for(child, &report);
         if (r < 0)
             return r;
         /* Only how it all ended is told: if this process is killed during a later step, the success of an earlier one
@@ -188,6 +219,8 @@ int init_run(const struct init_fds *fds, char *name, size_t name_size)
         snprintf(name, name_size, "source files");
         r = write_files(&program);
     }
+    if (r == 0 && program.flags & PROGRAM_BUILT)
+        r = keep_restore(program.built, program.built_size);
     if (r == 0) {
         if (program.flags & PROGRAM_MIRROR)
             mirror_workspace();

@@ -132,6 +132,18 @@ static int64_t file_bytes_max(const struct engine *engine)
     return engine->max_file_bytes > ON_DISK_BYTES_MAX ? engine->max_file_bytes : ON_DISK_BYTES_MAX;
 }
 
+/* What a compile step made comes while the program runs, the rest after its end. */
+static int on_entry(void *context, const struct wire_entry *entry, int fd)
+{
+    struct execution *x = context;
+
+    if (entry->kind == WIRE_ENTRY_BUILT) {
+        cleanup_close_fd(&fd);
+        return 0;
+    }
+    return outputs_entry(&x->outputs, entry, fd);
+}
+
 static int run_cell(struct execution *x)
 {
     const struct engine *engine = x->engine;
@@ -143,8 +155,8 @@ static int run_cell(struct execution *x)
         .keep_bytes = (size_t)engine->max_output_bytes + 1,
         .flood_bytes = FLOOD_BYTES,
         .grace_us = GRACE_US,
-        .entry = outputs_entry,
-        .context = &x->outputs,
+        .entry = on_entry,
+        .context = x,
         .run = {
             .type = WIRE_RUN,
             .processes_max = engine->max_processes + x->request->language->processes_extra,

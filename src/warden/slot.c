@@ -77,7 +77,7 @@ struct run {
     int64_t received_us, started_us, ended_us; /* 0 = not yet */
     size_t age;                                /* row of ages[] that holds */
     enum wire_end_reason reason;
-    bool killed, reported, hung_up, in_last_moments;
+    bool killed, reported, hung_up, in_last_moments, built_sent;
     struct cell_report last;   /* the step that ended last */
     struct wire_failed failed; /* type 0 = no failure */
 };
@@ -198,6 +198,7 @@ static int arm(struct slot *slot)
         .tmp_bytes = o->tmp_mb << 20,
     };
     struct cell_report report;
+    CLEANUP_CLOSE int report_fd = -1;
     int r = cgroup_slot_renew(&slot->cgroup);
 
     options.cgroup_fd = slot->cgroup.cell_fd;
@@ -205,7 +206,7 @@ static int arm(struct slot *slot)
         r = cell_arm(&options, &slot->cell);
     if (r < 0)
         return r;
-    r = fd_readable(slot->cell.control_fd, ARM_TIMEOUT_MS) ? cell_report(&slot->cell, &report) : -ETIMEDOUT;
+    r = fd_readable(slot->cell.control_fd, ARM_TIMEOUT_MS) ? cell_report(&slot->cell, &report, &report_fd) : -ETIMEDOUT;
     if (r < 0)
         return r;
     if (report.type != CELL_ARMED) {
@@ -320,7 +321,18 @@ static void kill_for(struct slot *slot, struct run *run, enum wire_end_reason re
     cell_kill(&slot->cell);
 }
 
-static void on_report(struct run *run, const struct cell_report *report)
+/* What the compile step made goes to the api at once, before the program that runs next can do anything; the api
+ * decides if it is worth keeping. One is enough for a run. */
+static void send_built(struct run *run, int fd)
+{
+    struct wire_entry entry = { .type = WIRE_ENTRY, .kind = WIRE_ENTRY_BUILT, .path = "built" };
+
+    if (!run->built_sent)
+        (void)wire_send(run->fds[WIRE_RUN_CHANNEL], &entry, &fd);
+    run->built_sent = true;
+}
+
+static void on_report(struct run *run, const struct cell_report *report, int fd)
 {
     switch (report->type) {
     case CELL_STARTED: {
@@ -339,6 +351,9 @@ static void on_report(struct run *run, const struct cell_report *report)
     case CELL_FAILED:
         fail(run, report->name, report->error);
         break;
+    case CELL_BUILT:
+        send_built(run, fd);
+        break;
     default:
         break;
     }
@@ -347,9 +362,12 @@ static void on_report(struct run *run, const struct cell_report *report)
 static void read_reports(struct slot *slot, struct run *run)
 {
     struct cell_report report;
+    int fd;
 
-    while (cell_report(&slot->cell, &report) == 0)
-        on_report(run, &report);
+    while (cell_report(&slot->cell, &report, &fd) == 0) {
+        on_report(run, &report, fd);
+        cleanup_close_fd(&fd);
+    }
 }
 
 /* Anything on the execution channel before the end is a wish to end: a kill, a closed channel, or nonsense. */

@@ -51,7 +51,7 @@ static bool entry_is_valid(const union wire_message *m)
 
 static bool entry_has_file(const struct wire_entry *entry)
 {
-    return entry->kind == WIRE_ENTRY_FILE || entry->kind == WIRE_ENTRY_STATE;
+    return entry->kind == WIRE_ENTRY_FILE || entry->kind == WIRE_ENTRY_STATE || entry->kind == WIRE_ENTRY_BUILT;
 }
 
 static bool failed_is_valid(const union wire_message *m)

@@ -107,6 +107,8 @@ enum wire_entry_kind {
     WIRE_ENTRY_OPAQUE,   /* this directory hides what the lower layer holds below it */
     WIRE_ENTRY_STATE,    /* the state that the program left, not beyond state_bytes_max; one descriptor, for reading */
     WIRE_ENTRY_STATE_TOO_LARGE, /* it left one that is larger: size_bytes */
+    WIRE_ENTRY_BUILT, /* what the compile step made, sent while the program runs; one descriptor, of which the api
+                         must believe nothing before it has looked at its seals and its size */
     WIRE_ENTRY_KINDS,
 };
 

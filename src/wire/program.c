@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "wire/built.h"
+
 #define PROGRAM_MAGIC 0x4c4c4543u /* "CELL" */
 
 static void put(struct program_packer *packer, const void *data, size_t size)
@@ -40,6 +42,29 @@ void program_pack_begin(struct program_packer *packer, uint32_t flags, uint32_t 
     put_u32(packer, n_env);
     packer->step_count_at = packer->bytes.length;
     put_u32(packer, 0);
+}
+
+void program_pack_built(struct program_packer *packer, const void *bytes, size_t size)
+{
+    if (size > BUILT_BYTES_MAX) {
+        packer->error = packer->error ? packer->error : -E2BIG;
+        return;
+    }
+    put_u32(packer, (uint32_t)size);
+    put(packer, bytes, size);
+}
+
+void program_pack_keep(struct program_packer *packer, char *const *paths)
+{
+    uint32_t n = 0;
+
+    while (paths[n])
+        n++;
+    if (n > PROGRAM_KEEP_MAX)
+        packer->error = packer->error ? packer->error : -E2BIG;
+    put_u32(packer, n);
+    for (; *paths; paths++)
+        put_text(packer, *paths);
 }
 
 void program_pack_file(struct program_packer *packer, const char *path, const void *data, size_t size)
@@ -150,6 +175,20 @@ static const char *take_text(struct reader *reader)
     return take(reader, (size_t)(end - reader->at) + 1);
 }
 
+static void take_built(struct reader *reader, struct program *program)
+{
+    program->built_size = take_u32(reader, BUILT_BYTES_MAX);
+    program->built = take(reader, program->built_size);
+}
+
+static void take_keep(struct reader *reader, struct program *program)
+{
+    uint32_t n = take_u32(reader, PROGRAM_KEEP_MAX);
+
+    for (uint32_t i = 0; i < n && !reader->error; i++)
+        program->keep[i] = (char *)take_text(reader);
+}
+
 static void take_step(struct reader *reader, struct program_step *step)
 {
     uint32_t argc;
@@ -180,10 +219,14 @@ int program_unpack(struct program *program, const void *bytes, size_t size)
     memset(program, 0, sizeof(*program));
     if (take_u32(&reader, UINT32_MAX) != PROGRAM_MAGIC)
         return -EBADMSG;
-    program->flags = take_u32(&reader, PROGRAM_MIRROR);
+    program->flags = take_u32(&reader, PROGRAM_FLAGS);
     program->n_files = take_u32(&reader, PROGRAM_FILES_MAX);
     n_env = take_u32(&reader, PROGRAM_ENV_MAX);
     program->n_steps = take_u32(&reader, PROGRAM_STEPS_MAX);
+    if (program->flags & PROGRAM_BUILT)
+        take_built(&reader, program);
+    if (program->flags & PROGRAM_KEEP)
+        take_keep(&reader, program);
     for (size_t i = 0; i < program->n_files && !reader.error; i++) {
         program->files[i].path = take_text(&reader);
         program->files[i].size = take_u32(&reader, PROGRAM_STATE_MAX);

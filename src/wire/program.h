@@ -4,8 +4,8 @@
  * The api packs it (unprivileged); the cell's init unpacks it after the last wall is up, with no more rights than the
  * program itself will have. The warden passes the descriptor along and never looks inside. Both halves are here.
  *
- * Layout, all integers little endian as the host's: header, then files, environment, steps, each as its fields in
- * order; strings are NUL-terminated, contents are length-prefixed. */
+ * Layout, all integers little endian as the host's: header, what was built, what to keep, then files, environment,
+ * steps, each as its fields in order; strings are NUL-terminated, contents are length-prefixed. */
 #pragma once
 
 #include <stdbool.h>
@@ -17,6 +17,7 @@
 #define PROGRAM_FILES_MAX 4
 #define PROGRAM_ENV_MAX   64
 #define PROGRAM_STEPS_MAX 4
+#define PROGRAM_KEEP_MAX  4
 #define PROGRAM_ARGV_MAX  8192        /* arguments of one step */
 #define PROGRAM_BYTES_MAX (64u << 20) /* without the state */
 #define PROGRAM_STATE_MAX (1024u << 20)
@@ -28,9 +29,13 @@ enum program_step_flags {
 
 enum program_flags {
     PROGRAM_MIRROR = 1, /* link every entry of /mnt/data into the build directory before the first step */
+    PROGRAM_BUILT = 2,  /* carries what an earlier compile step made (wire/built.h), unpacked before the first step */
+    PROGRAM_KEEP = 4,   /* lists what to keep of the files that the step before the last one makes */
+    PROGRAM_FLAGS = PROGRAM_MIRROR | PROGRAM_BUILT | PROGRAM_KEEP,
 };
 
-/* Packing, in this order: begin, every file, begin_env, every variable, then each step with its arguments. */
+/* Packing, in this order: begin, what was built and what to keep (if their flags are set), every file, begin_env, every
+ * variable, then each step with its arguments. */
 struct program_packer {
     struct buffer bytes;
     int error; /* the first failure; later calls do nothing */
@@ -39,6 +44,9 @@ struct program_packer {
 };
 
 void program_pack_begin(struct program_packer *packer, uint32_t flags, uint32_t n_files, uint32_t n_env);
+void program_pack_built(struct program_packer *packer, const void *bytes, size_t size);
+/* Absolute paths, NULL-terminated; one with a slash at its end stands for all files below it. */
+void program_pack_keep(struct program_packer *packer, char *const *paths);
 void program_pack_file(struct program_packer *packer, const char *path, const void *data, size_t size);
 /* A file that counts against PROGRAM_STATE_MAX instead of PROGRAM_BYTES_MAX. At most one. */
 void program_pack_state(struct program_packer *packer, const char *path, const void *data, size_t size);
@@ -64,6 +72,9 @@ struct program_step {
 /* An unpacked program; strings point into the packed bytes, which must stay mapped. */
 struct program {
     uint32_t flags;
+    const void *built; /* not yet checked; NULL = nothing */
+    size_t built_size;
+    char *keep[PROGRAM_KEEP_MAX + 1]; /* NULL-terminated */
     struct program_file files[PROGRAM_FILES_MAX];
     size_t n_files;
     char *env[PROGRAM_ENV_MAX + 1];

@@ -47,6 +47,7 @@ static const struct sample {
     { { .kill = { WIRE_KILL, 0 } }, sizeof(struct wire_kill), 0, WIRE_FROM_API },
     { { .entry = { WIRE_ENTRY, WIRE_ENTRY_STATE, 3, "s" } }, sizeof(struct wire_entry), 1, WIRE_FROM_WARDEN },
     { { .entry = { WIRE_ENTRY, WIRE_ENTRY_STATE_TOO_LARGE, 9, "s" } }, sizeof(struct wire_entry), 0, WIRE_FROM_WARDEN },
+    { { .entry = { WIRE_ENTRY, WIRE_ENTRY_BUILT, 0, "built" } }, sizeof(struct wire_entry), 1, WIRE_FROM_WARDEN },
 };
 
 static enum wire_side other(enum wire_side side)
