@@ -85,6 +85,10 @@ struct language_values {
  * Returns a string the caller frees, or NULL without memory. */
 char *language_argument(const char *element, const struct language_values *values);
 
-/* Runs version_argv of every available language on the host and fills version. Slow (seconds); called by the warming
- * thread after the start, once. Thread-safe against readers because version is published last, atomically. */
+/* Runs version_argv of every available language on the host and fills version. Slow (seconds), and nothing that a
+ * process with foreign bytes in it may do: see main/api_versions.h. */
 void language_probe_versions(struct language_table *table);
+
+/* Fills the version of a language that has none yet. Thread-safe against readers because version is published last,
+ * atomically; of one thread at a time. Ignores unknown codes and texts that are no version (digits and dots). */
+void language_set_version(struct language_table *table, const char *code, const char *version);

@@ -103,3 +103,12 @@ void language_probe_versions(struct language_table *table)
     for (size_t i = 0; i < table->n_languages; i++)
         probe_version(&table->languages[i]);
 }
+
+void language_set_version(struct language_table *table, const char *code, const char *version)
+{
+    if (*version == '\0' || version[strspn(version, "0123456789.")] != '\0')
+        return;
+    for (size_t i = 0; i < table->n_languages; i++)
+        if (strcmp(table->languages[i].code, code) == 0 && !table->languages[i].version)
+            __atomic_store_n(&table->languages[i].version, strdup(version), __ATOMIC_RELEASE);
+}

@@ -2,7 +2,8 @@
 /* api.c -- `codecell api`: the half of the server that speaks with the network, and has no privileges.
  *
  * The warden starts it as the api's user, in the share directory, with the sealed configuration and a channel to
- * itself. A failure that a new start would repeat exits with EX_CONFIG, which tells the warden not to try. */
+ * itself. Before the first thread exists and the first foreign byte arrives it confines itself (confine.h). A failure
+ * that a new start would repeat exits with EX_CONFIG, which tells the warden not to try. */
 #include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
@@ -24,12 +25,15 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/title.h"
 #include "engine/workdir.h"
 #include "main/api_house.h"
 #include "main/api_http.h"
 #include "main/api_log.h"
+#include "main/api_versions.h"
 #include "main/build_info.h"
 #include "main/command.h"
+#include "main/confine.h"
 #include "main/data_dir.h"
 #include "main/handover.h"
 #include "main/option.h"
@@ -46,6 +50,7 @@ struct process {
     struct kv *kv;
     struct blob_store *blobs;
     struct language_table languages;
+    struct api_versions versions;
     struct engine engine;
     struct admission *admission;
     struct filename_rules filename_rules;
@@ -165,6 +170,40 @@ static int step_languages(struct process *p)
                                sizeof(p->reason));
 }
 
+static int step_versions(struct process *p)
+{
+    return api_versions_start(&p->versions, &p->languages);
+}
+
+/* Reads the lists of the configuration and counts processors. */
+static int step_options(struct process *p)
+{
+    int r = api_http_init(&p->http, &p->handover);
+
+    if (r < 0)
+        snprintf(p->reason, sizeof(p->reason), "CORS_ORIGINS is neither a comma list nor a JSON list of strings");
+    return r;
+}
+
+/* Everything below is done behind these walls, and no byte of a client was read before. */
+static int step_confine(struct process *p)
+{
+    const struct config *config = &p->handover.config;
+    const struct confine_options options = {
+        .data_dir = config->data_dir,
+        .log_file = config->log_file,
+        .port = (uint16_t)config->api_port,
+    };
+    int r = confine_files(&options);
+
+    if (r == -EOPNOTSUPP)
+        log_warning("this kernel cannot confine the api to its files (Landlock is missing or off); "
+                    "`codecell doctor` tells more");
+    else if (r < 0)
+        return r;
+    return confine_calls();
+}
+
 static int step_engine(struct process *p)
 {
     const struct config *config = &p->handover.config;
@@ -216,12 +255,8 @@ static int step_api(struct process *p)
 
 static int step_http(struct process *p)
 {
-    int r = api_http_init(&p->http, &p->handover);
+    int r;
 
-    if (r < 0) {
-        snprintf(p->reason, sizeof(p->reason), "CORS_ORIGINS is neither a comma list nor a JSON list of strings");
-        return r;
-    }
     p->http.options.routes = api_routes(&p->http.options.n_routes);
     p->http.options.upload_prefixes = api_upload_prefixes;
     p->http.options.data = &p->api;
@@ -251,7 +286,7 @@ static int step_warden(struct process *p)
 
 static int step_house(struct process *p)
 {
-    return api_house_new(&p->api, &p->handover.config, &p->house);
+    return api_house_new(&p->api, &p->handover.config, &p->versions, &p->house);
 }
 
 /* In this order; stop() undoes what was done. again: a new start may succeed where this one failed. */
@@ -266,6 +301,9 @@ static const struct {
     { "data directory", step_data, false },
     { "stores", step_stores, false },
     { "languages", step_languages, false },
+    { "versions of languages", step_versions, false },
+    { "HTTP options", step_options, false },
+    { "confinement", step_confine, false },
     { "engine", step_engine, false },
     { "request handlers", step_api, false },
     { "HTTP server", step_http, false },
@@ -314,6 +352,7 @@ static void stop(struct process *p)
     if (p->admission)
         admission_drain(p->admission, p->handover.config.drain_seconds * 1000);
     p->house = api_house_free(p->house);
+    api_versions_stop(&p->versions);
     if (p->server)
         http_server_stop(p->server, HTTP_STOP_GRACE_MS);
     if (p->api_ready)
@@ -355,7 +394,9 @@ static int run(struct process *p)
 
 int command_api(int argc, char **argv)
 {
-    struct process process = { .config_fd = -1, .warden_fd = -1, .signal_fd = -1, .data_fd = -1, .work_fd = -1 };
+    struct process process = {
+        .config_fd = -1, .warden_fd = -1, .signal_fd = -1, .data_fd = -1, .work_fd = -1, .versions.fd = -1
+    };
     const struct option_row rows[] = {
         { "--config-fd", .value = "number", .number = &process.config_fd },
         { "--warden-fd", .value = "number", .number = &process.warden_fd },
@@ -369,5 +410,6 @@ int command_api(int argc, char **argv)
         fprintf(stderr, "codecell api: it is started by the warden; use codecell serve\n");
         return EXIT_USAGE;
     }
+    title_init(argc, argv);
     return run(&process);
 }

@@ -31,6 +31,7 @@ struct api_house {
     char probe_session[ID_SIZE];
     int64_t next_probe_us;
     int64_t sweep_interval_us, next_sweep_us;
+    struct api_versions *versions; /* borrowed */
     bool versions_known;
 };
 
@@ -149,10 +150,9 @@ static void find_versions(struct api_house *house)
     char reason[READINESS_REASON_SIZE];
     int64_t age_us;
 
-    if (!readiness_check(&house->api->readiness, reason, &age_us))
+    if (!house->versions->asked && !readiness_check(&house->api->readiness, reason, &age_us))
         return;
-    language_probe_versions(house->api->engine->languages);
-    house->versions_known = true;
+    house->versions_known = api_versions_take(house->versions, house->api->engine->languages);
 }
 
 /* Sleeps a tick, less if told to stop. Returns false then. */
@@ -204,7 +204,8 @@ static void init_condition(pthread_cond_t *condition)
     pthread_condattr_destroy(&attributes);
 }
 
-int api_house_new(struct api *api, const struct config *config, struct api_house **ret_house)
+int api_house_new(struct api *api, const struct config *config, struct api_versions *versions,
+                  struct api_house **ret_house)
 {
     CLEANUP_FREE struct api_house *house = calloc(1, sizeof(*house));
     int r;
@@ -212,6 +213,7 @@ int api_house_new(struct api *api, const struct config *config, struct api_house
     if (!house)
         return -ENOMEM;
     house->api = api;
+    house->versions = versions;
     house->sweep_interval_us = config->session_cleanup_interval_minutes * 60 * 1000000;
     house->next_sweep_us = clock_monotonic_us() + SWEEP_FIRST_US;
     pthread_mutex_init(&house->lock, NULL);

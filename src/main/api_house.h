@@ -4,12 +4,14 @@
 #pragma once
 
 #include "api/api.h"
+#include "main/api_versions.h"
 #include "main/config.h"
 
 struct api_house;
 
 /* Starts the thread. Everything is borrowed until api_house_free(). Returns 0 or a negative errno. */
-int api_house_new(struct api *api, const struct config *config, struct api_house **ret_house);
+int api_house_new(struct api *api, const struct config *config, struct api_versions *versions,
+                  struct api_house **ret_house);
 
-/* Lets the thread end and joins it; a running sweep or version check is finished first. Returns NULL; accepts NULL. */
+/* Lets the thread end and joins it; a running sweep is finished first. Returns NULL; accepts NULL. */
 struct api_house *api_house_free(struct api_house *house);

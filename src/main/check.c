@@ -22,6 +22,7 @@ const struct check checks[] = {
     { "idmap", check_idmapped, CHECK_AT_START | CHECK_AS_ROOT },
     { "proc", check_proc, CHECK_AT_START | CHECK_AS_ROOT },
     { "seccomp", check_seccomp, CHECK_AT_START },
+    { "landlock", check_landlock, CHECK_AT_START },
     { "cgroups", check_controllers, CHECK_AT_START },
     { "cgroup-write", check_cgroup_write, CHECK_AT_START | CHECK_AS_ROOT },
     { "swap", check_swap, 0 },

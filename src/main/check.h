@@ -69,6 +69,7 @@ void check_existing(const char *path, char ret_path[static PATH_MAX]);
 /* The checks; by file. check_kernel.c: */
 void check_kernel_version(const struct check_context *context, struct check_report *report);
 void check_seccomp(const struct check_context *context, struct check_report *report);
+void check_landlock(const struct check_context *context, struct check_report *report);
 void check_sysctls(const struct check_context *context, struct check_report *report);
 void check_ksm(const struct check_context *context, struct check_report *report);
 void check_processor(const struct check_context *context, struct check_report *report);

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "main/check.h"
+#include "main/confine.h"
 #include "main/number.h"
 
 /* Linux 5.19 can stack an overlay on an idmapped layer, which the workspace of a cell is. */
@@ -61,6 +62,40 @@ void check_seccomp(const struct check_context *context, struct check_report *rep
     else
         check_say(report, CHECK_FAIL, host_mend(&context->host, HOST_NEEDS_SECCOMP),
                   "system call filters are refused: %s", strerror(-r));
+}
+
+/* Both walls of the api around itself, for a directory that is always there. */
+static int try_confinement(const void *argument)
+{
+    const struct confine_options options = { .data_dir = "/", .log_file = "", .port = 1 };
+    int r;
+
+    (void)argument;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return error_from_errno();
+    r = confine_files(&options);
+    return r == 0 ? confine_calls() : r;
+}
+
+void check_landlock(const struct check_context *context, struct check_report *report)
+{
+    int abi = confine_landlock_abi(), r = 0;
+
+    (void)context;
+    if (abi >= CONFINE_LANDLOCK_ABI_MIN)
+        r = check_in_child(try_confinement, NULL);
+    if (abi < CONFINE_LANDLOCK_ABI_MIN)
+        check_say(report, CHECK_WARN,
+                  "boot with lsm=landlock in front of the list of security modules (cat "
+                  "/sys/kernel/security/lsm), on Linux 5.19 or newer built with CONFIG_SECURITY_LANDLOCK",
+                  "the api process cannot be confined to its own files (no Landlock); its user and its system call "
+                  "filter still hold it");
+    else if (r < 0)
+        check_say(report, CHECK_FAIL,
+                  "look for a security module or container profile that refuses landlock and seccomp",
+                  "the api process cannot confine itself: %s", strerror(-r));
+    else
+        check_ok(report, "the api process can be confined to its own files (Landlock %d)", abi);
 }
 
 /* Settings that keep users of one machine apart. They harden, the server works without. */

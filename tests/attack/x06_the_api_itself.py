@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process that speaks HTTP, taken over: what the kernel still lets it do. tests/unit/test_confine.c tries the walls
+call by call; here the running server is looked at, every thread of it."""
+
+import os
+import signal
+import tempfile
+
+import pytest
+
+from support import host
+
+
+def statuses(pid):
+    return [f"/proc/{pid}/task/{thread}/status" for thread in os.listdir(f"/proc/{pid}/task")]
+
+
+def test_x06_every_thread_is_behind_the_filter(server):
+    with server.client() as client:
+        assert client.exec("echo 1", "bash").stdout == "1\n"
+    fields = [dict(line.split(":", 1) for line in host.read(path).splitlines()) for path in statuses(server.api_pid)]
+    assert len(fields) > 2, fields
+    for each in fields:
+        assert each["Seccomp"].strip() == "2" and each["NoNewPrivs"].strip() == "1", each
+
+
+def test_x06_no_helper_stays(server):
+    """The child that asked the runtimes for their versions ends once it has answered."""
+    assert host.until(lambda: not host.descendants(server.api_pid), 60, 0.2)
+
+
+def test_x06_versions_are_known_all_the_same(server):
+    def known():
+        with server.client() as client:
+            return all(entry.get("version") for entry in client.get("/languages").json if entry["available"])
+
+    assert host.until(known, 60, 0.2)
+
+
+@pytest.fixture
+def open_place():
+    """A directory that every user may write to."""
+    with tempfile.TemporaryDirectory(prefix="codecell-test-") as place:
+        os.chmod(place, 0o777)
+        yield place
+
+
+def test_x06_the_log_file_is_opened_again(server_with, open_place):
+    """Its directory is the one place outside of DATA_DIR that may be written."""
+    path = f"{open_place}/codecell.log"
+    server = server_with(LOG_FILE=path)
+    os.rename(path, f"{open_place}/old")
+    os.kill(server.pid, signal.SIGHUP)
+    assert host.until(lambda: os.path.exists(path) and "opened again" in host.read(path), 20, 0.05)
+
+
+def test_x06_a_log_file_out_of_reach_stops_nothing(server_with, tmp_path):
+    """Only root reaches tmp_path: the log goes there from the start, and cannot be opened again."""
+    server = server_with(LOG_FILE=str(tmp_path / "codecell.log"))
+    os.kill(server.pid, signal.SIGHUP)
+    assert host.until(lambda: "cannot be opened again" in host.read(tmp_path / "codecell.log"), 20, 0.05)
