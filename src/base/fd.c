@@ -3,12 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
+
+#define OPEN_TRIES 1000
 
 ssize_t fd_read_full(int fd, void *data, size_t size)
 {
@@ -83,6 +87,19 @@ int fd_sealed_memory(const char *name, const void *data, size_t size, int *ret_f
         return error_from_errno();
     *ret_fd = TAKE_FD(fd);
     return 0;
+}
+
+int fd_open_in_root(int root_fd, const char *path)
+{
+    struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
+
+    /* While anybody mounts or renames anything, the kernel cannot be sure of a ".." and asks to try again. */
+    for (int tries = 0;; tries++) {
+        int fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+
+        if (fd >= 0 || errno != EAGAIN || tries == OPEN_TRIES)
+            return fd >= 0 ? fd : error_from_errno();
+    }
 }
 
 void fd_close_others(const int *keep, size_t n)

@@ -23,6 +23,10 @@ ssize_t fd_read_at(int dir_fd, const char *name, char *ret_text, size_t size);
  * the caller owns *ret_fd. */
 int fd_sealed_memory(const char *name, const void *data, size_t size, int *ret_fd);
 
+/* Opens path as a place (O_PATH) in the tree below root_fd, whose links cannot lead out of it. Returns a descriptor
+ * that the caller owns, or a negative errno. */
+int fd_open_in_root(int root_fd, const char *path);
+
 /* Closes every descriptor above 2 but those listed (n of them, -1 entries ignored). For a process that was forked
  * without exec. */
 void fd_close_others(const int *keep, size_t n);

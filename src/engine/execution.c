@@ -10,12 +10,15 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "engine/build_cache.h"
+#include "engine/build_key.h"
 #include "engine/cell_client.h"
 #include "engine/inputs.h"
 #include "engine/outcome.h"
 #include "engine/outputs.h"
 #include "engine/recipe.h"
 #include "engine/workdir.h"
+#include "wire/built.h"
 
 #define FLOOD_BYTES         (64ll << 20)  /* exec.md 10.8.5 */
 #define ON_DISK_BYTES_MAX   (100ll << 20) /* exec.md 10.5 */
@@ -31,6 +34,8 @@ struct execution {
     struct inputs inputs;
     struct workdir workdir;
     struct outputs outputs;
+    char build_key[DIGEST_HEX_SIZE]; /* "" = nothing is kept of this run */
+    struct buffer built;             /* what an earlier run made; empty = this one compiles */
     int program_fd;
     int64_t timeout_ms, memory_bytes, begun_us;
     struct cell_outcome cell;
@@ -122,9 +127,33 @@ static int prepare_inputs(struct execution *x)
     return r ? r : inputs_mount(x->engine, x->request, &x->inputs, &x->workdir);
 }
 
+/* A cache that fails is no reason to fail: then the program is compiled. */
+static int find_build(struct execution *x)
+{
+    struct engine *engine = x->engine;
+
+    if (!engine->builds || !x->request->language->keep[0])
+        return 0;
+    if (build_key_make(engine->build_base, x->request, &x->inputs, x->memory_bytes, x->build_key) < 0)
+        x->build_key[0] = '\0';
+    else if (build_cache_get(engine->builds, x->build_key, &x->built) != 0)
+        buffer_deinit(&x->built);
+    return 0;
+}
+
+static bool is_built(const struct execution *x)
+{
+    return x->built.length > 0;
+}
+
 static int make_program(struct execution *x)
 {
-    return recipe_make(x->request, x->memory_bytes, &x->program_fd);
+    struct recipe_build build = {
+        .keep = *x->build_key && !is_built(x),
+        .built = is_built(x) ? &x->built : NULL,
+    };
+
+    return recipe_make(x->request, x->memory_bytes, &build, &x->program_fd);
 }
 
 static int64_t file_bytes_max(const struct engine *engine)
@@ -138,6 +167,8 @@ static int on_entry(void *context, const struct wire_entry *entry, int fd)
     struct execution *x = context;
 
     if (entry->kind == WIRE_ENTRY_BUILT) {
+        if (*x->build_key && !is_built(x))
+            build_cache_put(x->engine->builds, x->build_key, TAKE_FD(fd));
         cleanup_close_fd(&fd);
         return 0;
     }
@@ -174,7 +205,10 @@ static int run_cell(struct execution *x)
         return r;
     snprintf(request.run.execution_id, sizeof(request.run.execution_id), "%s", x->request->execution_id);
     snprintf(request.run.workspace, sizeof(request.run.workspace), "%s", x->workdir.name);
-    return cell_client_run(&request, &x->cell, x->error, x->error_size);
+    r = cell_client_run(&request, &x->cell, x->error, x->error_size);
+    if (is_built(x))
+        x->cell.end.step += (uint32_t)x->request->language->n_steps - 1; /* those before it were not needed */
+    return r;
 }
 
 static int decide_outcome(struct execution *x)
@@ -187,6 +221,8 @@ static int decide_outcome(struct execution *x)
     struct execution_usage *usage = &x->result->usage;
     int r = outcome_decide(&x->cell, x->request->language, &limits, &x->inputs.notes, x->result);
 
+    if (is_built(x))
+        usage->warm = "cached";
     usage->queue_ms = (double)(x->begun_us - x->request->received_us) / 1000;
     usage->prepare_ms = x->cell.started ? (double)(x->cell.started_us - x->begun_us) / 1000 : -1;
     return r;
@@ -203,9 +239,9 @@ static const struct {
     const char *name;
     int (*run)(struct execution *x);
 } steps[] = {
-    { "limits", set_limits },          { "session", resolve_session }, { "input files", prepare_inputs },
-    { "program", make_program },       { "sandbox", run_cell },        { "outcome", decide_outcome },
-    { "output files", store_outputs },
+    { "limits", set_limits },      { "session", resolve_session },    { "input files", prepare_inputs },
+    { "build", find_build },       { "program", make_program },       { "sandbox", run_cell },
+    { "outcome", decide_outcome }, { "output files", store_outputs },
 };
 
 int execution_run(struct engine *engine, const struct execution_request *request, struct execution_result *result,
@@ -217,6 +253,7 @@ int execution_run(struct engine *engine, const struct execution_request *request
         .result = result,
         .inputs = INPUTS_INIT,
         .workdir = WORKDIR_INIT(engine->work_dir_fd),
+        .built = BUFFER_INIT(BUILT_BYTES_MAX),
         .program_fd = -1,
         .cell.state_fd = -1,
         .begun_us = clock_monotonic_us(),
@@ -237,6 +274,7 @@ int execution_run(struct engine *engine, const struct execution_request *request
     cell_outcome_deinit(&x.cell);
     inputs_deinit(&x.inputs);
     workdir_deinit(&x.workdir);
+    buffer_deinit(&x.built);
     cleanup_close_fd(&x.program_fd);
     return r;
 }

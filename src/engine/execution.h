@@ -127,6 +127,8 @@ struct engine {
     int warden_fd;   /* channel to the warden (wire/channel.h) */
     int work_dir_fd; /* DATA_DIR/work: workspaces, same file system as the blobs */
     const char *data_dir;
+    struct build_cache *builds; /* what compilers made; NULL = every run compiles */
+    struct build_key_base *build_base;
 
     int64_t max_execution_ms, max_memory_bytes, max_output_bytes, max_file_bytes, disk_bytes, tmp_bytes, session_ttl_ms;
     unsigned max_output_files, max_processes, max_concurrent, max_queued, max_queue_seconds;

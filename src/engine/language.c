@@ -4,15 +4,14 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <regex.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/syscall.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "engine/language_file.h"
 
 #define SOURCE_LINE_BYTES_MAX                                                                                          \
@@ -36,6 +35,7 @@ static void language_deinit(struct language *language)
     free_texts(language->extensions);
     free_texts(language->env);
     free_texts(language->hidden);
+    free_texts(language->keep);
     free_texts(language->patterns);
     free_texts(language->requires);
     free_texts(language->version_argv);
@@ -69,8 +69,7 @@ static int check_unique(const struct language_report *report, const struct langu
 /* True if path exists in the tree below root_fd, links being those of that tree. */
 static bool exists_below(int root_fd, const char *path)
 {
-    struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
-    CLEANUP_CLOSE int fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+    CLEANUP_CLOSE int fd = fd_open_in_root(root_fd, path);
 
     return fd >= 0;
 }

@@ -16,6 +16,7 @@
 #define LANGUAGE_STEPS_MAX    3
 #define LANGUAGE_HIDDEN_MAX   4
 #define LANGUAGE_PATTERNS_MAX 24
+#define LANGUAGE_KEEP_MAX     4
 
 #define LANGUAGE_SOURCE_SIZE 128 /* bytes of a source's file name with its NUL */
 
@@ -41,9 +42,11 @@ struct language {
     char *hidden[LANGUAGE_HIDDEN_MAX + 1]; /* names directly in /mnt/data that are the tool chain's own */
     struct language_step steps[LANGUAGE_STEPS_MAX];
     size_t n_steps;
-    double time_factor;                        /* exec.md 10.3: of the default time limit, when the client gave none */
-    double memory_factor;                      /* of MAX_MEMORY_MB */
-    uint32_t processes_extra;                  /* added to MAX_PROCESSES for runtimes with many threads */
+    char *keep[LANGUAGE_KEEP_MAX + 1]; /* absolute paths of what the compile step makes and the last one needs; one with
+                                          a slash at its end: all files below it; none = every run compiles */
+    double time_factor;                /* exec.md 10.3: of the default time limit, when the client gave none */
+    double memory_factor;              /* of MAX_MEMORY_MB */
+    uint32_t processes_extra;          /* added to MAX_PROCESSES for runtimes with many threads */
     char *patterns[LANGUAGE_PATTERNS_MAX + 1]; /* security.md S2: regular expressions, as written there */
 
     char *package;                            /* Debian package(s) that install the runtime */

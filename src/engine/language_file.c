@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "wire/built.h"
 
 #define FILE_BYTES_MAX      65536
 #define TEXT_BYTES_MAX      1024
@@ -77,6 +78,20 @@ static const char *rule_file_name(const char *text)
 static const char *rule_hidden(const char *text)
 {
     return !strchr(text, '/') && strcmp(text, ".") != 0 && strcmp(text, "..") != 0 ? NULL : "must be a plain name";
+}
+
+/* A directory ends with a slash. */
+static const char *rule_built(const char *text)
+{
+    char path[BUILT_PATH_SIZE];
+    size_t length = strlen(text);
+
+    if (length >= sizeof(path))
+        return "is too long";
+    memcpy(path, text, length + 1);
+    if (path[length - 1] == '/')
+        path[length - 1] = '\0';
+    return built_path_is_valid(path) ? NULL : "must be a path below " BUILT_DIR;
 }
 
 static const char *rule_absolute(const char *text)
@@ -146,6 +161,7 @@ static const struct field fields[] = {
     { "public_class_regex", FIELD_TEXT, false, AT(public_class_regex), 0, rule_class_regex },
     { "env", FIELD_ENV, false, AT(env), ROOM(env), NULL },
     { "hidden", FIELD_TEXTS, false, AT(hidden), ROOM(hidden), rule_hidden },
+    { "keep", FIELD_TEXTS, false, AT(keep), ROOM(keep), rule_built },
     { "steps", FIELD_STEPS, true, AT(steps), LANGUAGE_STEPS_MAX, NULL },
     { "time_factor", FIELD_FACTOR, true, AT(time_factor), 0, NULL },
     { "memory_factor", FIELD_FACTOR, true, AT(memory_factor), 0, NULL },
@@ -415,6 +431,8 @@ static int read_object(const struct language_report *report, json_t *root, struc
         if (r < 0)
             return r;
     }
+    if (language->keep[0] && language->n_steps < 2)
+        return language_refuse(report, "keep", "needs a step that compiles");
     return 0;
 }
 

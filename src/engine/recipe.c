@@ -57,7 +57,15 @@ static int pack_step(struct program_packer *packer, const struct execution_reque
     return 0;
 }
 
-int recipe_make(const struct execution_request *request, int64_t memory_bytes, int *ret_program_fd)
+static uint32_t flags_of(const struct language *language, const struct recipe_build *build)
+{
+    return (language->mirror ? PROGRAM_MIRROR : 0) | (build->built ? PROGRAM_BUILT : 0) |
+           (build->keep ? PROGRAM_KEEP : 0);
+}
+
+/* Packs the steps from first to before end. */
+static int pack(const struct execution_request *request, int64_t memory_bytes, const struct recipe_build *build,
+                size_t first, size_t end, struct program_packer *packer)
 {
     const struct language *language = request->language;
     char source[LANGUAGE_SOURCE_SIZE], path[LANGUAGE_SOURCE_SIZE + sizeof(BUILD_DIR) + 1];
@@ -66,20 +74,44 @@ int recipe_make(const struct execution_request *request, int64_t memory_bytes, i
         .build = BUILD_DIR,
         .memory_mb = (uint64_t)memory_bytes >> 20,
     };
-    struct program_packer packer;
     int r = 0;
 
     language_source_name(language, request->code, request->code_length, source);
     snprintf(path, sizeof(path), BUILD_DIR "/%s", source);
-    program_pack_begin(&packer, language->mirror ? PROGRAM_MIRROR : 0, 1, count_env(language));
-    program_pack_file(&packer, path, request->code, request->code_length);
-    pack_env(&packer, language);
-    for (size_t i = 0; i < language->n_steps && r == 0; i++)
-        r = pack_step(&packer, request, &language->steps[i], &values);
-    if (r == 0)
-        r = program_pack_end(&packer);
+    program_pack_begin(packer, flags_of(language, build), 1, count_env(language));
+    if (build->built)
+        program_pack_built(packer, build->built->data, build->built->length);
+    if (build->keep)
+        program_pack_keep(packer, language->keep);
+    program_pack_file(packer, path, request->code, request->code_length);
+    pack_env(packer, language);
+    for (size_t i = first; i < end && r == 0; i++)
+        r = pack_step(packer, request, &language->steps[i], &values);
+    return r ? r : program_pack_end(packer);
+}
+
+int recipe_make(const struct execution_request *request, int64_t memory_bytes, const struct recipe_build *build,
+                int *ret_program_fd)
+{
+    size_t n_steps = request->language->n_steps;
+    struct program_packer packer;
+    int r = pack(request, memory_bytes, build, build->built ? n_steps - 1 : 0, n_steps, &packer);
+
     if (r == 0)
         r = fd_sealed_memory("program", packer.bytes.data, packer.bytes.length, ret_program_fd);
     buffer_deinit(&packer.bytes);
+    return r;
+}
+
+int recipe_pack_build(const struct execution_request *request, int64_t memory_bytes, struct buffer *ret_program)
+{
+    const struct recipe_build build = { .keep = true };
+    struct program_packer packer;
+    int r = pack(request, memory_bytes, &build, 0, request->language->n_steps - 1, &packer);
+
+    if (r < 0)
+        buffer_deinit(&packer.bytes);
+    else
+        *ret_program = packer.bytes;
     return r;
 }

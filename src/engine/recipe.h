@@ -4,7 +4,18 @@
 
 #include "engine/execution.h"
 
+/* What a run has to do with builds. All fields empty: it compiles, and what it makes is not wanted. */
+struct recipe_build {
+    bool keep;                  /* it compiles, and what it makes is wanted */
+    const struct buffer *built; /* what an earlier run made, instead of compiling; NULL = nothing */
+};
+
 /* Packs source, environment and steps and seals them. memory_bytes is the cell's limit, for runtimes that want to be
  * told. Returns 0 and a descriptor that the caller owns, or a negative errno: -E2BIG if source or arguments are too
  * large. */
-int recipe_make(const struct execution_request *request, int64_t memory_bytes, int *ret_program_fd);
+int recipe_make(const struct execution_request *request, int64_t memory_bytes, const struct recipe_build *build,
+                int *ret_program_fd);
+
+/* Packs what a compiler would see of the same, without the step that runs the program. Returns 0 and bytes that the
+ * caller deinits, or a negative errno. */
+int recipe_pack_build(const struct execution_request *request, int64_t memory_bytes, struct buffer *ret_program);

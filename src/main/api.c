@@ -26,6 +26,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/title.h"
+#include "engine/build_cache.h"
+#include "engine/build_key.h"
 #include "engine/workdir.h"
 #include "main/api_house.h"
 #include "main/api_http.h"
@@ -51,6 +53,8 @@ struct process {
     struct blob_store *blobs;
     struct language_table languages;
     struct api_versions versions;
+    struct build_cache *builds;
+    struct build_key_base build_base;
     struct engine engine;
     struct admission *admission;
     struct filename_rules filename_rules;
@@ -170,6 +174,11 @@ static int step_languages(struct process *p)
                                sizeof(p->reason));
 }
 
+static int step_tool_chains(struct process *p)
+{
+    return build_key_base_init(&p->build_base, p->handover.config.sandbox_rootfs, "guest");
+}
+
 static int step_versions(struct process *p)
 {
     return api_versions_start(&p->versions, &p->languages);
@@ -204,6 +213,16 @@ static int step_confine(struct process *p)
     return confine_calls();
 }
 
+/* It has a thread, which shall be behind the walls too. */
+static int step_builds(struct process *p)
+{
+    int fd = openat(p->data_fd, DATA_DIR_BUILDS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0)
+        return error_from_errno();
+    return build_cache_open(fd, p->handover.config.compile_cache_mb << 20, &p->builds);
+}
+
 static int step_engine(struct process *p)
 {
     const struct config *config = &p->handover.config;
@@ -215,6 +234,8 @@ static int step_engine(struct process *p)
         .warden_fd = p->warden_fd,
         .work_dir_fd = p->work_fd,
         .data_dir = config->data_dir,
+        .builds = config->compile_cache_mb > 0 ? p->builds : NULL,
+        .build_base = &p->build_base,
         .max_execution_ms = config->max_execution_time * 1000,
         .max_memory_bytes = config->max_memory_mb << 20,
         .max_output_bytes = config->max_output_bytes,
@@ -302,8 +323,10 @@ static const struct {
     { "stores", step_stores, false },
     { "languages", step_languages, false },
     { "versions of languages", step_versions, false },
+    { "tool chains", step_tool_chains, false },
     { "HTTP options", step_options, false },
     { "confinement", step_confine, false },
+    { "builds", step_builds, false },
     { "engine", step_engine, false },
     { "request handlers", step_api, false },
     { "HTTP server", step_http, false },
@@ -364,6 +387,8 @@ static void stop(struct process *p)
     api_http_deinit(&p->http);
     filename_rules_deinit(&p->filename_rules);
     language_table_deinit(&p->languages);
+    p->builds = build_cache_free(p->builds);
+    build_key_base_deinit(&p->build_base);
     p->blobs = blob_store_free(p->blobs);
     p->kv = kv_free(p->kv);
     cleanup_close_fd(&p->work_fd);
@@ -395,7 +420,13 @@ static int run(struct process *p)
 int command_api(int argc, char **argv)
 {
     struct process process = {
-        .config_fd = -1, .warden_fd = -1, .signal_fd = -1, .data_fd = -1, .work_fd = -1, .versions.fd = -1
+        .config_fd = -1,
+        .warden_fd = -1,
+        .signal_fd = -1,
+        .data_fd = -1,
+        .work_fd = -1,
+        .versions.fd = -1,
+        .build_base.root_fd = -1,
     };
     const struct option_row rows[] = {
         { "--config-fd", .value = "number", .number = &process.config_fd },
