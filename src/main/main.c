@@ -25,6 +25,15 @@ static const struct {
       true },
     { "languages", command_languages, "list the languages and which of them can run here",
       "  --packages  print the Debian packages of the languages instead\n" },
+    { "bench", command_bench, "measure the server against bare programs on this host",
+      "  --list          list the measurements\n"
+      "  --only NAMES    make these only, separated by commas\n"
+      "  --quick         few repetitions: to try it, not to judge by it\n"
+      "  --seconds N     time for each measurement\n"
+      "  --url URL       measure this server, instead of starting one (which needs root)\n"
+      "  --key KEY       its key; else API_KEY\n"
+      "  --json FILE     write the results as JSON\n"
+      "  --svg FILE      plot latency against concurrency\n" },
     { "version", command_version, "print the version", NULL },
     { "help", command_help, "explain a subcommand", "  COMMAND     the one to explain\n" },
     { "api", command_api, "the unprivileged half of the server; the warden starts it",
