@@ -124,6 +124,7 @@ struct engine {
     struct kv *kv;
     struct blob_store *blobs;
     struct language_table *languages;
+    struct audit *audit; /* domain/audit.h; NULL = nobody listens */
     int warden_fd;   /* channel to the warden (wire/channel.h) */
     int work_dir_fd; /* DATA_DIR/work: workspaces, same file system as the blobs */
     const char *data_dir;

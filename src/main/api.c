@@ -29,6 +29,7 @@
 #include "engine/build_cache.h"
 #include "engine/build_key.h"
 #include "engine/workdir.h"
+#include "main/api_audit.h"
 #include "main/api_house.h"
 #include "main/api_http.h"
 #include "main/api_log.h"
@@ -51,6 +52,7 @@ struct process {
     int config_fd, warden_fd, signal_fd, data_fd, work_fd;
     struct kv *kv;
     struct blob_store *blobs;
+    struct audit *audit;
     struct language_table languages;
     struct api_versions versions;
     struct build_cache *builds;
@@ -223,6 +225,15 @@ static int step_builds(struct process *p)
     return build_cache_open(fd, p->handover.config.compile_cache_mb << 20, &p->builds);
 }
 
+static int step_audit(struct process *p)
+{
+    int r = api_audit_start(&p->handover.config, &p->audit);
+
+    if (r < 0)
+        snprintf(p->reason, sizeof(p->reason), "DATA_DIR/" DATA_DIR_AUDIT ": %s", strerror(-r));
+    return r;
+}
+
 static int step_engine(struct process *p)
 {
     const struct config *config = &p->handover.config;
@@ -231,6 +242,7 @@ static int step_engine(struct process *p)
         .kv = p->kv,
         .blobs = p->blobs,
         .languages = &p->languages,
+        .audit = p->audit,
         .warden_fd = p->warden_fd,
         .work_dir_fd = p->work_fd,
         .data_dir = config->data_dir,
@@ -327,6 +339,7 @@ static const struct {
     { "HTTP options", step_options, false },
     { "confinement", step_confine, false },
     { "builds", step_builds, false },
+    { "audit log", step_audit, false },
     { "engine", step_engine, false },
     { "request handlers", step_api, false },
     { "HTTP server", step_http, false },
@@ -384,6 +397,7 @@ static void stop(struct process *p)
         p->server = http_server_free(p->server);
     if (p->admission)
         p->admission = admission_free(p->admission);
+    p->audit = audit_free(p->audit);
     api_http_deinit(&p->http);
     filename_rules_deinit(&p->filename_rules);
     language_table_deinit(&p->languages);

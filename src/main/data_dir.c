@@ -18,8 +18,8 @@
 #define LOCK_RETRY_MS 50
 
 /* What may be in a directory that is taken over: our own files, and what a fresh file system holds. */
-static const char *const known_entries[] = { DATA_DIR_BLOBS, DATA_DIR_WORK, DATA_DIR_BUILDS, DATA_DIR_DATABASE,
-                                             "root",         "api-key",     "lost+found" };
+static const char *const known_entries[] = { DATA_DIR_BLOBS,    DATA_DIR_WORK, DATA_DIR_AUDIT, DATA_DIR_BUILDS,
+                                             DATA_DIR_DATABASE, "root",        "api-key",      "lost+found" };
 
 static int refuse(char *reason, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
@@ -135,6 +135,8 @@ int data_dir_prepare(const char *path, uid_t owner, char *reason, size_t reason_
         r = prepare_child(fd, path, DATA_DIR_BLOBS, owner, reason, reason_size);
     if (r == 0)
         r = prepare_child(fd, path, DATA_DIR_WORK, owner, reason, reason_size);
+    if (r == 0)
+        r = prepare_child(fd, path, DATA_DIR_AUDIT, owner, reason, reason_size);
     if (r == 0)
         r = prepare_child(fd, path, DATA_DIR_BUILDS, owner, reason, reason_size);
     return r;

@@ -2,6 +2,7 @@
 /* data_dir.h -- DATA_DIR: the one directory that the server writes to.
  *
  *     codecell.db   sessions and files' records     blobs/   contents of files     work/   workspaces of running cells
+ *     audit/        the audit log (domain/audit_file.h)
  *     builds/       what compilers made, for the next run of the same source
  *
  * It and its subdirectories belong to the api's user, mode 0700. */
@@ -12,6 +13,7 @@
 
 #define DATA_DIR_BLOBS    "blobs"
 #define DATA_DIR_WORK     "work"
+#define DATA_DIR_AUDIT    "audit"
 #define DATA_DIR_BUILDS   "builds"
 #define DATA_DIR_DATABASE "codecell.db"
 

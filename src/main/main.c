@@ -23,6 +23,9 @@ static const struct {
       "  --check     only check it; prints nothing if it is good\n"
       "  --markdown  print the reference of all variables\n",
       true },
+    { "audit", command_audit, "check that an audit log is whole and unchanged",
+      "  verify FILE...  the files, oldest first; without any: audit.log and its rotated files in DATA_DIR\n"
+      "  --last HASH     what the last event's hash must be, as noted elsewhere\n" },
     { "languages", command_languages, "list the languages and which of them can run here",
       "  --packages  print the Debian packages of the languages instead\n" },
     { "bench", command_bench, "measure the server against bare programs on this host",

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "domain/audit_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/fd.h"
+
+#define HEAD_SIZE         96 /* "00000000000000000042 <hash>\n" and NUL */
+#define ROTATED_NAME_SIZE (sizeof(AUDIT_FILE_NAME) + 11)
+
+static int open_log(int dir_fd)
+{
+    int fd = openat(dir_fd, AUDIT_FILE_NAME, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+
+    return fd < 0 ? error_from_errno() : fd;
+}
+
+int audit_file_read_head(int head_fd, struct audit_chain *ret_chain)
+{
+    char text[HEAD_SIZE] = "";
+    ssize_t n = pread(head_fd, text, sizeof(text) - 1, 0);
+    struct audit_chain chain;
+
+    if (n < 0)
+        return error_from_errno();
+    if (sscanf(text, "%20" SCNu64 " %64[0-9a-f]", &chain.seq, chain.hash) != 2 || chain.seq == 0 ||
+        !digest_is_hex(chain.hash))
+        return -ENODATA;
+    *ret_chain = chain;
+    return 0;
+}
+
+/* The lines are written already: a head that stays behind proves less, and is no reason to write them again. */
+static void write_head(const struct audit_file *file)
+{
+    char text[HEAD_SIZE];
+    int length = snprintf(text, sizeof(text), "%020" PRIu64 " %s\n", file->chain.seq, file->chain.hash);
+
+    if (pwrite(file->head_fd, text, (size_t)length, 0) != length)
+        return;
+}
+
+/* Cuts off what is behind the last newline and reads the last whole line. Returns 0, AUDIT_CHAIN_E_FORM or a negative
+ * errno; an empty file has no last line. */
+static int read_last_line(struct audit_file *file, struct audit_chain *ret_last)
+{
+    char tail[2 * AUDIT_LINE_MAX_BYTES];
+    size_t want = file->size_bytes < (int64_t)sizeof(tail) ? (size_t)file->size_bytes : sizeof(tail);
+    int64_t start = file->size_bytes - (int64_t)want;
+    const char *end, *line;
+    ssize_t n = pread(file->fd, tail, want, start);
+
+    if (n != (ssize_t)want)
+        return n < 0 ? error_from_errno() : -EIO;
+    end = memrchr(tail, '\n', want);
+    if (end != tail + want - 1) {
+        file->size_bytes = start + (end ? end + 1 - tail : 0);
+        snprintf(file->note, sizeof(file->note), "a torn line at the end of the audit log was cut off");
+        if (ftruncate(file->fd, file->size_bytes) < 0)
+            return error_from_errno();
+    }
+    if (!end)
+        return AUDIT_CHAIN_E_FORM;
+    line = memrchr(tail, '\n', (size_t)(end - tail));
+    line = line ? line + 1 : tail;
+    return audit_chain_read(line, (size_t)(end - line), ret_last);
+}
+
+/* The later one of what log and head say. */
+static int find_chain(struct audit_file *file)
+{
+    struct audit_chain last, head;
+    int r = AUDIT_CHAIN_E_FORM, h = audit_file_read_head(file->head_fd, &head);
+
+    audit_chain_init(&file->chain);
+    if (file->size_bytes > 0)
+        r = read_last_line(file, &last);
+    if (r < 0 || (h < 0 && h != -ENODATA))
+        return r < 0 ? r : h;
+    if (r == 0)
+        file->chain = last;
+    if (h == 0 && (r != 0 || head.seq > last.seq)) {
+        file->chain = head;
+        snprintf(file->note, sizeof(file->note), "the audit log does not end where it should (event %" PRIu64 ")",
+                 head.seq);
+    } else if (r != 0 && file->size_bytes > 0)
+        snprintf(file->note, sizeof(file->note), "the audit log has an end that is none of its lines");
+    return 0;
+}
+
+/* Takes fd: the open log. */
+static int take_log(struct audit_file *file, int fd)
+{
+    struct stat st;
+
+    if (fd < 0)
+        return fd;
+    cleanup_close_fd(&file->fd);
+    file->fd = fd;
+    if (fstat(fd, &st) < 0)
+        return error_from_errno();
+    file->size_bytes = st.st_size;
+    return 0;
+}
+
+int audit_file_open(struct audit_file *file, const struct audit_file_options *options)
+{
+    int r;
+
+    *file = AUDIT_FILE_INIT;
+    file->max_bytes = options->max_bytes;
+    file->max_rotated = options->max_rotated;
+    file->dir_fd = open(options->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (file->dir_fd < 0)
+        return error_from_errno();
+    file->head_fd = openat(file->dir_fd, AUDIT_FILE_HEAD, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (file->head_fd < 0)
+        return error_from_errno();
+    r = take_log(file, open_log(file->dir_fd));
+    return r ? r : find_chain(file);
+}
+
+void audit_file_close(struct audit_file *file)
+{
+    if (file->fd >= 0)
+        fdatasync(file->fd);
+    cleanup_close_fd(&file->fd);
+    cleanup_close_fd(&file->head_fd);
+    cleanup_close_fd(&file->dir_fd);
+    file->fd = file->head_fd = file->dir_fd = -1;
+}
+
+static void rotated_name(unsigned number, char ret_name[static ROTATED_NAME_SIZE])
+{
+    snprintf(ret_name, ROTATED_NAME_SIZE, AUDIT_FILE_NAME ".%u", number);
+}
+
+/* audit.log.2 -> .3, audit.log.1 -> .2, audit.log -> .1; the last one falls off. */
+static int rotate(struct audit_file *file)
+{
+    char from[ROTATED_NAME_SIZE], to[ROTATED_NAME_SIZE];
+
+    if (fdatasync(file->fd) < 0)
+        return error_from_errno();
+    for (unsigned i = file->max_rotated; i > 1; i--) {
+        rotated_name(i - 1, from);
+        rotated_name(i, to);
+        if (renameat(file->dir_fd, from, file->dir_fd, to) < 0 && errno != ENOENT)
+            return error_from_errno();
+    }
+    rotated_name(1, to);
+    if (renameat(file->dir_fd, AUDIT_FILE_NAME, file->dir_fd, to) < 0)
+        return error_from_errno();
+    return take_log(file, open_log(file->dir_fd));
+}
+
+static bool was_moved(const struct audit_file *file)
+{
+    struct stat named, opened;
+
+    if (fstatat(file->dir_fd, AUDIT_FILE_NAME, &named, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT;
+    return fstat(file->fd, &opened) == 0 && (named.st_ino != opened.st_ino || named.st_dev != opened.st_dev);
+}
+
+static int renew(struct audit_file *file)
+{
+    if (was_moved(file))
+        return take_log(file, open_log(file->dir_fd));
+    if (file->max_rotated > 0 && file->size_bytes >= file->max_bytes)
+        return rotate(file);
+    return 0;
+}
+
+static int make_lines(struct audit_chain *chain, const struct buffer *events, struct buffer *lines)
+{
+    const char *at = events->data, *end = at + events->length;
+    int r = 0;
+
+    while (at < end && r == 0) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+
+        r = audit_chain_append(chain, at, (size_t)(newline - at), lines);
+        at = newline + 1;
+    }
+    return r;
+}
+
+/* A part of a batch, left by a full disk, is taken back: the batch is written again later. */
+static int append(struct audit_file *file, const char *bytes, size_t length)
+{
+    int r = fd_write_full(file->fd, bytes, length);
+
+    if (r < 0)
+        return ftruncate(file->fd, file->size_bytes) < 0 ? error_from_errno() : r;
+    file->size_bytes += (int64_t)length;
+    return 0;
+}
+
+int audit_file_write(struct audit_file *file, const struct buffer *events, struct buffer *ret_lines)
+{
+    size_t start = ret_lines->length;
+    struct audit_chain chain;
+    int r = renew(file);
+
+    if (r < 0)
+        return r;
+    chain = file->chain;
+    if (file->size_bytes == 0)
+        r = audit_chain_append_opening(&chain, ret_lines);
+    if (r == 0)
+        r = make_lines(&chain, events, ret_lines);
+    if (r == 0)
+        r = append(file, ret_lines->data + start, ret_lines->length - start);
+    if (r < 0) {
+        ret_lines->length = start;
+        return r;
+    }
+    file->chain = chain;
+    write_head(file);
+    return 0;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* audit_file.h -- the audit log on disk: audit.log in a directory of its own, rotated to audit.log.1, .2 ... by size.
+ *
+ * Beside it, audit.log.head holds number and hash of the last line written. It shows that lines are missing at the end,
+ * which the chain alone cannot; after a crash it lags behind the log by one batch at most, never runs ahead of it. One
+ * writer at a time: the lock of the data directory sees to that. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "domain/audit_chain.h"
+
+#define AUDIT_FILE_NAME "audit.log"
+#define AUDIT_FILE_HEAD "audit.log.head"
+
+struct audit_file_options {
+    const char *directory; /* exists; only read by audit_file_open() */
+    int64_t max_bytes;     /* a file that has reached it is rotated */
+    unsigned max_rotated;  /* older ones are removed; 0 = never rotate */
+};
+
+struct audit_file {
+    int dir_fd, fd, head_fd; /* -1 = closed */
+    int64_t size_bytes, max_bytes;
+    unsigned max_rotated;
+    struct audit_chain chain;
+    char note[160]; /* what audit_file_open() found and mended, for the log; "" = nothing */
+};
+
+#define AUDIT_FILE_INIT ((struct audit_file){ .dir_fd = -1, .fd = -1, .head_fd = -1 })
+
+/* Opens or makes the log and finds where its chain stands. A line that a power failure tore is cut off; if lines are
+ * missing the chain goes on behind them, so that the gap stays to be seen. Returns 0 or a negative errno. */
+int audit_file_open(struct audit_file *file, const struct audit_file_options *options);
+void audit_file_close(struct audit_file *file); /* syncs; accepts AUDIT_FILE_INIT */
+
+/* Writes events, each followed by a newline, as lines of the chain, all or none; *ret_lines gets the lines (appended).
+ * Rotates first if it is time, and opens the file again if it was moved away. Returns 0 or a negative errno; then the
+ * same call may be made again later. */
+int audit_file_write(struct audit_file *file, const struct buffer *events, struct buffer *ret_lines);
+
+/* Reads number and hash from an open head file. Returns 0, -ENODATA if there are none, or another negative errno. */
+int audit_file_read_head(int head_fd, struct audit_chain *ret_chain);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "main/api_audit.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "main/build_info.h"
+#include "main/data_dir.h"
+
+#define QUEUE_MAX_BYTES (4u << 20)
+
+static void tell(struct audit *audit, enum audit_severity severity, const char *message)
+{
+    struct audit_event event;
+
+    audit_begin(&event, "configuration", severity);
+    audit_text(&event, "message", message);
+    audit_post(audit, &event);
+}
+
+/* What makes a server weaker than it is by default. */
+static void tell_configuration(struct audit *audit, const struct config *config)
+{
+    const struct {
+        bool so;
+        const char *message;
+    } rows[] = {
+        { !config->auth_enabled, "authentication is off: every request is accepted without a key" },
+        { config->allow_unauthenticated && !config->auth_enabled, "authentication is off on purpose, for any address" },
+        { config->api_debug, "debug mode is on" },
+        { !config->container_mask_host_info, "the host's name and identity are shown to programs" },
+        { !config->rate_limit_enabled, "rate limits are off" },
+        { config->auth_failure_limit == 0, "failed attempts to authenticate are not limited" },
+    };
+
+    tell(audit, AUDIT_INFO, "codecell " CODECELL_VERSION " starts");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (rows[i].so)
+            tell(audit, AUDIT_WARNING, rows[i].message);
+}
+
+int api_audit_start(const struct config *config, struct audit **ret_audit)
+{
+    char directory[PATH_MAX];
+    const struct audit_options options = {
+        .directory = config->enable_security_logs ? directory : NULL,
+        .max_file_bytes = config->log_max_size_mb << 20,
+        .max_rotated = (unsigned)config->log_backup_count,
+        .max_ring_events = (size_t)config->audit_event_buffer,
+        .max_queue_bytes = QUEUE_MAX_BYTES,
+        .echo_fd = config->enable_security_logs ? STDOUT_FILENO : -1,
+    };
+    int r;
+
+    snprintf(directory, sizeof(directory), "%s/%s", config->data_dir, DATA_DIR_AUDIT);
+    r = audit_new(&options, ret_audit);
+    if (r == 0)
+        tell_configuration(*ret_audit, config);
+    return r;
+}
