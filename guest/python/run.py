@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""run.py SOURCE [ARGS...] -- runs one Python program inside a cell (exec.md 10.3, 10.7.6).
+"""run.py SOURCE STATE [ARGS...] -- runs one Python program inside a cell (exec.md 10.3, 10.7).
+
+STATE says how many bytes the program may leave to the next one of its session (state.py): "0" for none; with a "+"
+behind it also if it fails.
 
 Started as `python3 -S run.py`, because site costs as much as the interpreter itself: what programs expect of site (the
 package directories, exit(), help()) is set up here. Whatever this file imports at its top is paid by every program, so
@@ -8,11 +11,14 @@ so is this process: nothing here is a wall.
 """
 
 import builtins
+import posix
 import sys
 
 WORKSPACE = "/mnt/data"
 PROGRAM = WORKSPACE + "/code.py"
 FILENAME = "<code>"  # of the program, in tracebacks
+STATE_FOUND = "/run/build/.state.in"
+STATE_LEFT = "/run/build/.state"
 
 # Names a program may use without importing them (exec.md 10.7.6) and the modules they stand for.
 PRELOADED = {
@@ -193,23 +199,60 @@ def global_names(source, mode):
     return read, defined
 
 
-def preload(code, source, mode, namespace):
-    """Imports the preloaded names that the program reads and does not define itself. Absent libraries are skipped."""
+def preload(code, source, mode, namespace, found):
+    """Imports the names that the program reads and does not define itself: the preloaded ones, and those that earlier
+    programs of the session gave to modules. Absent libraries are skipped."""
+    modules = {**PRELOADED, **found.modules} if found else PRELOADED
     mentioned = mentioned_names(code, set())
     runs_text = not mentioned.isdisjoint(("eval", "exec", "compile"))
-    if mentioned.isdisjoint(PRELOADED) and not runs_text:
+    calls_found = found is not None and bool(found.needs) and (runs_text or not mentioned.isdisjoint(found.names))
+    if mentioned.isdisjoint(modules) and not runs_text and not calls_found:
         return
     read, defined = global_names(source, mode)
     if runs_text:  # text that is run later may read any name that it spells
         import re
 
         read.update(re.findall(r"\w+", source.decode("utf-8", "replace")))
-    for name in PRELOADED.keys() & (read - defined):
+    if calls_found:
+        read |= found.needs
+        defined -= found.needs
+    for name in modules.keys() & (read - defined) - namespace.keys():
         try:
-            __import__(PRELOADED[name])
-            namespace[name] = sys.modules[PRELOADED[name]]
+            __import__(modules[name])
+            namespace[name] = sys.modules[modules[name]]
         except Exception:  # absent, or broken: the program will say so if it needs it
             pass
+
+
+def state_module():
+    """Returns state.py, which the program's own modules must not hide."""
+    module = sys.modules.get("codecell_state")
+    if module is None:
+        path = __file__.rpartition("/")[0] + "/state.py"
+        module = sys.modules["codecell_state"] = type(sys)("codecell_state")
+        with open(path, "rb") as file:
+            exec(compile(file.read(), path, "exec", dont_inherit=True), module.__dict__)
+    return module
+
+
+def find_state(namespace):
+    """Puts the names that an earlier program of the session left into namespace. Returns what else is known of them."""
+    try:
+        posix.stat(STATE_FOUND)
+    except FileNotFoundError:
+        return None
+    return state_module().take(STATE_FOUND, namespace)
+
+
+def leave_state(limit_bytes, namespace, found):
+    """Leaves the names of namespace to the next program, if there are any."""
+    if limit_bytes == 0:
+        return
+    if found is None:
+        names = [name for name in namespace if not (isinstance(name, str) and name.startswith("_"))]
+        if all(name in PRELOADED and type(namespace[name]) is type(sys) for name in names):
+            return
+    state_module().leave(STATE_LEFT, namespace, PRELOADED.keys(), limit_bytes, found)
 
 
 def own_frames_removed(trace):
@@ -233,7 +276,32 @@ def report(error):
     traceback.print_exception(error)
 
 
-def run(path, arguments):
+class Program:
+    """One run of a program: its names, and what it found of earlier ones."""
+
+    def __init__(self, namespace):
+        self.namespace = namespace
+        self.found = None
+
+    def execute(self, source):
+        """Returns the exit code; SystemExit passes through."""
+        try:
+            code, mode = compile_program(source)
+            self.found = find_state(self.namespace)
+            preload(code, source, mode, self.namespace, self.found)
+            value = eval(code, self.namespace)
+            if mode == "eval":
+                sys.displayhook(value)
+        except KeyboardInterrupt as error:
+            report(error)
+            return 130
+        except Exception as error:
+            report(error)
+            return 1
+        return 0
+
+
+def run(path, state, arguments):
     """Runs the program as __main__. Returns its exit code; SystemExit passes through."""
     with open(path, "rb") as file:
         source = file.read()
@@ -241,21 +309,19 @@ def run(path, arguments):
     set_up_path()
     set_up_builtins()
     set_up_hooks(source, path)
-    namespace = set_up_main()
+    program = Program(set_up_main())
+    process = posix.getpid()
+    status = 1
     try:
-        code, mode = compile_program(source)
-        preload(code, source, mode, namespace)
-        value = eval(code, namespace)
-        if mode == "eval":
-            sys.displayhook(value)
-    except KeyboardInterrupt as error:
-        report(error)
-        return 130
-    except Exception as error:
-        report(error)
-        return 1
-    return 0
+        status = program.execute(source)
+    except SystemExit as end:
+        status = end.code
+        raise
+    finally:
+        if posix.getpid() == process and (status in (None, 0) or state.endswith("+")):
+            leave_state(int(state.rstrip("+")), program.namespace, program.found)
+    return status
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1], sys.argv[2:]))
+    sys.exit(run(sys.argv[1], sys.argv[2], sys.argv[3:]))

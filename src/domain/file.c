@@ -13,6 +13,7 @@
 #include "domain/guard.h"
 #include "domain/limits.h"
 #include "domain/record.h"
+#include "domain/state.h"
 
 #define SCORE_MAX ((double)INT64_MAX)
 
@@ -378,6 +379,8 @@ static int sweep_session_step(struct kv *kv, struct blob_store *blobs, const cha
     }
     r = drop_expired_files(kv, blobs, batch, session_id, ret_done);
     if (r == 0 && *ret_done)
+        r = state_batch_drop(kv, blobs, batch, session_id);
+    if (r == 0 && *ret_done)
         r = session_batch_drop(kv, batch, session_id);
     return r < 0 ? r : store_error(kv_batch_commit(batch));
 }
@@ -397,16 +400,33 @@ struct sweep {
     struct blob_store *blobs;
 };
 
-/* Takes back the blob's first claim if its record is gone. Returns 1 if a claim stays, 0 if none does. */
+/* True (1) if the record that claims a blob is there, and, being a state's, which is replaced in its place, still names
+ * it; else 0, or a negative errno. */
+static int claim_holds(struct kv *kv, const char *blob, const char *reference)
+{
+    CLEANUP_FREE char *value = NULL;
+    struct state_record state;
+    size_t length, text_at;
+    int r = kv_get(kv, record_of_reference(reference).text, &value, &length);
+
+    if (r != 0)
+        return r == KV_E_NOT_FOUND ? 0 : r;
+    if (!record_is_of_state(reference))
+        return 1;
+    r = record_decode_state(value, length, &state, &text_at);
+    if (r == -ENOMEM)
+        return r;
+    return r == 0 && strcmp(state.blob, blob) == 0;
+}
+
+/* Takes back the blob's first claim if it does not hold. Returns 1 if a claim stays, 0 if none does. */
 static int check_claim(struct kv *kv, const char *blob, const struct kv_member *claim)
 {
     CLEANUP(free_batch) struct kv_batch *batch = NULL;
-    CLEANUP_FREE char *json = NULL;
-    size_t length;
-    int r = kv_get(kv, record_of_reference(claim->name).text, &json, &length);
+    int r = claim_holds(kv, blob, claim->name);
 
-    if (r != KV_E_NOT_FOUND)
-        return r < 0 ? r : 1;
+    if (r != 0)
+        return r;
     r = kv_batch_new(kv, &batch);
     if (r < 0)
         return r;

@@ -63,6 +63,13 @@ static const struct field file_fields[] = {
     NUMBER(struct file_record, version),
 };
 
+static const struct field state_fields[] = {
+    TEXT(struct state_record, tenant, true), TEXT(struct state_record, user, false),
+    TEXT(struct state_record, blob, false),  TEXT(struct state_record, sha256, true),
+    TEXT(struct state_record, seal, true),   NUMBER(struct state_record, size_bytes),
+    NUMBER(struct state_record, used_ms),
+};
+
 static const char *const origin_names[] = {
     [FILE_UPLOAD] = "upload",
     [FILE_OUTPUT] = "output",
@@ -102,6 +109,11 @@ struct record_name record_alias(const char *session_id, const char *source_sessi
     return name_of("alias:%s:%s:%s", session_id, source_session_id, source_id);
 }
 
+struct record_name record_state(const char *session_id)
+{
+    return name_of("state:%s", session_id);
+}
+
 struct record_name record_set_entity(const char *tenant, const char *entity_id)
 {
     return name_of("entity:%s:%s", tenant, entity_id);
@@ -130,9 +142,14 @@ struct record_name record_reference(const char *session_id, const char *file_id)
     return name_of("%s:%s", session_id, file_id);
 }
 
+bool record_is_of_state(const char *reference)
+{
+    return strncmp(reference, "state:", 6) == 0;
+}
+
 struct record_name record_of_reference(const char *reference)
 {
-    return name_of("file:%s", reference);
+    return record_is_of_state(reference) ? name_of("%s", reference) : name_of("file:%s", reference);
 }
 
 /* Text that came from a client may be no UTF-8, which JSON cannot hold. A bad byte becomes '?', so that nothing grows.
@@ -345,5 +362,46 @@ int record_decode_file(const char *json_text, size_t length, const char *session
     if (!file_is_sound(&record))
         return -EBADMSG;
     *ret_record = record;
+    return 0;
+}
+
+int record_encode_state(const struct state_record *record, char **ret_json, size_t *ret_length)
+{
+    CLEANUP(json_free) json_t *json = json_object();
+    int r = json ? fields_encode(state_fields, ARRAY_SIZE(state_fields), record, json) : -ENOMEM;
+    char *text;
+    size_t length;
+
+    if (r == 0)
+        r = dump(json, &text, &length);
+    if (r < 0)
+        return r;
+    text[length] = '\n'; /* in the place of the NUL */
+    *ret_json = text;
+    *ret_length = length + 1;
+    return 0;
+}
+
+static bool state_is_sound(const struct state_record *record)
+{
+    return digest_is_hex(record->sha256) && digest_is_hex(record->seal) && record->size_bytes > 0 &&
+           (!record->user[0] || digest_is_hex(record->user)) && (!record->blob[0] || digest_is_hex(record->blob));
+}
+
+int record_decode_state(const char *value, size_t length, struct state_record *ret_record, size_t *ret_text_at)
+{
+    CLEANUP(json_free) json_t *json = NULL;
+    const char *end = memchr(value, '\n', length < LIMIT_RECORD_BYTES ? length : LIMIT_RECORD_BYTES);
+    struct state_record record = { 0 };
+    int r = end ? parse(value, (size_t)(end - value), &json) : -EBADMSG;
+
+    if (r == 0)
+        r = fields_decode(state_fields, ARRAY_SIZE(state_fields), json, &record);
+    if (r < 0)
+        return r;
+    if (!state_is_sound(&record))
+        return -EBADMSG;
+    *ret_record = record;
+    *ret_text_at = (size_t)(end - value) + 1;
     return 0;
 }

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "engine/build_cache.h"
 #include "engine/build_key.h"
+#include "engine/carry.h"
 #include "engine/cell_client.h"
 #include "engine/inputs.h"
 #include "engine/outcome.h"
@@ -36,6 +37,7 @@ struct execution {
     struct outputs outputs;
     char build_key[DIGEST_HEX_SIZE]; /* "" = nothing is kept of this run */
     struct buffer built;             /* what an earlier run made; empty = this one compiles */
+    struct carry carry;
     int program_fd;
     int64_t timeout_ms, memory_bytes, begun_us;
     struct cell_outcome cell;
@@ -146,6 +148,12 @@ static bool is_built(const struct execution *x)
     return x->built.length > 0;
 }
 
+static int find_state(struct execution *x)
+{
+    carry_find(x->engine, x->request->language, &x->session, &x->carry);
+    return 0;
+}
+
 static int make_program(struct execution *x)
 {
     struct recipe_build build = {
@@ -153,12 +161,22 @@ static int make_program(struct execution *x)
         .built = is_built(x) ? &x->built : NULL,
     };
 
-    return recipe_make(x->request, x->memory_bytes, &build, &x->program_fd);
+    const struct recipe_state state = {
+        .bytes_max = x->carry.wanted ? x->engine->state.bytes_max : 0,
+        .after_errors = x->carry.wanted && x->engine->state_after_errors,
+        .found = &x->carry.found,
+    };
+    int r = recipe_make(x->request, x->memory_bytes, &build, &state, &x->program_fd);
+
+    buffer_deinit(&x->carry.found);
+    return r;
 }
 
 static int64_t file_bytes_max(const struct engine *engine)
 {
-    return engine->max_file_bytes > ON_DISK_BYTES_MAX ? engine->max_file_bytes : ON_DISK_BYTES_MAX;
+    int64_t most = engine->max_file_bytes > ON_DISK_BYTES_MAX ? engine->max_file_bytes : ON_DISK_BYTES_MAX;
+
+    return engine->state_enabled && engine->state.bytes_max >= most ? engine->state.bytes_max + 1 : most;
 }
 
 /* What a compile step made comes while the program runs, the rest after its end. */
@@ -197,6 +215,7 @@ static int run_cell(struct execution *x)
             .file_bytes_max = (uint64_t)file_bytes_max(engine),
             .cpu_millis = (uint32_t)(engine->max_cpus * 1000),
             .entries_max = HARVEST_ENTRIES_MAX,
+            .state_bytes_max = x->carry.wanted ? (uint64_t)engine->state.bytes_max : 0,
         },
     };
     int r = outputs_init(&x->outputs, x->engine, x->request, &x->inputs, x->result);
@@ -235,13 +254,20 @@ static int store_outputs(struct execution *x)
     return outputs_store(&x->outputs, x->session.id, x->cell.harvested && x->cell.done.complete);
 }
 
+static int keep_state(struct execution *x)
+{
+    carry_keep(x->engine, &x->session, &x->carry, &x->cell, x->result->outcome);
+    return 0;
+}
+
 static const struct {
     const char *name;
     int (*run)(struct execution *x);
 } steps[] = {
-    { "limits", set_limits },      { "session", resolve_session },    { "input files", prepare_inputs },
-    { "build", find_build },       { "program", make_program },       { "sandbox", run_cell },
-    { "outcome", decide_outcome }, { "output files", store_outputs },
+    { "limits", set_limits }, { "session", resolve_session }, { "input files", prepare_inputs },
+    { "build", find_build },  { "state", find_state },        { "program", make_program },
+    { "sandbox", run_cell },  { "outcome", decide_outcome },  { "output files", store_outputs },
+    { "state", keep_state },
 };
 
 int execution_run(struct engine *engine, const struct execution_request *request, struct execution_result *result,
@@ -273,6 +299,7 @@ int execution_run(struct engine *engine, const struct execution_request *request
     outputs_deinit(&x.outputs);
     cell_outcome_deinit(&x.cell);
     inputs_deinit(&x.inputs);
+    buffer_deinit(&x.carry.found);
     workdir_deinit(&x.workdir);
     buffer_deinit(&x.built);
     cleanup_close_fd(&x.program_fd);

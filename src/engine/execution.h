@@ -14,6 +14,7 @@
 #include "base/id.h"
 #include "domain/file.h"
 #include "domain/session.h"
+#include "domain/state.h"
 #include "engine/language.h"
 #include "store/blob.h"
 #include "store/kv.h"
@@ -134,6 +135,9 @@ struct engine {
     int64_t max_execution_ms, max_memory_bytes, max_output_bytes, max_file_bytes, disk_bytes, tmp_bytes, session_ttl_ms;
     unsigned max_output_files, max_processes, max_concurrent, max_queued, max_queue_seconds;
     double max_cpus;
+
+    struct state_rules state;
+    bool state_enabled, state_after_errors;
 
     atomic_bool cancel_all; /* set at the end of a drain: every running execution is cancelled */
 };

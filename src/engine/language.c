@@ -265,6 +265,8 @@ static void write_value(FILE *out, const char *placeholder, const struct languag
         fputs(values->build, out);
     else if (strncmp(placeholder, "{memory_mb}", 11) == 0)
         fprintf(out, "%llu", (unsigned long long)values->memory_mb);
+    else if (strncmp(placeholder, "{state}", 7) == 0)
+        fputs(values->state, out);
 }
 
 char *language_argument(const char *element, const struct language_values *values)

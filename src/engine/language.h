@@ -22,8 +22,8 @@
 
 /* One process of an execution: the compiler, or the program. Of the argument vector, "{args}" as a whole element stands
  * for the request's arguments; {source}, {stem} (source name without extension), {build} (the build directory) and
- * {memory_mb} (the cell's memory limit) are replaced inside elements by language_argument(). argv[0] is an absolute
- * path inside the cell. */
+ * {memory_mb} (the cell's memory limit) and {state} (what the program may leave to the next one, see recipe.h) are
+ * replaced inside elements by language_argument(). argv[0] is an absolute path inside the cell. */
 struct language_step {
     char *argv[LANGUAGE_ARGV_MAX + 1]; /* NULL-terminated */
     bool compile;                      /* a failure of this step is a compile_error; its stdout goes to stderr */
@@ -36,6 +36,7 @@ struct language {
     char *aliases[LANGUAGE_ALIASES_MAX + 1];    /* NULL-terminated, lower case */
     char *extensions[LANGUAGE_ALIASES_MAX + 1]; /* without dot */
     char *source;                               /* file name of the source inside the build directory, "code.c" */
+    bool state;                                 /* a session's programs leave state to each other */
     bool mirror;                     /* link every entry of /mnt/data into the build directory beside the source */
     char *public_class_regex;        /* Java: see language_source_name(); NULL elsewhere */
     char *env[LANGUAGE_ENV_MAX + 1]; /* "NAME=value", added to the common environment */
@@ -82,6 +83,7 @@ struct language_values {
     const char *source; /* from language_source_name() */
     const char *build;  /* "/run/build" */
     uint64_t memory_mb;
+    const char *state;
 };
 
 /* An element of a step's argv with its placeholders replaced ("{args}" is the caller's to expand and stays as it is).

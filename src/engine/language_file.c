@@ -157,6 +157,7 @@ static const struct field fields[] = {
     { "aliases", FIELD_TEXTS, false, AT(aliases), ROOM(aliases), rule_alias },
     { "extensions", FIELD_TEXTS, true, AT(extensions), ROOM(extensions), rule_extension },
     { "source", FIELD_TEXT, true, AT(source), 0, rule_file_name },
+    { "state", FIELD_BOOL, false, AT(state), 0, NULL },
     { "mirror", FIELD_BOOL, false, AT(mirror), 0, NULL },
     { "public_class_regex", FIELD_TEXT, false, AT(public_class_regex), 0, rule_class_regex },
     { "env", FIELD_ENV, false, AT(env), ROOM(env), NULL },
@@ -248,7 +249,7 @@ static int read_env(const struct language_report *report, json_t *value, size_t 
     return 0;
 }
 
-static const char *const placeholders[] = { "{source}", "{stem}", "{build}", "{memory_mb}" };
+static const char *const placeholders[] = { "{source}", "{stem}", "{build}", "{memory_mb}", "{state}" };
 
 size_t language_placeholder_length(const char *text)
 {

@@ -12,6 +12,7 @@
 
 #define BUILD_DIR     "/run/build"
 #define WORKSPACE_DIR "/mnt/data"
+#define STATE_PATH    BUILD_DIR "/.state.in" /* guest/python/run.py */
 
 /* All that a program finds in its environment besides its language's own variables. Nothing of the server's. */
 static const char *const common_env[] = {
@@ -65,25 +66,30 @@ static uint32_t flags_of(const struct language *language, const struct recipe_bu
 
 /* Packs the steps from first to before end. */
 static int pack(const struct execution_request *request, int64_t memory_bytes, const struct recipe_build *build,
-                size_t first, size_t end, struct program_packer *packer)
+                const struct recipe_state *state, size_t first, size_t end, struct program_packer *packer)
 {
     const struct language *language = request->language;
-    char source[LANGUAGE_SOURCE_SIZE], path[LANGUAGE_SOURCE_SIZE + sizeof(BUILD_DIR) + 1];
+    char source[LANGUAGE_SOURCE_SIZE], path[LANGUAGE_SOURCE_SIZE + sizeof(BUILD_DIR) + 1], state_text[32];
+    bool found = state->found && state->found->length > 0;
     struct language_values values = {
         .source = source,
         .build = BUILD_DIR,
         .memory_mb = (uint64_t)memory_bytes >> 20,
+        .state = state_text,
     };
     int r = 0;
 
+    snprintf(state_text, sizeof(state_text), "%lld%s", (long long)state->bytes_max, state->after_errors ? "+" : "");
     language_source_name(language, request->code, request->code_length, source);
     snprintf(path, sizeof(path), BUILD_DIR "/%s", source);
-    program_pack_begin(packer, flags_of(language, build), 1, count_env(language));
+    program_pack_begin(packer, flags_of(language, build), 1 + found, count_env(language));
     if (build->built)
         program_pack_built(packer, build->built->data, build->built->length);
     if (build->keep)
         program_pack_keep(packer, language->keep);
     program_pack_file(packer, path, request->code, request->code_length);
+    if (found)
+        program_pack_state(packer, STATE_PATH, state->found->data, state->found->length);
     pack_env(packer, language);
     for (size_t i = first; i < end && r == 0; i++)
         r = pack_step(packer, request, &language->steps[i], &values);
@@ -91,11 +97,11 @@ static int pack(const struct execution_request *request, int64_t memory_bytes, c
 }
 
 int recipe_make(const struct execution_request *request, int64_t memory_bytes, const struct recipe_build *build,
-                int *ret_program_fd)
+                const struct recipe_state *state, int *ret_program_fd)
 {
     size_t n_steps = request->language->n_steps;
     struct program_packer packer;
-    int r = pack(request, memory_bytes, build, build->built ? n_steps - 1 : 0, n_steps, &packer);
+    int r = pack(request, memory_bytes, build, state, build->built ? n_steps - 1 : 0, n_steps, &packer);
 
     if (r == 0)
         r = fd_sealed_memory("program", packer.bytes.data, packer.bytes.length, ret_program_fd);
@@ -106,8 +112,9 @@ int recipe_make(const struct execution_request *request, int64_t memory_bytes, c
 int recipe_pack_build(const struct execution_request *request, int64_t memory_bytes, struct buffer *ret_program)
 {
     const struct recipe_build build = { .keep = true };
+    const struct recipe_state state = { 0 };
     struct program_packer packer;
-    int r = pack(request, memory_bytes, &build, 0, request->language->n_steps - 1, &packer);
+    int r = pack(request, memory_bytes, &build, &state, 0, request->language->n_steps - 1, &packer);
 
     if (r < 0)
         buffer_deinit(&packer.bytes);

@@ -10,11 +10,18 @@ struct recipe_build {
     const struct buffer *built; /* what an earlier run made, instead of compiling; NULL = nothing */
 };
 
-/* Packs source, environment and steps and seals them. memory_bytes is the cell's limit, for runtimes that want to be
- * told. Returns 0 and a descriptor that the caller owns, or a negative errno: -E2BIG if source or arguments are too
- * large. */
+/* What the program may leave to the next one of its session, and what the last one left. */
+struct recipe_state {
+    int64_t bytes_max; /* 0 = nothing */
+    bool after_errors; /* also if it fails */
+    const struct buffer *found;
+};
+
+/* Packs source, state, environment and steps and seals them. memory_bytes is the cell's limit, for runtimes that want
+ * to be told. In argument vectors {state} is state->bytes_max, with "+" behind it if after_errors. Returns 0 and a
+ * descriptor that the caller owns, or a negative errno: -E2BIG if source or arguments are too large. */
 int recipe_make(const struct execution_request *request, int64_t memory_bytes, const struct recipe_build *build,
-                int *ret_program_fd);
+                const struct recipe_state *state, int *ret_program_fd);
 
 /* Packs what a compiler would see of the same, without the step that runs the program. Returns 0 and bytes that the
  * caller deinits, or a negative errno. */

@@ -47,6 +47,9 @@
 #define LOCK_WAIT_MS       5000
 #define HTTP_STOP_GRACE_MS 1000
 
+/* A large value would hold up everybody else in the embedded store. */
+#define EMBEDDED_HOT_BYTES_MAX (1 << 20)
+
 struct process {
     struct handover handover;
     int config_fd, warden_fd, signal_fd, data_fd, work_fd;
@@ -57,6 +60,7 @@ struct process {
     struct api_versions versions;
     struct build_cache *builds;
     struct build_key_base build_base;
+    struct state_rules state;
     struct engine engine;
     struct admission *admission;
     struct filename_rules filename_rules;
@@ -225,6 +229,24 @@ static int step_builds(struct process *p)
     return build_cache_open(fd, p->handover.config.compile_cache_mb << 20, &p->builds);
 }
 
+static int step_state(struct process *p)
+{
+    const struct config *config = &p->handover.config;
+    int64_t hot_bytes_max = config->state_max_redis_size_mb << 20;
+    int r = data_dir_key(p->data_fd, p->state.key, sizeof(p->state.key));
+
+    if (r == -EBADMSG)
+        snprintf(p->reason, sizeof(p->reason), "%s/" DATA_DIR_KEY " is damaged: remove it, and Python states are lost",
+                 config->data_dir);
+    p->state.archive = config->state_archive_enabled;
+    p->state.ttl_ms = config->state_ttl_seconds * 1000;
+    p->state.archive_after_ms = config->state_archive_after_seconds * 1000;
+    p->state.archive_ttl_ms = config->state_archive_ttl_days * 24 * 3600 * 1000;
+    p->state.bytes_max = config->state_max_size_mb << 20;
+    p->state.hot_bytes_max = hot_bytes_max < EMBEDDED_HOT_BYTES_MAX ? hot_bytes_max : EMBEDDED_HOT_BYTES_MAX;
+    return r;
+}
+
 static int step_audit(struct process *p)
 {
     int r = api_audit_start(&p->handover.config, &p->audit);
@@ -261,6 +283,9 @@ static int step_engine(struct process *p)
         .max_queued = (unsigned)config->max_queued_executions,
         .max_queue_seconds = (unsigned)config->max_queue_seconds,
         .max_cpus = config->max_cpus,
+        .state = p->state,
+        .state_enabled = config->state_persistence_enabled,
+        .state_after_errors = config->state_capture_on_error,
     };
     return admission_new(&p->engine, &p->admission);
 }
@@ -339,6 +364,7 @@ static const struct {
     { "HTTP options", step_options, false },
     { "confinement", step_confine, false },
     { "builds", step_builds, false },
+    { "state", step_state, false },
     { "audit log", step_audit, false },
     { "engine", step_engine, false },
     { "request handlers", step_api, false },

@@ -21,6 +21,9 @@
 #define SWEEP_FIRST_US   (10 * 1000000LL)
 #define FREE_BYTES_KEPT  (4u << 20)
 #define SWEEP_BATCH      100
+#define ARCHIVE_FIRST_US (20 * 1000000LL)
+#define ARCHIVE_BATCH    20
+#define EXPIRE_BATCH     1000
 
 struct api_house {
     struct api *api;
@@ -31,6 +34,7 @@ struct api_house {
     char probe_session[ID_SIZE];
     int64_t next_probe_us;
     int64_t sweep_interval_us, next_sweep_us;
+    int64_t archive_interval_us, next_archive_us;
     struct api_versions *versions; /* borrowed */
     bool versions_known;
 };
@@ -155,6 +159,26 @@ static void find_versions(struct api_house *house)
     house->versions_known = api_versions_take(house->versions, house->api->engine->languages);
 }
 
+/* A few at a time, and the next few a tick later: each is written and synced. */
+static void archive(struct api_house *house)
+{
+    const struct engine *engine = house->api->engine;
+    const struct state_store store = { .kv = engine->kv, .blobs = engine->blobs, .rules = &engine->state };
+    unsigned seen, archived;
+    int r = state_archive(&store, ARCHIVE_BATCH, &seen, &archived);
+
+    if (r < 0)
+        log_warning("archiving Python states: %s", strerror(-r));
+    else if (archived > 0)
+        log_info("archived %u Python states", archived);
+    if (r == 0)
+        r = kv_expire(engine->kv, EXPIRE_BATCH);
+    if (r < 0)
+        log_warning("removal of expired records: %s", strerror(-r));
+    if (r < 0 || seen < ARCHIVE_BATCH)
+        house->next_archive_us = clock_monotonic_us() + house->archive_interval_us;
+}
+
 /* Sleeps a tick, less if told to stop. Returns false then. */
 static bool sleep_tick(struct api_house *house)
 {
@@ -187,6 +211,8 @@ static void *house_main(void *data)
             start_probe(house);
         if (clock_monotonic_us() >= house->next_sweep_us)
             sweep(house);
+        if (clock_monotonic_us() >= house->next_archive_us)
+            archive(house);
         if (!house->versions_known)
             find_versions(house);
         trim_memory();
@@ -216,6 +242,8 @@ int api_house_new(struct api *api, const struct config *config, struct api_versi
     house->versions = versions;
     house->sweep_interval_us = config->session_cleanup_interval_minutes * 60 * 1000000;
     house->next_sweep_us = clock_monotonic_us() + SWEEP_FIRST_US;
+    house->archive_interval_us = config->state_archive_check_interval_seconds * 1000000;
+    house->next_archive_us = clock_monotonic_us() + ARCHIVE_FIRST_US;
     pthread_mutex_init(&house->lock, NULL);
     init_condition(&house->changed);
     r = pthread_create(&house->thread, NULL, house_main, house);

@@ -9,17 +9,21 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/fd.h"
 
 #define LOCK_RETRY_MS 50
+#define KEY_PART      DATA_DIR_KEY ".part"
 
 /* What may be in a directory that is taken over: our own files, and what a fresh file system holds. */
 static const char *const known_entries[] = { DATA_DIR_BLOBS,    DATA_DIR_WORK, DATA_DIR_AUDIT, DATA_DIR_BUILDS,
-                                             DATA_DIR_DATABASE, "root",        "api-key",      "lost+found" };
+                                             DATA_DIR_DATABASE, DATA_DIR_KEY,  "root",         "api-key",
+                                             "lost+found" };
 
 static int refuse(char *reason, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
@@ -157,4 +161,36 @@ int data_dir_lock(const char *path, int wait_ms, int *ret_fd, char *reason, size
     }
     *ret_fd = TAKE_FD(fd);
     return 0;
+}
+
+/* Complete or not there: a key that was cut would unbind every state made with it. */
+static int make_key(int dir_fd, uint8_t *ret_key, size_t size)
+{
+    CLEANUP_CLOSE int fd = openat(dir_fd, KEY_PART, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int r;
+
+    if (fd < 0)
+        return error_from_errno();
+    if (getrandom(ret_key, size, 0) != (ssize_t)size)
+        return -EIO;
+    r = fd_write_full(fd, ret_key, size);
+    if (r == 0 && (fsync(fd) < 0 || renameat(dir_fd, KEY_PART, dir_fd, DATA_DIR_KEY) < 0 || fsync(dir_fd) < 0))
+        r = error_from_errno();
+    return r;
+}
+
+int data_dir_key(int dir_fd, uint8_t *ret_key, size_t size)
+{
+    CLEANUP_CLOSE int fd = openat(dir_fd, DATA_DIR_KEY, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct stat st;
+    ssize_t n;
+
+    if (fd < 0)
+        return errno == ENOENT ? make_key(dir_fd, ret_key, size) : error_from_errno();
+    if (fstat(fd, &st) < 0)
+        return error_from_errno();
+    if (!S_ISREG(st.st_mode) || st.st_size != (off_t)size)
+        return -EBADMSG;
+    n = fd_read_full(fd, ret_key, size);
+    return n < 0 ? (int)n : n == (ssize_t)size ? 0 : -EBADMSG;
 }

@@ -4,11 +4,13 @@
  *     codecell.db   sessions and files' records     blobs/   contents of files     work/   workspaces of running cells
  *     audit/        the audit log (domain/audit_file.h)
  *     builds/       what compilers made, for the next run of the same source
+ *     state.key     what binds a Python state to its session
  *
  * It and its subdirectories belong to the api's user, mode 0700. */
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define DATA_DIR_BLOBS    "blobs"
@@ -16,6 +18,7 @@
 #define DATA_DIR_AUDIT    "audit"
 #define DATA_DIR_BUILDS   "builds"
 #define DATA_DIR_DATABASE "codecell.db"
+#define DATA_DIR_KEY      "state.key"
 
 enum data_dir_outcome {
     DATA_DIR_E_REFUSED = 1, /* the reason and what to do are in reason */
@@ -28,3 +31,7 @@ int data_dir_prepare(const char *path, uid_t owner, char *reason, size_t reason_
 /* Opens the directory and locks it against other servers, waiting up to wait_ms for one that is ending. The lock lives
  * as long as *ret_fd, which the caller owns. Returns 0, DATA_DIR_E_REFUSED or a negative errno. */
 int data_dir_lock(const char *path, int wait_ms, int *ret_fd, char *reason, size_t reason_size);
+
+/* Reads the key that lies in the open directory, of exactly size bytes; makes one if there is none. Returns 0, -EBADMSG
+ * for a file of another size, or another negative errno. */
+int data_dir_key(int dir_fd, uint8_t *ret_key, size_t size);

@@ -31,7 +31,7 @@ static void check_steps(const struct language *language, const struct language_v
 
 static void check_source(const struct language *language, const char *code, size_t length)
 {
-    struct language_values values = { .build = "/run/build", .memory_mb = 512 };
+    struct language_values values = { .build = "/run/build", .memory_mb = 512, .state = "52428800" };
     char name[LANGUAGE_SOURCE_SIZE];
 
     language_source_name(language, code, length, name);

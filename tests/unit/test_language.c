@@ -322,7 +322,9 @@ static void public_class_names_the_source(void **state)
 
 static void check_argument(const char *element, const char *expected)
 {
-    const struct language_values values = { .source = "Main.java", .build = "/run/build", .memory_mb = 768 };
+    const struct language_values values = {
+        .source = "Main.java", .build = "/run/build", .memory_mb = 768, .state = "100+"
+    };
     char *text = language_argument(element, &values);
 
     assert_string_equal(text, expected);
@@ -336,6 +338,7 @@ static void placeholders_are_replaced(void **state)
     check_argument("{stem}", "Main");
     check_argument("-o{build}/{stem}.class", "-o/run/build/Main.class");
     check_argument("-Xmx{memory_mb}m", "-Xmx768m");
+    check_argument("{state}", "100+");
     check_argument("{args}", "{args}");
     check_argument("{\"a\":{}}", "{\"a\":{}}");
     check_argument("{", "{");

@@ -1,0 +1,387 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The names that one program of a session leaves to the next (exec.md 10.7, security.md S3).
+
+load() and save() run inside the cell, as the program itself, and are no wall: what lies in a state is whatever the
+programs of that session put there. A state is one version byte, then two pickles, whole (version 1) or as an lz4 frame
+(version 2): of the Python that alone can read the second, or None; and of (values, modules, needs).
+
+values   the variables by name, in one pickle, so that what they share they share again
+modules  names that were bound to modules, and which
+needs    the names that functions and methods among the values read
+
+Functions and classes of the program travel by value and come back with the next program's names as their globals.
+Nothing here ever raises, prints or warns: a state that cannot be read counts as absent, a value that cannot be written
+is left out alone.
+
+The imports are where they are needed, because a program that leaves plain values shall not pay for more.
+"""
+
+import sys
+
+WHOLE, COMPRESSED = 1, 2
+
+COMPRESS_FROM_BYTES = 4096
+SLICE_BYTES = 1 << 20
+
+PYTHON = sys.version_info[:2]  # code is written as it is compiled
+
+Module = type(sys)
+Function = type(lambda: None)
+
+
+class Loaded:
+    """What load() found besides the values, and what save() needs to know about it."""
+
+    def __init__(self, names=(), modules=None, needs=(), content=None):
+        self.names = names
+        self.modules = modules or {}
+        self.needs = needs
+        self.content = content  # the state's bytes, if they are few
+
+
+class Quiet:
+    """Stands for sys.stderr while values are packed and unpacked: libraries warn there."""
+
+    def write(self, text):
+        return len(text)
+
+    def flush(self):
+        pass
+
+
+def quietly(function, *arguments):
+    """Calls function; returns its result, or None if it raised whatever there is to raise."""
+    stderr = sys.stderr
+    sys.stderr = Quiet()
+    try:
+        return function(*arguments)
+    except BaseException:
+        return None
+    finally:
+        sys.stderr = stderr
+
+
+def distribution(name):
+    """Imports a module that must not be one of the program's own files."""
+    path = sys.path
+    sys.path = [entry for entry in path if not entry.startswith("/mnt/data")]
+    try:
+        __import__(name)
+    finally:
+        sys.path = path
+    return sys.modules[name]
+
+
+# Load
+
+
+def unpack(stream):
+    Unpickler = distribution("_pickle").Unpickler
+    if Unpickler(stream).load() not in (None, PYTHON):
+        raise ValueError("code of another Python")
+    return Unpickler(stream).load()
+
+
+def read_values(path):
+    """Returns the contents of the state, and the bytes they were in if those are few."""
+    with open(path, "rb", buffering=0) as file:
+        version = file.read(1)[0]
+        if version == WHOLE:
+            import _io
+
+            content = file.read()
+            return unpack(_io.BytesIO(content)), content if len(content) <= COMPRESS_FROM_BYTES else None
+        if version != COMPRESSED:
+            raise ValueError("unknown version")
+        with distribution("lz4.frame").LZ4FrameFile(file) as stream:
+            return unpack(stream), None
+
+
+def read_into(path, namespace):
+    fixed = {name: namespace[name] for name in namespace}
+    try:
+        (values, modules, needs), content = read_values(path)
+        loaded = Loaded(frozenset(values), dict(modules), frozenset(needs), content)
+        namespace.update(values)
+        return loaded
+    except BaseException:
+        namespace.clear()
+        raise
+    finally:
+        namespace.update(fixed)  # functions that come back set __builtins__ in their globals
+
+
+def load(path, namespace):
+    """Puts the values of the state into namespace, which must be that of sys.modules["__main__"].
+
+    Returns what else the state says, or None if there is none that can be read."""
+    return quietly(read_into, path, namespace)
+
+
+# Save
+
+
+class TooLarge(Exception):
+    pass
+
+
+class ByValue(Exception):
+    """Something that only cloudpickle can write."""
+
+
+class Sink:
+    """The file below a pickler: compresses what is more than a little, and ends it all at the limit."""
+
+    def __init__(self, path, limit_bytes):
+        self.path = path
+        self.limit = limit_bytes
+        self.size = 0
+        self.head = bytearray()
+        self.file = None
+        self.frame = None
+
+    def write(self, data):
+        data = data.raw() if hasattr(data, "raw") else memoryview(data)  # a PickleBuffer has a shape
+        if self.file is None and len(self.head) + len(data) <= COMPRESS_FROM_BYTES:
+            self.head += data
+            return
+        if self.file is None:
+            self.begin()
+        for at in range(0, len(data), SLICE_BYTES):
+            piece = data[at : at + SLICE_BYTES]
+            self.put(self.frame.compress(piece) if self.frame else piece)
+
+    def begin(self):
+        try:
+            self.frame = distribution("lz4.frame").LZ4FrameCompressor(auto_flush=True)
+        except ImportError:
+            self.frame = None
+        head, self.head = self.head, bytearray()
+        self.open(COMPRESSED if self.frame else WHOLE)
+        self.put(self.frame.begin() + self.frame.compress(head) if self.frame else head)
+
+    def open(self, version):
+        self.file = open(self.path, "wb", buffering=0)
+        self.put(bytes([version]))
+
+    def put(self, data):
+        self.size += len(data)
+        if self.size > self.limit:
+            raise TooLarge
+        view = memoryview(data)
+        try:
+            while len(view):
+                view = view[self.file.write(view) :]
+        except OSError as error:
+            raise TooLarge from error
+
+    def finish(self, unless=None):
+        """Completes the file; writes none if it would hold exactly what the bytes unless hold."""
+        if self.file is None:
+            if self.head == unless:
+                return False
+            self.open(WHOLE)
+            self.put(self.head)
+        elif self.frame:
+            self.put(self.frame.flush())
+        self.file.close()
+        return True
+
+
+class Nowhere:
+    """A sink that tells only if a value can be written."""
+
+    def write(self, data):
+        pass
+
+
+def plain_pickler(sink):
+    """A pickler for values that need no definition of the program's."""
+
+    class Plain(distribution("_pickle").Pickler):
+        def reducer_override(self, value):
+            if isinstance(value, (Function, type)) and value.__module__ == "__main__":
+                raise ByValue
+            return NotImplemented
+
+    return Plain(sink, 5)
+
+
+class Standing:
+    """Pickles as the result of a call, in the place of something that has no pickle of its own."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+    def __call__(self):  # a pickler wants to see that what it will call can be called
+        raise TypeError
+
+
+def full_pickler(sink, namespace):
+    """A pickler that writes the program's definitions by value; their globals will be those of the next program."""
+    cloudpickle = distribution("cloudpickle")
+    cache = type(distribution("functools").lru_cache(len))
+    lru_cache = sys.modules["functools"].lru_cache
+
+    class Full(cloudpickle.CloudPickler):
+        def reducer_override(self, value):
+            if type(value).__module__ == "dataclasses":
+                for name, constant in vars(sys.modules["dataclasses"]).items():
+                    if constant is value:  # compared by identity: a copy would not do
+                        return getattr, (sys.modules["dataclasses"], name)
+            if type(value) is cache:
+                return Standing(lru_cache, *value.cache_parameters().values()), (value.__wrapped__,)
+            return super().reducer_override(value)
+
+        def _dynamic_function_reduce(self, function):
+            reduced = super()._dynamic_function_reduce(function)
+            if function.__globals__ is namespace:
+                reduced[2][1]["__globals__"] = {}  # each global is saved, or left out, on its own
+            return reduced
+
+    pickler = Full(sink, 5)
+    pickler.globals_ref[id(namespace)] = Standing(vars, Standing(__import__, "__main__"))
+    return pickler
+
+
+def mentioned(code, found):
+    found.update(code.co_names)
+    for constant in code.co_consts:
+        if type(constant) is type(code):
+            mentioned(constant, found)
+
+
+def mentioned_by(value, found):
+    """Adds the names that a function of the program reads, or a class's methods do."""
+    if isinstance(value, type) and value.__module__ == "__main__":
+        for member in list(vars(value).values()):
+            member = getattr(member, "__func__", getattr(member, "fget", member))
+            if isinstance(member, Function):
+                mentioned(member.__code__, found)
+    elif isinstance(value, Function):
+        mentioned(value.__code__, found)
+    elif callable(value):
+        mentioned_by(getattr(value, "__wrapped__", None), found)
+
+
+def choose(namespace, skip_names, loaded):
+    """Returns (values, modules, needs) of a namespace. A module that was not asked for this time stays known."""
+    values, read = {}, set()
+    modules = {name: module for name, module in loaded.modules.items() if name not in namespace} if loaded else {}
+    items = [item for item in namespace.items() if isinstance(item[0], str)]
+    for name, value in items:
+        if not isinstance(value, Module):
+            if not name.startswith("_"):
+                values[name] = value
+                quietly(mentioned_by, value, read)
+        elif name not in skip_names and name[:2] != "__" and sys.modules.get(value.__name__) is value:
+            modules[name] = value.__name__
+    for name, value in items:
+        if name.startswith("_") and name[:2] != "__" and name in read and not isinstance(value, Module):
+            values[name] = value  # or what reads it would be saved for nothing
+    return values, modules, sorted(read.intersection(modules.keys() | skip_names) - values.keys())
+
+
+def without_main(function, *arguments):
+    """Calls function while nothing can be found in __main__: a reference to it would lead nowhere in the next cell."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = Module("__main__")
+    try:
+        return function(*arguments)
+    finally:
+        sys.modules["__main__"] = main
+
+
+def can_be_written(value, namespace):
+    try:
+        full_pickler(Nowhere(), namespace).dump(value)
+        return True
+    except BaseException:
+        return False
+
+
+def write_plain(sink, namespace, chosen):
+    plain_pickler(sink).dump(None)
+    plain_pickler(sink).dump(chosen)
+
+
+def write_full(sink, namespace, chosen):
+    plain_pickler(sink).dump(PYTHON)
+    full_pickler(sink, namespace).dump(chosen)
+
+
+def write_possible(sink, namespace, chosen):
+    values = chosen[0]
+    for name in list(values):
+        if not can_be_written(values[name], namespace):
+            del values[name]
+    write_full(sink, namespace, chosen)
+
+
+def write_values(path, limit_bytes, namespace, chosen, loaded):
+    """Writes the state in the first way that works. Returns True if there is a new one at path."""
+    for way in write_plain, write_full, write_possible:
+        sink = Sink(path, limit_bytes)
+        try:
+            way(sink, namespace, chosen)
+            return sink.finish(loaded and loaded.content)
+        except TooLarge:
+            raise
+        except BaseException:
+            continue
+    return False
+
+
+def save_into(path, namespace, skip_names, limit_bytes, loaded):
+    import posix
+
+    chosen = choose(namespace, skip_names, loaded)
+    if not chosen[0] and not chosen[1] and loaded is None:
+        return
+    part = path + ".part"
+    try:
+        if without_main(write_values, part, limit_bytes, namespace, chosen, loaded):
+            posix.rename(part, path)
+            return
+    except TooLarge:
+        with open(path, "wb") as file:
+            file.truncate(limit_bytes + 1)  # a file without contents that says: too much
+    try:
+        posix.unlink(part)
+    except FileNotFoundError:
+        pass
+
+
+def save(path, namespace, skip_names, limit_bytes, loaded=None):
+    """Writes the state of namespace to path, which must not exist.
+
+    Names bound to modules are not saved if they are among skip_names. loaded is what load() returned: if nothing has
+    changed since, no file is made. A state above limit_bytes leaves a file of that size and one byte, without contents.
+    """
+    quietly(save_into, path, namespace, skip_names, limit_bytes, loaded)
+
+
+def wait_for_threads():
+    """They may still change what is to be saved; the interpreter would wait for them at its end."""
+    threading = sys.modules.get("threading")
+    for thread in threading.enumerate() if threading else ():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+
+
+def take(path, namespace):
+    """load(), and the file is no more."""
+    import posix
+
+    loaded = load(path, namespace)
+    posix.unlink(path)
+    return loaded
+
+
+def leave(path, namespace, skip_names, limit_bytes, loaded):
+    """save(), at the end of a program."""
+    wait_for_threads()
+    save(path, namespace, skip_names, limit_bytes, loaded)

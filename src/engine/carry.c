@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/carry.h"
+
+#include <string.h>
+
+#include "base/log.h"
+
+static struct state_store store_of(const struct engine *engine)
+{
+    return (struct state_store){ .kv = engine->kv, .blobs = engine->blobs, .rules = &engine->state };
+}
+
+void carry_find(const struct engine *engine, const struct language *language, const struct session *session,
+                struct carry *carry)
+{
+    const struct state_store store = store_of(engine);
+    enum state_source source;
+    int r;
+
+    *carry = (struct carry){ .wanted = engine->state_enabled && language->state };
+    if (!carry->wanted)
+        return;
+    r = state_load(&store, session, &carry->found, &source);
+    carry->was_found = r == 0;
+    if (r < 0)
+        log_warning("the state of session %s cannot be loaded: %s", session->id, strerror(-r));
+}
+
+static bool counts(const struct engine *engine, enum execution_outcome outcome)
+{
+    return outcome == OUTCOME_OK || (outcome == OUTCOME_ERROR && engine->state_after_errors);
+}
+
+static int keep(const struct state_store *store, const struct session *session, const struct carry *carry,
+                const struct cell_outcome *cell)
+{
+    int64_t size_bytes;
+
+    if (cell->state_fd >= 0)
+        return state_save(store, session, cell->state_fd, &size_bytes);
+    if (cell->state_bytes > 0)
+        return STATE_E_TOO_LARGE;
+    return carry->was_found ? state_renew(store, session) : 0;
+}
+
+void carry_keep(const struct engine *engine, const struct session *session, const struct carry *carry,
+                const struct cell_outcome *cell, enum execution_outcome outcome)
+{
+    const struct state_store store = store_of(engine);
+    int r = carry->wanted && counts(engine, outcome) ? keep(&store, session, carry, cell) : 0;
+
+    if (r == STATE_E_TOO_LARGE)
+        log_warning("the state of session %s is larger than %lld bytes and is not kept", session->id,
+                    (long long)store.rules->bytes_max);
+    else if (r < 0)
+        log_warning("the state of session %s cannot be kept: %s", session->id, strerror(-r));
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* carry.h -- the state that an execution takes over from its session and leaves to it (exec.md 10.7).
+ *
+ * Nothing that goes wrong here is a reason for an execution to fail: it is logged, and the program finds no state, or
+ * leaves none. */
+#pragma once
+
+#include "engine/cell_client.h"
+#include "engine/execution.h"
+
+struct carry {
+    bool wanted, was_found;
+    struct buffer found; /* empty = nothing */
+};
+
+/* Fills *carry for an execution of this session. The caller deinits carry->found. */
+void carry_find(const struct engine *engine, const struct language *language, const struct session *session,
+                struct carry *carry);
+
+/* Keeps what the program left, if its outcome is one that counts (10.7.2). */
+void carry_keep(const struct engine *engine, const struct session *session, const struct carry *carry,
+                const struct cell_outcome *cell, enum execution_outcome outcome);
