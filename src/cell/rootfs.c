@@ -19,8 +19,8 @@
 #include "base/fd.h"
 #include "cell/mount_api.h"
 
-#define ETC_DEPTH_MAX      6
-#define ETC_FILE_BYTES_MAX (4 << 20)
+#define ETC_DEPTH_MAX  6
+#define FILE_BYTES_MAX (32 << 20) /* by far the largest is an archive of the Java compiler's classes */
 
 /* The runtime tree. On a merged-/usr system all but /usr are links, which are made again. */
 static const char *const runtime_dirs[] = { "usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32" };
@@ -206,7 +206,7 @@ static int copy_file(int from_dir, int to_dir, const char *name, mode_t mode)
     to = openat(to_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (to < 0)
         return error_from_errno();
-    while ((n = fd_read_full(from, block, sizeof(block))) > 0 && (total += n) <= ETC_FILE_BYTES_MAX) {
+    while ((n = fd_read_full(from, block, sizeof(block))) > 0 && (total += n) <= FILE_BYTES_MAX) {
         int r = fd_write_full(to, block, (size_t)n);
 
         if (r < 0)
