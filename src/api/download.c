@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/answer.h"
+#include "api/audited.h"
 #include "api/handlers.h"
 #include "api/path_id.h"
 #include "base/cleanup.h"
@@ -26,9 +27,10 @@ void handle_download(struct http_request *request)
     int64_t size_bytes;
     int r;
 
-    if (!path_file(request, &file))
+    if (!path_file(request, "download", &file))
         return;
     r = blob_open(api->engine->blobs, file.blob, &fd, &size_bytes);
+    audited_file(request, "download", file.session_id, file.id, file.name, r == 0);
     if (r == BLOB_E_NOT_FOUND) {
         http_respond_error(request, 404, "File content not found", NULL, 0, NULL);
         return;

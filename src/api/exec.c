@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "api/answer.h"
+#include "api/audited.h"
 #include "api/exec_answer.h"
 #include "api/exec_body.h"
 #include "base/cleanup.h"
@@ -104,6 +105,7 @@ static void on_done(struct execution_job *job, enum admission_end end)
 {
     struct call *call = job->context;
 
+    audited_execution(call->request, job, end);
     switch (end) {
     case ADMISSION_DONE:
         call_done(call, job);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/answer.h"
+#include "api/audited.h"
 #include "api/handlers.h"
 #include "api/offload.h"
 #include "api/path_id.h"
@@ -170,7 +171,7 @@ void handle_object(struct http_request *request)
     struct file_texts texts;
     json_t *body;
 
-    if (!query_is_fine(request) || !path_file(request, &file))
+    if (!query_is_fine(request) || !path_file(request, NULL, &file))
         return;
     texts = file_texts(&file);
     body = json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:b}", "lastModified", texts.last_modified, "name",
@@ -192,6 +193,7 @@ static void delete_file(void *context)
 
     if (session_id && file_id)
         r = file_delete(api->engine->kv, api->engine->blobs, http_request_tenant(request), session_id, file_id);
+    audited_file(request, "delete", session_id, file_id, NULL, r == 0);
     if (r < 0)
         answer_fault(request, 503, "File storage is unavailable", "cannot delete a file", r);
     else if (r)

@@ -5,6 +5,7 @@
 
 #include "api/answer.h"
 #include "api/api.h"
+#include "api/audited.h"
 
 const char *path_id(const struct http_request *request, const char *name)
 {
@@ -13,7 +14,7 @@ const char *path_id(const struct http_request *request, const char *name)
     return strlen(id) < ID_MAX_SIZE && !strchr(id, '/') ? id : NULL;
 }
 
-bool path_file(struct http_request *request, struct file_record *ret_file)
+bool path_file(struct http_request *request, const char *operation, struct file_record *ret_file)
 {
     const struct api *api = http_request_data(request);
     const char *session_id = path_id(request, "session_id"), *file_id = path_id(request, "file_id");
@@ -21,6 +22,8 @@ bool path_file(struct http_request *request, struct file_record *ret_file)
 
     if (session_id && file_id)
         r = file_get(api->engine->kv, http_request_tenant(request), session_id, file_id, ret_file);
+    if (r && operation)
+        audited_file(request, operation, session_id, file_id, NULL, false);
     if (r < 0)
         answer_fault(request, 503, "File storage is unavailable", "cannot look a file up", r);
     else if (r)

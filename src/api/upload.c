@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "api/answer.h"
+#include "api/audited.h"
 #include "api/handlers.h"
 #include "api/upload_intake.h"
 #include "base/cleanup.h"
@@ -61,6 +62,8 @@ static bool files_are_fine(struct http_request *request, const struct intake *in
 
     if (intake->too_many && fault != INTAKE_TOO_LARGE)
         fault = INTAKE_TOO_MANY;
+    if (fault != INTAKE_FINE)
+        audited_upload(request, intake, NULL);
     switch (fault) {
     case INTAKE_FINE:
         return true;
@@ -114,6 +117,7 @@ static void finish_and_answer(void *context)
     struct session session;
     int r = finish(request, intake, &session);
 
+    audited_upload(request, intake, r ? NULL : &session);
     if (r)
         answer_fault(request, 500, UPLOAD_FAILED, "cannot store an upload", r < 0 ? r : -ENOSPC);
     else

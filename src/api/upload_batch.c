@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/answer.h"
+#include "api/audited.h"
 #include "api/handlers.h"
 #include "api/upload_intake.h"
 #include "base/cleanup.h"
@@ -102,6 +103,7 @@ static void finish_and_answer(void *context)
     types_judge(intake);
     files_finish(request, intake);
     r = intake_store(intake, http_request_tenant(request), &session);
+    audited_upload(request, intake, r < 0 ? NULL : &session);
     if (r < 0)
         answer_fault(request, 500, "Failed to upload files", "cannot store a batch", r);
     else

@@ -279,15 +279,36 @@ static enum http_auth needed_auth(const struct http_request *request)
     return master_prefix && router_path_below(&request->path, master_prefix) ? HTTP_MASTER : HTTP_KEY;
 }
 
+#define SHORT_KEY_LENGTH 12 /* of which six characters would tell too much */
+
 static void note_key(struct http_request *request, const struct auth_credential *credential)
 {
     if (!credential->length) {
         strcpy(request->key_prefix, "anonymous");
         return;
     }
-    snprintf(request->key_prefix, sizeof(request->key_prefix), "%.6s...", credential->key);
+    snprintf(request->key_prefix, sizeof(request->key_prefix), "%.*s...", credential->length < SHORT_KEY_LENGTH ? 2 : 6,
+             credential->key);
     for (size_t i = 0; i < AUTH_DIGEST_SIZE; i++)
         sprintf(request->key_hash + 2 * i, "%02x", credential->digest[i]);
+}
+
+static void tell_attempt(struct http_request *request, const struct auth_credential *credential,
+                         enum auth_verdict verdict)
+{
+    const struct http_options *options = &request->server->options;
+    const struct http_attempt attempt = {
+        .request_id = request->id,
+        .method = request->method,
+        .path = request->path.text,
+        .client_ip = request->client_ip,
+        .key_prefix = credential->length ? request->key_prefix : "none",
+        .granted = verdict == AUTH_GRANTED || verdict == AUTH_GRANTED_ANONYMOUS,
+        .reason = refusals[verdict].text,
+    };
+
+    if (options->attempted)
+        options->attempted(&attempt, options->data);
 }
 
 static bool check_auth(struct http_request *request)
@@ -306,6 +327,7 @@ static bool check_auth(struct http_request *request)
     if (needed == HTTP_OPEN)
         return false;
     verdict = auth_decide(&server->keys, server->options.auth_enabled, needed, &credential);
+    tell_attempt(request, &credential, verdict);
     if (verdict == AUTH_GRANTED_ANONYMOUS)
         strcpy(request->key_prefix, "anonymous");
     if (verdict == AUTH_GRANTED || verdict == AUTH_GRANTED_ANONYMOUS)

@@ -112,6 +112,14 @@ struct http_summary {
     bool aborted;           /* the client went away, or was sent away, before the end */
 };
 
+/* Told of every request that presented itself where a key is needed, before it is answered; for audit logs. */
+struct http_attempt {
+    const char *request_id, *method, *path, *client_ip;
+    const char *key_prefix; /* as http_request_key_prefix(), "none" without a key */
+    bool granted;
+    const char *reason; /* of the refusal, for people; NULL if granted */
+};
+
 /* All pointers are borrowed until http_server_free(), unless said. Start from HTTP_OPTIONS_INIT. */
 struct http_options {
     const char *address; /* numeric IPv4 or IPv6 */
@@ -152,6 +160,7 @@ struct http_options {
     const char *tls_client_ca;   /* PEM text; a client must show a certificate of it; NULL = none asked */
 
     void (*completed)(const struct http_summary *summary, void *data); /* NULL = nobody is told */
+    void (*attempted)(const struct http_attempt *attempt, void *data); /* NULL = nobody is told */
 };
 
 #define HTTP_OPTIONS_INIT                                                                                              \

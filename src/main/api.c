@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "api/audited.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/fd.h"
@@ -318,6 +319,7 @@ static int step_http(struct process *p)
     p->http.options.routes = api_routes(&p->http.options.n_routes);
     p->http.options.upload_prefixes = api_upload_prefixes;
     p->http.options.data = &p->api;
+    p->http.options.attempted = audited_attempt;
     r = http_server_start(&p->http.options, &p->server, p->reason, sizeof(p->reason));
     if (r == 0)
         http_server_refuse(p->server, "Service is starting up");

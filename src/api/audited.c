@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/audited.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "domain/audit.h"
+#include "domain/code_scan.h"
+#include "store/digest.h"
+
+#define CODE_HASH_LENGTH 16
+#define ENDPOINT_SIZE    1024
+
+static struct audit *audit_of(const struct http_request *request)
+{
+    const struct api *api = http_request_data(request);
+
+    return api->engine->audit;
+}
+
+/* Method and path; a longer path is cut, it is the client's own. */
+static void endpoint(struct audit_event *event, const char *method, const char *path)
+{
+    char text[ENDPOINT_SIZE];
+
+    snprintf(text, sizeof(text), "%s %s", method, path);
+    audit_text(event, "endpoint", text);
+}
+
+void audited_attempt(const struct http_attempt *attempt, void *data)
+{
+    const struct api *api = data;
+    struct audit_event event;
+
+    audit_begin(&event, "authentication", attempt->granted ? AUDIT_INFO : AUDIT_WARNING);
+    audit_flag(&event, "success", attempt->granted);
+    audit_text(&event, "api_key_prefix", attempt->key_prefix);
+    audit_text(&event, "client_ip", attempt->client_ip);
+    endpoint(&event, attempt->method, attempt->path);
+    if (attempt->reason)
+        audit_text(&event, "reason", attempt->reason);
+    audit_text(&event, "request_id", attempt->request_id);
+    audit_post(api->engine->audit, &event);
+}
+
+static void hash_code(const struct execution_request *request, char ret_hash[static CODE_HASH_LENGTH + 1])
+{
+    char hex[DIGEST_HEX_SIZE];
+
+    digest_bytes_hex(request->code, request->code_length, hex);
+    snprintf(ret_hash, CODE_HASH_LENGTH + 1, "%.*s", CODE_HASH_LENGTH, hex);
+}
+
+void audited_execution(struct http_request *request, const struct execution_job *job, enum admission_end end)
+{
+    const struct execution_request *run = &job->request;
+    bool done = end == ADMISSION_DONE;
+    char hash[CODE_HASH_LENGTH + 1];
+    struct audit_event event;
+    struct code_scan scan;
+
+    if (!audit_of(request) || end == ADMISSION_OVERDUE)
+        return; /* what never ran */
+    code_scan(run->code, run->code_length, strcmp(run->language->code, "py") == 0, &scan);
+    hash_code(run, hash);
+    audit_begin(&event, "code_execution", scan.n_warnings > 0 ? AUDIT_WARNING : AUDIT_INFO);
+    audit_text(&event, "session_id", done ? job->result.session_id : NULL);
+    audit_text(&event, "execution_id", run->execution_id);
+    audit_text(&event, "language", run->language->code);
+    audit_text(&event, "code_hash", hash);
+    audit_flag(&event, "success", done && job->result.outcome == OUTCOME_OK);
+    audit_text(&event, "outcome", done ? execution_outcome_name(job->result.outcome) : NULL);
+    audit_list(&event, "warnings", scan.warnings, scan.n_warnings);
+    audit_number(&event, "execution_time_ms", done ? (int64_t)(job->result.usage.wall_ms + 0.5) : 0);
+    audit_text(&event, "api_key_prefix", http_request_key_prefix(request));
+    audit_text(&event, "client_ip", http_request_client_ip(request));
+    audit_text(&event, "request_id", http_request_id(request));
+    audit_post(audit_of(request), &event);
+}
+
+void audited_file(struct http_request *request, const char *operation, const char *session_id, const char *file_id,
+                  const char *filename, bool success)
+{
+    struct audit_event event;
+
+    audit_begin(&event, "file_operation", success ? AUDIT_INFO : AUDIT_WARNING);
+    audit_text(&event, "operation", operation);
+    audit_text(&event, "session_id", session_id);
+    audit_text(&event, "file_id", file_id);
+    audit_text(&event, "filename", filename);
+    audit_flag(&event, "success", success);
+    audit_text(&event, "client_ip", http_request_client_ip(request));
+    audit_text(&event, "api_key_prefix", http_request_key_prefix(request));
+    audit_text(&event, "request_id", http_request_id(request));
+    audit_post(audit_of(request), &event);
+}
+
+static void audited_session(struct http_request *request, const char *session_id)
+{
+    struct audit_event event;
+
+    audit_begin(&event, "session", AUDIT_INFO);
+    audit_text(&event, "operation", "created");
+    audit_text(&event, "session_id", session_id);
+    audit_text(&event, "client_ip", http_request_client_ip(request));
+    audit_text(&event, "request_id", http_request_id(request));
+    audit_post(audit_of(request), &event);
+}
+
+void audited_upload(struct http_request *request, const struct intake *intake, const struct session *session)
+{
+    if (session)
+        audited_session(request, session->id);
+    for (size_t i = 0; i < intake->n_files; i++) {
+        const struct intake_file *file = intake->files[i];
+        bool stored = session && file->fault == INTAKE_FINE;
+
+        audited_file(request, "upload", session ? session->id : NULL, stored ? file->record.id : NULL,
+                     stored ? file->record.name : file->received, stored);
+    }
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* audited.h -- what the handlers tell the audit log (security.md S5.2), one call a fact. All of it is to be said before
+ * the final call of the request. */
+#pragma once
+
+#include "api/api.h"
+#include "api/upload_intake.h"
+#include "engine/admission.h"
+
+/* http_options.attempted; data is the struct api. */
+void audited_attempt(const struct http_attempt *attempt, void *data);
+
+/* After a run, however it ended. Looks for patterns in its source (S2): they are warnings and block nothing. */
+void audited_execution(struct http_request *request, const struct execution_job *job, enum admission_end end);
+
+/* operation: "upload", "download" or "delete". file_id and filename may be NULL, session_id too. */
+void audited_file(struct http_request *request, const char *operation, const char *session_id, const char *file_id,
+                  const char *filename, bool success);
+
+/* Every file of a form. session: the new one, or NULL if nothing was stored. */
+void audited_upload(struct http_request *request, const struct intake *intake, const struct session *session);
