@@ -2,8 +2,9 @@
 /* api.h -- the product's routes on top of the HTTP library.
  *
  * How to use it: fill a struct api (everything up to "own" is borrowed), api_init(), start the server with
- * .routes = api_routes(), .data = &api and .upload_prefixes = api_upload_prefixes; report executions to api.readiness.
- * To stop: api_stopping(), drain the admission, http_server_stop(), api_deinit(), http_server_free(). */
+ * .routes = api_routes(), .gate as in gate.h, .data = &api and .upload_prefixes = api_upload_prefixes; report
+ * executions to api.readiness. To stop: api_stopping(), drain the admission, http_server_stop(), api_deinit(),
+ * http_server_free(). */
 #pragma once
 
 #include <stdatomic.h>
@@ -19,13 +20,17 @@
 
 #define API_VERSION "1.2.0" /* what the contract has the API report */
 
+struct gate;
 struct health;
+struct key_store;
 struct offload;
 
 struct api {
     struct engine *engine; /* with its kv, blobs and languages */
     struct admission *admission;
     const struct filename_rules *filename_rules;
+    struct gate *gate;
+    struct key_store *keys;
     int64_t max_file_bytes;       /* of one uploaded file */
     unsigned max_upload_files;    /* of one upload */
     bool agent_bypass_extensions; /* skills may ship any extension (files.md F2) */

@@ -23,4 +23,9 @@ void handle_health_s3(struct http_request *request);
 void handle_health_nsjail(struct http_request *request);
 void handle_ready(struct http_request *request); /* extensions.md X2 */
 
+void handle_keys(struct http_request *request); /* admin_keys.c, admin.md A3 */
+void handle_key_create(struct http_request *request);
+void handle_key_change(struct http_request *request);
+void handle_key_revoke(struct http_request *request);
+
 void handle_languages(struct http_request *request); /* languages.c, X3 */

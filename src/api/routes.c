@@ -5,28 +5,33 @@
 #include "api/health.h"
 #include "api/offload.h"
 #include "base/cleanup.h"
+#include "domain/rate.h"
 
 #define OFFLOAD_THREADS 4
 #define OFFLOAD_WAITING 512
 
 enum {
     ALSO_V1 = true,
+    ONLY_HERE = false,
     CLIENT = true, /* a route of the clients: checks and names the execution profile (http-api.md 11.4) */
     OTHER = false,
 };
 
 static const struct http_route routes[] = {
-    /* method, path, who may call, also under /v1, body, profile, handler, receiver of uploads */
-    { "POST", "/exec", HTTP_KEY, ALSO_V1, HTTP_BODY_JSON, CLIENT, handle_exec, NULL },
+    /* method, path, who may call, also under /v1, body, profile, handler, receiver of uploads, limit of requests */
+    { "POST", "/exec", HTTP_KEY, ALSO_V1, HTTP_BODY_JSON, CLIENT, handle_exec, NULL, RATE_EXEC },
 
-    { "POST", "/upload", HTTP_KEY, ALSO_V1, HTTP_BODY_MULTIPART, CLIENT, handle_upload, &upload_reception },
+    { "POST", "/upload", HTTP_KEY, ALSO_V1, HTTP_BODY_MULTIPART, CLIENT, handle_upload, &upload_reception,
+      RATE_UPLOAD },
     { "POST", "/upload/batch", HTTP_KEY, ALSO_V1, HTTP_BODY_MULTIPART, CLIENT, handle_upload_batch,
-      &upload_batch_reception },
-    { "GET", "/files/{session_id}", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, CLIENT, handle_files, NULL },
-    { "DELETE", "/files/{session_id}/{file_id}", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, CLIENT, handle_file_delete, NULL },
-    { "GET", "/sessions/{session_id}/objects/{file_id}", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, CLIENT, handle_object,
-      NULL },
-    { "GET", "/download/{session_id}/{file_id}", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, CLIENT, handle_download, NULL },
+      &upload_batch_reception, RATE_UPLOAD },
+    { "GET", "/files/{session_id}", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, CLIENT, handle_files, NULL, RATE_FETCH },
+    { "DELETE", "/files/{session_id}/{file_id}", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, CLIENT, handle_file_delete, NULL,
+      RATE_FETCH },
+    { "GET", "/sessions/{session_id}/objects/{file_id}", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, CLIENT, handle_object, NULL,
+      RATE_FETCH },
+    { "GET", "/download/{session_id}/{file_id}", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, CLIENT, handle_download, NULL,
+      RATE_DOWNLOAD },
 
     { "GET", "/languages", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, OTHER, handle_languages, NULL },
     { "GET", "/ready", HTTP_OPEN, ALSO_V1, HTTP_BODY_NONE, OTHER, handle_ready, NULL },
@@ -35,6 +40,13 @@ static const struct http_route routes[] = {
     { "GET", "/health/redis", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, OTHER, handle_health_redis, NULL },
     { "GET", "/health/s3", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, OTHER, handle_health_s3, NULL },
     { "GET", "/health/nsjail", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, OTHER, handle_health_nsjail, NULL },
+
+    { "GET", "/api/v1/admin/keys", HTTP_MASTER, ONLY_HERE, HTTP_BODY_NONE, OTHER, handle_keys, NULL },
+    { "POST", "/api/v1/admin/keys", HTTP_MASTER, ONLY_HERE, HTTP_BODY_JSON, OTHER, handle_key_create, NULL },
+    { "PATCH", "/api/v1/admin/keys/{key_hash}", HTTP_MASTER, ONLY_HERE, HTTP_BODY_JSON, OTHER, handle_key_change,
+      NULL },
+    { "DELETE", "/api/v1/admin/keys/{key_hash}", HTTP_MASTER, ONLY_HERE, HTTP_BODY_NONE, OTHER, handle_key_revoke,
+      NULL },
 };
 
 const char *const api_upload_prefixes[] = { "/upload", "/v1/upload", NULL };

@@ -8,5 +8,7 @@
 #define LIMIT_FILES_LISTED            10000       /* of one session; the newest are shown and mounted */
 #define LIMIT_ENTITY_CANDIDATES       16          /* sessions of an entity looked at to find a living one */
 #define LIMIT_SWEEP_FILES             64          /* of one session, deleted under one hold of the lock */
+#define LIMIT_KEYS                    10000       /* managed keys */
+#define LIMIT_KEY_METADATA_BYTES      8192        /* of JSON */
 
 #define ORPHAN_AGE_MS (60 * 60 * INT64_C(1000)) /* a blob that no record names may still be on its way to one */

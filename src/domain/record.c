@@ -40,8 +40,8 @@ struct field {
     }
 
 static const struct field session_fields[] = {
-    TEXT(struct session, tenant, true), TEXT(struct session, entity_id, false), TEXT(struct session, user_id, false),
-    NUMBER(struct session, created_ms), NUMBER(struct session, active_ms),      NUMBER(struct session, expires_ms),
+    TEXT(struct session, tenant, false), TEXT(struct session, entity_id, false), TEXT(struct session, user_id, false),
+    NUMBER(struct session, created_ms),  NUMBER(struct session, active_ms),      NUMBER(struct session, expires_ms),
 };
 
 static const struct field file_fields[] = {
@@ -68,6 +68,29 @@ static const struct field state_fields[] = {
     TEXT(struct state_record, blob, false),  TEXT(struct state_record, sha256, true),
     TEXT(struct state_record, seal, true),   NUMBER(struct state_record, size_bytes),
     NUMBER(struct state_record, used_ms),
+};
+
+#define LIMIT(period, name)                                                                                            \
+    {                                                                                                                  \
+        name, FIELD_NUMBER, true, offsetof(struct key, limits[period]), sizeof(int64_t)                                \
+    }
+
+static const struct field key_fields[] = {
+    TEXT(struct key, prefix, true),       TEXT(struct key, name, true),         TEXT(struct key, tenant, true),
+    NUMBER(struct key, created_ms),       NUMBER(struct key, expires_ms),       FLAG(struct key, enabled),
+    LIMIT(RATE_PER_SECOND, "per_second"), LIMIT(RATE_PER_MINUTE, "per_minute"), LIMIT(RATE_HOURLY, "hourly"),
+    LIMIT(RATE_DAILY, "daily"),           LIMIT(RATE_MONTHLY, "monthly"),
+};
+
+static const struct field key_use_fields[] = {
+    NUMBER(struct key_use, last_used_ms),
+    NUMBER(struct key_use, count),
+};
+
+static const struct field window_fields[] = {
+    NUMBER(struct rate_window, start_ms),
+    NUMBER(struct rate_window, end_ms),
+    NUMBER(struct rate_window, used),
 };
 
 static const char *const origin_names[] = {
@@ -150,6 +173,16 @@ bool record_is_of_state(const char *reference)
 struct record_name record_of_reference(const char *reference)
 {
     return record_is_of_state(reference) ? name_of("%s", reference) : name_of("file:%s", reference);
+}
+
+struct record_name record_key(const char *hash)
+{
+    return name_of("key:%s", hash);
+}
+
+struct record_name record_key_use(const char *hash)
+{
+    return name_of("key-use:%s", hash);
 }
 
 /* Text that came from a client may be no UTF-8, which JSON cannot hold. A bad byte becomes '?', so that nothing grows.
@@ -301,6 +334,8 @@ int record_decode_session(const char *json_text, size_t length, const char *sess
     if (r < 0)
         return r;
     memcpy(session.id, session_id, ID_SIZE);
+    if (!session.tenant[0])
+        strcpy(session.tenant, TENANT_ENVIRONMENT);
     *ret_session = session;
     return 0;
 }
@@ -404,4 +439,107 @@ int record_decode_state(const char *value, size_t length, struct state_record *r
     *ret_record = record;
     *ret_text_at = (size_t)(end - value) + 1;
     return 0;
+}
+
+/* What the rest of the program relies on in a key's record: a damaged one must not open more than the sound one did. */
+static bool key_is_sound(const struct key *key)
+{
+    bool sound =
+        digest_is_hex(key->hash) && strlen(key->prefix) == KEY_PREFIX_SIZE - 1 && key->expires_ms >= 0 &&
+        strspn(key->tenant, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == strlen(key->tenant);
+
+    for (int i = 0; i < RATE_PERIODS; i++)
+        sound &= key->limits[i] >= 0 && key->limits[i] <= KEY_LIMIT_MAX;
+    return sound;
+}
+
+int record_encode_key(const struct key *key, char **ret_json, size_t *ret_length)
+{
+    CLEANUP(json_free) json_t *json = json_object();
+    int r;
+
+    if (!key_is_sound(key))
+        return -EINVAL;
+    if (!json || (key->metadata && json_object_set(json, "metadata", key->metadata) < 0))
+        return -ENOMEM;
+    r = fields_encode(key_fields, ARRAY_SIZE(key_fields), key, json);
+    return r < 0 ? r : dump(json, ret_json, ret_length);
+}
+
+int record_decode_key(const char *json_text, size_t length, const char *hash, struct key *ret_key)
+{
+    CLEANUP(json_free) json_t *json = NULL;
+    struct key key = { 0 };
+    int r = digest_is_hex(hash) ? parse(json_text, length, &json) : -EBADMSG;
+
+    if (r == 0)
+        r = fields_decode(key_fields, ARRAY_SIZE(key_fields), json, &key);
+    if (r < 0)
+        return r;
+    memcpy(key.hash, hash, DIGEST_HEX_SIZE);
+    key.metadata = json_object_get(json, "metadata");
+    if (!key_is_sound(&key) || (key.metadata && !json_is_object(key.metadata)))
+        return -EBADMSG;
+    json_incref(key.metadata);
+    *ret_key = key;
+    return 0;
+}
+
+static json_t *windows_encode(const struct rate_window *windows, size_t n)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; list && i < n; i++) {
+        json_t *entry = json_object();
+
+        if (!entry || fields_encode(window_fields, ARRAY_SIZE(window_fields), &windows[i], entry) < 0 ||
+            json_array_append(list, entry) < 0) {
+            json_decref(list);
+            list = NULL;
+        }
+        json_decref(entry);
+    }
+    return list;
+}
+
+/* Entries beyond n are left alone, missing ones stay empty: the lists grow with the program. */
+static int windows_decode(const json_t *list, struct rate_window *windows, size_t n)
+{
+    int r = json_is_array(list) ? 0 : -EBADMSG;
+
+    for (size_t i = 0; r == 0 && i < n && i < json_array_size(list); i++) {
+        r = fields_decode(window_fields, ARRAY_SIZE(window_fields), json_array_get(list, i), &windows[i]);
+        if (windows[i].used < 0)
+            r = -EBADMSG;
+    }
+    return r;
+}
+
+int record_encode_key_use(const struct key_use *use, char **ret_json, size_t *ret_length)
+{
+    CLEANUP(json_free) json_t *json = json_object();
+    int r;
+
+    if (!json || json_object_set_new(json, "periods", windows_encode(use->periods, RATE_PERIODS)) < 0 ||
+        json_object_set_new(json, "groups", windows_encode(use->groups, RATE_GROUPS)) < 0)
+        return -ENOMEM;
+    r = fields_encode(key_use_fields, ARRAY_SIZE(key_use_fields), use, json);
+    return r < 0 ? r : dump(json, ret_json, ret_length);
+}
+
+int record_decode_key_use(const char *json_text, size_t length, struct key_use *ret_use)
+{
+    CLEANUP(json_free) json_t *json = NULL;
+    struct key_use use = { 0 };
+    int r = parse(json_text, length, &json);
+
+    if (r == 0)
+        r = fields_decode(key_use_fields, ARRAY_SIZE(key_use_fields), json, &use);
+    if (r == 0)
+        r = windows_decode(json_object_get(json, "periods"), use.periods, RATE_PERIODS);
+    if (r == 0)
+        r = windows_decode(json_object_get(json, "groups"), use.groups, RATE_GROUPS);
+    if (r == 0)
+        *ret_use = use;
+    return r;
 }

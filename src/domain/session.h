@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 #include "base/id.h"
+#include "domain/tenant.h"
 #include "store/kv.h"
 
-#define TENANT_SIZE    64
 #define ENTITY_ID_SIZE 41
 #define USER_ID_SIZE   256 /* longer user ids are replaced by their SHA-256 in hex */
 

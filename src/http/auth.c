@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <nettle/base64.h>
-#include <nettle/memops.h>
 #include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,31 +15,6 @@ static void digest_key(const char *key, size_t length, uint8_t ret_digest[AUTH_D
     sha256_init(&hash);
     sha256_update(&hash, length, (const uint8_t *)key);
     sha256_digest(&hash, AUTH_DIGEST_SIZE, ret_digest);
-}
-
-int auth_keys_init(struct auth_keys *keys, const char *const *list, const char *master)
-{
-    static const char *const none[] = { NULL };
-
-    *keys = (struct auth_keys){ 0 };
-    list = list ? list : none;
-    while (list[keys->n_digests])
-        keys->n_digests++;
-    keys->digests = calloc(keys->n_digests + 1, AUTH_DIGEST_SIZE);
-    if (!keys->digests)
-        return -ENOMEM;
-    for (size_t i = 0; i < keys->n_digests && list[i]; i++)
-        digest_key(list[i], strlen(list[i]), keys->digests[i]);
-    keys->has_master = master && master[0];
-    if (keys->has_master)
-        digest_key(master, strlen(master), keys->master);
-    return 0;
-}
-
-void auth_keys_deinit(struct auth_keys *keys)
-{
-    free(keys->digests);
-    *keys = (struct auth_keys){ 0 };
 }
 
 static int keep(struct auth_credential *credential, const char *key, size_t length)
@@ -117,37 +91,4 @@ void auth_credential_deinit(struct auth_credential *credential)
         explicit_bzero(credential->key, credential->length);
     free(credential->key);
     *credential = (struct auth_credential){ 0 };
-}
-
-/* Looks at every digest whatever the result, so that time tells nothing. */
-static bool is_listed(const struct auth_keys *keys, const uint8_t digest[AUTH_DIGEST_SIZE])
-{
-    int found = 0;
-
-    for (size_t i = 0; i < keys->n_digests; i++)
-        found |= memeql_sec(keys->digests[i], digest, AUTH_DIGEST_SIZE);
-    return found != 0;
-}
-
-enum auth_verdict auth_decide(const struct auth_keys *keys, bool enabled, enum http_auth needed,
-                              const struct auth_credential *credential)
-{
-    bool listed = credential->length && is_listed(keys, credential->digest);
-    bool master =
-        credential->length && keys->has_master && memeql_sec(keys->master, credential->digest, AUTH_DIGEST_SIZE);
-
-    if (needed == HTTP_MASTER) {
-        if (!credential->length)
-            return AUTH_NO_KEY;
-        if (master)
-            return AUTH_GRANTED;
-        if (!listed)
-            return AUTH_UNKNOWN_KEY;
-        return keys->has_master ? AUTH_NOT_MASTER : AUTH_NO_MASTER;
-    }
-    if (!enabled)
-        return AUTH_GRANTED_ANONYMOUS;
-    if (!credential->length)
-        return AUTH_NO_KEY;
-    return listed ? AUTH_GRANTED : AUTH_UNKNOWN_KEY;
 }

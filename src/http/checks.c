@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every request passes before its handler, in the order of http-api.md 3. Limits of failures (4.6) and of rates
- * (5) belong between authentication, profile and route; managed keys (4.3) into auth.h. */
+/* What every request passes before its handler, in the order of http-api.md 3. Who may call, and how often, is asked of
+ * the gate. */
 #include <errno.h>
 #include <gnutls/gnutls.h>
 #include <stdio.h>
@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "http/internal.h"
 #include "http/text.h"
 
@@ -257,16 +258,6 @@ static bool check_content_type(struct http_request *request)
 
 /* ---- 4: authentication ---- */
 
-static const struct {
-    unsigned status;
-    const char *text;
-} refusals[AUTH_VERDICT_COUNT] = {
-    [AUTH_NO_KEY] = { 401, "API key is required" },
-    [AUTH_UNKNOWN_KEY] = { 401, "Invalid API key" },
-    [AUTH_NOT_MASTER] = { 403, "Invalid Master API Key" },
-    [AUTH_NO_MASTER] = { 500, "Admin operations are disabled (no MASTER_API_KEY configured)" },
-};
-
 /* What the path needs, whether or not there is a row for it: an unknown path is not an open one. */
 static enum http_auth needed_auth(const struct http_request *request)
 {
@@ -289,12 +280,50 @@ static void note_key(struct http_request *request, const struct auth_credential 
     }
     snprintf(request->key_prefix, sizeof(request->key_prefix), "%.*s...", credential->length < SHORT_KEY_LENGTH ? 2 : 6,
              credential->key);
-    for (size_t i = 0; i < AUTH_DIGEST_SIZE; i++)
-        sprintf(request->key_hash + 2 * i, "%02x", credential->digest[i]);
+    request->claim.has_key = true;
+    memcpy(request->claim.key_digest, credential->digest, AUTH_DIGEST_SIZE);
 }
 
-static void tell_attempt(struct http_request *request, const struct auth_credential *credential,
-                         enum auth_verdict verdict)
+static void note_claim(struct http_request *request, enum http_auth needed)
+{
+    struct http_claim *claim = &request->claim;
+
+    claim->needed = needed;
+    claim->group = request->match.route ? request->match.route->group : 0;
+    claim->key_prefix = request->key_prefix;
+    memcpy(claim->client, request->client.bytes, HTTP_ADDRESS_SIZE);
+    claim->client_ip = request->client_ip;
+    claim->request_id = request->id;
+    claim->method = request->method;
+    claim->path = request->path.text;
+}
+
+static void note_principal(struct http_request *request)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    if (request->principal.anonymous) {
+        strcpy(request->key_prefix, "anonymous");
+        return;
+    }
+    for (size_t i = 0; i < AUTH_DIGEST_SIZE; i++) {
+        request->key_hash[2 * i] = digits[request->claim.key_digest[i] >> 4];
+        request->key_hash[2 * i + 1] = digits[request->claim.key_digest[i] & 15];
+    }
+}
+
+static void answer_refusal(struct http_request *request, const struct http_refusal *refusal)
+{
+    char seconds[16];
+    const struct http_header headers[] = { { refusal->retry_after_seconds ? "Retry-After" : NULL, seconds },
+                                           { NULL, NULL } };
+
+    snprintf(seconds, sizeof(seconds), "%u", refusal->retry_after_seconds);
+    http_respond_error(request, refusal->status, refusal->text, NULL, 0, headers);
+}
+
+/* refusal is NULL if the request may go on. */
+static void tell_attempt(struct http_request *request, const struct http_refusal *refusal)
 {
     const struct http_options *options = &request->server->options;
     const struct http_attempt attempt = {
@@ -302,9 +331,9 @@ static void tell_attempt(struct http_request *request, const struct auth_credent
         .method = request->method,
         .path = request->path.text,
         .client_ip = request->client_ip,
-        .key_prefix = credential->length ? request->key_prefix : "none",
-        .granted = verdict == AUTH_GRANTED || verdict == AUTH_GRANTED_ANONYMOUS,
-        .reason = refusals[verdict].text,
+        .key_prefix = request->claim.has_key ? request->key_prefix : "none",
+        .granted = !refusal,
+        .reason = refusal ? refusal->text : NULL,
     };
 
     if (options->attempted)
@@ -313,27 +342,28 @@ static void tell_attempt(struct http_request *request, const struct auth_credent
 
 static bool check_auth(struct http_request *request)
 {
-    const struct http_server *server = request->server;
+    const struct http_options *options = &request->server->options;
     CLEANUP(auth_credential_deinit) struct auth_credential credential = { 0 };
+    struct http_refusal refusal = { .status = 500, .text = "Internal security error" };
     enum http_auth needed = needed_auth(request);
-    enum auth_verdict verdict;
+    int r = auth_credential_init(&credential, request_header(request, "X-API-Key"),
+                                 request_header(request, "Authorization"), options->bearer_enabled);
 
-    if (auth_credential_init(&credential, request_header(request, "X-API-Key"),
-                             request_header(request, "Authorization"), server->options.bearer_enabled) < 0) {
-        http_respond_error(request, 500, "Internal security error", NULL, 0, NULL);
+    if (r == 0) {
+        note_key(request, &credential);
+        if (needed == HTTP_OPEN)
+            return false;
+        note_claim(request, needed);
+    }
+    if (r < 0 || !options->gate.authenticate ||
+        !options->gate.authenticate(&request->claim, &request->principal, &refusal, options->data)) {
+        tell_attempt(request, &refusal);
+        answer_refusal(request, &refusal);
         return true;
     }
-    note_key(request, &credential);
-    if (needed == HTTP_OPEN)
-        return false;
-    verdict = auth_decide(&server->keys, server->options.auth_enabled, needed, &credential);
-    tell_attempt(request, &credential, verdict);
-    if (verdict == AUTH_GRANTED_ANONYMOUS)
-        strcpy(request->key_prefix, "anonymous");
-    if (verdict == AUTH_GRANTED || verdict == AUTH_GRANTED_ANONYMOUS)
-        return false;
-    http_respond_error(request, refusals[verdict].status, refusals[verdict].text, NULL, 0, NULL);
-    return true;
+    tell_attempt(request, NULL);
+    note_principal(request);
+    return false;
 }
 
 /* ---- 5: the asserted profile ---- */
@@ -414,7 +444,40 @@ static bool check_refusal(struct http_request *request)
     return true;
 }
 
-/* ---- 7: route ---- */
+/* ---- 7: limits ---- */
+
+/* The form that clients know (5.3): they wait as long as "retry_after_seconds" says only if "error" is this. */
+static void answer_limited(struct http_request *request)
+{
+    const struct http_rate *rate = &request->rate;
+    int64_t left_ms = rate->resets_ms - clock_wall_ms(), seconds = left_ms > 1000 ? (left_ms + 999) / 1000 : 1;
+    char text[24], limit[24];
+    const struct http_header headers[] = { { "Retry-After", text },
+                                           { "RateLimit-Limit", limit },
+                                           { "RateLimit-Remaining", "0" },
+                                           { "RateLimit-Reset", text },
+                                           { NULL, NULL } };
+    json_t *json = http_error_json(request, 429, "rate_limited", NULL, 0);
+
+    snprintf(text, sizeof(text), "%lld", (long long)seconds);
+    snprintf(limit, sizeof(limit), "%lld", (long long)rate->limit);
+    json_object_set_new(json, "message", json_string(rate->message));
+    json_object_set_new(json, "retry_after_seconds", json_integer(seconds));
+    http_respond_json_headers(request, 429, json, headers);
+}
+
+static bool check_limits(struct http_request *request)
+{
+    const struct http_options *options = &request->server->options;
+
+    if (!options->gate.admit || needed_auth(request) == HTTP_OPEN ||
+        options->gate.admit(&request->claim, &request->principal, &request->rate, options->data))
+        return false;
+    answer_limited(request);
+    return true;
+}
+
+/* ---- 8: route ---- */
 
 static void answer_unrouted(struct http_request *request, unsigned status, const char *text,
                             const struct http_header *headers)
@@ -444,8 +507,8 @@ static bool check_route(struct http_request *request)
 bool checks_run(struct http_request *request)
 {
     static bool (*const checks[])(struct http_request *) = {
-        check_syntax,  check_certificate, check_cors,  check_content_type, check_auth,
-        check_profile, check_refusal,     check_route, body_begin,
+        check_syntax,  check_certificate, check_cors,   check_content_type, check_auth,
+        check_profile, check_refusal,     check_limits, check_route,        body_begin,
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(checks); i++)

@@ -88,6 +88,58 @@ struct http_route {
     bool profile; /* checks the asserted profile and carries the profile header */
     http_handler handle;
     const struct http_upload *upload; /* for HTTP_BODY_MULTIPART */
+    int group;                        /* the caller's own, for http_gate.admit; 0 = none */
+};
+
+/* ---- who may call ---- */
+
+#define HTTP_KEY_DIGEST_SIZE 32
+#define HTTP_ADDRESS_SIZE    16
+#define HTTP_TENANT_SIZE     65
+
+/* What a request presents (http-api.md 4.2, 4.7), and what its path needs. Borrowed for the call. */
+struct http_claim {
+    enum http_auth needed; /* HTTP_KEY or HTTP_MASTER */
+    int group;             /* of the row, 0 without a row */
+    bool has_key;
+    uint8_t key_digest[HTTP_KEY_DIGEST_SIZE]; /* SHA-256 of the key */
+    const char *key_prefix;                   /* as http_request_key_prefix() */
+    uint8_t client[HTTP_ADDRESS_SIZE];        /* IPv6, or IPv4 as mapped into it */
+    const char *client_ip;                    /* the same as text */
+    const char *request_id, *method, *path;
+};
+
+/* On whose behalf the request is served from here on. */
+struct http_principal {
+    char tenant[HTTP_TENANT_SIZE];
+    bool anonymous; /* authentication is off: the key, if there is one, means nothing */
+};
+
+/* Why a request is refused. */
+struct http_refusal {
+    unsigned status;
+    const char *text;             /* static */
+    unsigned retry_after_seconds; /* 0 = says nothing of that */
+};
+
+/* Where the caller stands with a limit of requests, for the headers of the answer (http-api.md 5.3, 5.4). */
+struct http_rate {
+    const char *period; /* static; NULL = nothing to tell */
+    int64_t limit, remaining;
+    int64_t resets_ms; /* wall clock */
+    char message[128]; /* of a refusal */
+};
+
+/* Decides who may call. Both functions are called on server threads, several at a time, and must not block. */
+struct http_gate {
+    /* Step 4 of http-api.md 3, not for open paths. Returns true with *ret_principal, or false with *ret_refusal. */
+    bool (*authenticate)(const struct http_claim *claim, struct http_principal *ret_principal,
+                         struct http_refusal *ret_refusal, void *data);
+
+    /* Step 6: counts the request. Returns false if a limit is used up: the client gets a 429. *ret_rate is empty before
+     * the call. NULL = no limits. */
+    bool (*admit)(const struct http_claim *claim, const struct http_principal *principal, struct http_rate *ret_rate,
+                  void *data);
 };
 
 /* ---- the server ---- */
@@ -131,12 +183,9 @@ struct http_options {
     const char *alias_prefix; /* "/v1" */
     void *data;               /* the caller's own, see http_request_data() */
 
-    bool auth_enabled;           /* false: every key is accepted on HTTP_KEY rows, and none needed */
-    bool bearer_enabled;         /* Authorization: Bearer */
-    const char *const *api_keys; /* NULL-terminated; only hashes are kept, may be wiped after http_server_start() */
-    const char *master_key;      /* NULL = none; as api_keys */
-    const char *master_prefix;   /* path prefix below which also unknown paths need the master key; NULL = none */
-    const char *tenant;          /* tenant of api_keys and of anonymous callers: "env" */
+    struct http_gate gate;     /* without authenticate only open paths are served; called with data */
+    bool bearer_enabled;       /* Authorization: Bearer */
+    const char *master_prefix; /* path prefix below which also unknown paths need the master key; NULL = none */
 
     bool cors_enabled;
     const char *const *cors_origins;    /* NULL-terminated; empty or NULL = any */
@@ -168,9 +217,7 @@ struct http_options {
         .address = "127.0.0.1",                                                                                        \
         .n_threads = 2,                                                                                                \
         .alias_prefix = "/v1",                                                                                         \
-        .auth_enabled = true,                                                                                          \
         .bearer_enabled = true,                                                                                        \
-        .tenant = "env",                                                                                               \
         .max_header_bytes = 64 << 10,                                                                                  \
         .max_json_bytes = 50 << 20,                                                                                    \
         .max_request_bytes = 150 << 20,                                                                                \
@@ -206,9 +253,9 @@ const char *http_request_method(const struct http_request *request);     /* "HEA
 const char *http_request_path(const struct http_request *request);       /* decoded once, as the client sent it */
 const char *http_request_id(const struct http_request *request);         /* 21 characters; http-api.md 1.4 */
 const char *http_request_client_ip(const struct http_request *request);  /* http-api.md 4.7 */
-const char *http_request_tenant(const struct http_request *request);     /* never NULL */
+const char *http_request_tenant(const struct http_request *request);     /* "" on open paths */
 const char *http_request_key_prefix(const struct http_request *request); /* "sk-exa..." or "anonymous"; for logs */
-const char *http_request_key_hash(const struct http_request *request);   /* SHA-256 in hex, or "" without a key */
+const char *http_request_key_hash(const struct http_request *request);   /* SHA-256 in hex, or "" without a good key */
 int64_t http_request_received_us(const struct http_request *request);    /* monotonic, when the headers were complete */
 
 /* The text that {name} took, decoded. Never NULL for a name of the row's pattern. "*" names the rest. */

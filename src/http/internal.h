@@ -27,7 +27,6 @@
 
 struct http_server {
     struct http_options options;
-    struct auth_keys keys;
     struct address_block *trusted;
     size_t n_trusted;
     struct MHD_Daemon *daemon;
@@ -79,6 +78,9 @@ struct http_request {
     char client_ip[ADDRESS_TEXT_SIZE];
     char key_prefix[HTTP_KEY_PREFIX_SIZE];
     char key_hash[HTTP_KEY_HASH_SIZE];
+    struct http_claim claim;
+    struct http_principal principal;
+    struct http_rate rate;
     char *cors_origin; /* to be allowed in the answer; NULL = none */
     int64_t received_us;
     bool has_body, expects_continue;

@@ -163,7 +163,7 @@ const char *http_request_client_ip(const struct http_request *request)
 
 const char *http_request_tenant(const struct http_request *request)
 {
-    return request->server->options.tenant;
+    return request->principal.tenant;
 }
 
 const char *http_request_key_prefix(const struct http_request *request)

@@ -81,6 +81,23 @@ static void add_duration(const struct http_request *request, struct MHD_Response
     MHD_add_response_header(response, "X-Response-Time-Ms", text);
 }
 
+/* Of requests that were counted, and of the one that was one too many. */
+static void add_rate(const struct http_request *request, struct MHD_Response *response)
+{
+    const struct http_rate *rate = &request->rate;
+    char number[24], time[CLOCK_ISO_SIZE];
+
+    if (!rate->period)
+        return;
+    snprintf(number, sizeof(number), "%lld", (long long)rate->limit);
+    MHD_add_response_header(response, "X-RateLimit-Limit", number);
+    snprintf(number, sizeof(number), "%lld", (long long)rate->remaining);
+    MHD_add_response_header(response, "X-RateLimit-Remaining", number);
+    clock_format_iso(rate->resets_ms, time);
+    MHD_add_response_header(response, "X-RateLimit-Reset", time);
+    MHD_add_response_header(response, "X-RateLimit-Period", rate->period);
+}
+
 static void add_security(struct MHD_Response *response, const struct http_header *headers)
 {
     for (size_t i = 0; i < ARRAY_SIZE(security_headers); i++)
@@ -101,6 +118,7 @@ void respond_decorate(const struct http_request *request, struct MHD_Response *r
         add(response, h->name, h->value);
     if (profile->answer_header && request->match.known && request->match.known->profile)
         MHD_add_response_header(response, profile->answer_header, profile->name);
+    add_rate(request, response);
     add_cors(request, response);
     if (server->options.debug)
         add_duration(request, response);

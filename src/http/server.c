@@ -334,8 +334,6 @@ static int open_server(struct http_server *server, char *error, size_t error_siz
     if (r == 0)
         r = learn_trusted(server, error, error_size);
     if (r == 0)
-        r = auth_keys_init(&server->keys, options->api_keys, options->master_key);
-    if (r == 0)
         r = connection_guard_new(&limits, &server->guard);
     if (r == 0)
         r = listen_at(server, &listen_fd, error, error_size);
@@ -368,8 +366,6 @@ int http_server_start(const struct http_options *options, struct http_server **r
         http_server_free(server);
         return r;
     }
-    server->options.api_keys = NULL; /* only their digests are needed from here on */
-    server->options.master_key = NULL;
     *ret_server = server;
     return 0;
 }
@@ -432,7 +428,6 @@ struct http_server *http_server_free(struct http_server *server)
         pthread_cond_wait(&server->changed, &server->lock);
     pthread_mutex_unlock(&server->lock);
     connection_guard_free(server->guard);
-    auth_keys_deinit(&server->keys);
     free(server->trusted);
     pthread_mutex_destroy(&server->lock);
     pthread_cond_destroy(&server->changed);

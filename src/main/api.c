@@ -57,6 +57,7 @@ struct process {
     struct kv *kv;
     struct blob_store *blobs;
     struct audit *audit;
+    struct key_store *keys;
     struct language_table languages;
     struct api_versions versions;
     struct build_cache *builds;
@@ -168,6 +169,8 @@ static int step_stores(struct process *p)
 
     snprintf(path, sizeof(path), "%s/%s", p->handover.config.data_dir, DATA_DIR_DATABASE);
     r = kv_open_sqlite(path, &p->kv, p->reason, sizeof(p->reason));
+    if (r == 0)
+        r = key_store_open(p->kv, p->data_fd, &p->keys);
     if (r < 0)
         return r;
     snprintf(path, sizeof(path), "%s/%s", p->handover.config.data_dir, DATA_DIR_BLOBS);
@@ -312,6 +315,13 @@ static int step_api(struct process *p)
     return r;
 }
 
+/* The keys of the environment are hashed here, and those of the store looked up when they are presented. */
+static int step_gate(struct process *p)
+{
+    p->api.keys = p->keys;
+    return api_gate_new(&p->handover.config, p->keys, &p->api.gate);
+}
+
 static int step_http(struct process *p)
 {
     int r;
@@ -370,6 +380,7 @@ static const struct {
     { "audit log", step_audit, false },
     { "engine", step_engine, false },
     { "request handlers", step_api, false },
+    { "keys", step_gate, false },
     { "HTTP server", step_http, false },
     { "warden", step_warden, true },
     { "housekeeping", step_house, false },
@@ -429,6 +440,8 @@ static void stop(struct process *p)
     api_http_deinit(&p->http);
     filename_rules_deinit(&p->filename_rules);
     language_table_deinit(&p->languages);
+    p->api.gate = gate_free(p->api.gate);
+    p->keys = key_store_free(p->keys);
     p->builds = build_cache_free(p->builds);
     build_key_base_deinit(&p->build_base);
     p->blobs = blob_store_free(p->blobs);

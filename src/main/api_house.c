@@ -6,17 +6,18 @@
 #include <string.h>
 #include <time.h>
 
+#include "api/gate.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "domain/file.h"
+#include "domain/keyring.h"
 
 #define TICK_MS 1000
 #define PROBE_AGE_US                                                                                                   \
     (25 * 1000000LL) /* a success older than this is worth a probe; well below the window of readiness */
 #define PROBE_RETRY_US   (2 * 1000000LL)
-#define PROBE_TENANT     "probe" /* no key has it, so nobody sees what it makes */
 #define PROBE_TIMEOUT_MS 10000
 #define SWEEP_FIRST_US   (10 * 1000000LL)
 #define FREE_BYTES_KEPT  (4u << 20)
@@ -37,6 +38,7 @@ struct api_house {
     int64_t archive_interval_us, next_archive_us;
     struct api_versions *versions; /* borrowed */
     bool versions_known;
+    bool counters_fail;
 };
 
 /* On a worker thread of the admission. */
@@ -78,7 +80,7 @@ static int fill_probe(struct api_house *house, struct execution_job *job)
     request->received_us = clock_monotonic_us();
     request->client_fd = -1;
     id_generate(request->execution_id);
-    memcpy(request->tenant, PROBE_TENANT, sizeof(PROBE_TENANT));
+    memcpy(request->tenant, TENANT_PROBE, sizeof(TENANT_PROBE));
     job->done = probe_done;
     job->context = house;
     return 0;
@@ -202,6 +204,18 @@ static void trim_memory(void)
         malloc_trim(0);
 }
 
+/* Counters that cannot be written stay in memory; one line tells of it, and one of the end. */
+static void keep_counters(struct api_house *house)
+{
+    int r = keyring_flush(gate_keyring(house->api->gate));
+
+    if (r < 0 && !house->counters_fail)
+        log_warning("the counters of keys cannot be kept: %s", strerror(-r));
+    if (r == 0 && house->counters_fail)
+        log_info("the counters of keys are kept again");
+    house->counters_fail = r < 0;
+}
+
 static void *house_main(void *data)
 {
     struct api_house *house = data;
@@ -215,6 +229,7 @@ static void *house_main(void *data)
             archive(house);
         if (!house->versions_known)
             find_versions(house);
+        keep_counters(house);
         trim_memory();
     } while (sleep_tick(house));
     return NULL;

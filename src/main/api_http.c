@@ -15,6 +15,7 @@
 
 static const char *const profiles[] = { "default", "stateful", NULL };
 
+/* Wipes what it frees: it may hold keys. */
 static void free_list(char **list)
 {
     for (char **entry = list; list && *entry; entry++) {
@@ -24,10 +25,10 @@ static void free_list(char **list)
     free(list);
 }
 
-/* first (if not empty) and the entries of a comma list, as a NULL-terminated array. */
-static int split(const char *first, const char *list, char ***ret_list)
+/* The entries of a comma list, as a NULL-terminated array. */
+static int split(const char *list, char ***ret_list)
 {
-    size_t n = 0, room = strlen(list) / 2 + 3;
+    size_t n = 0, room = strlen(list) / 2 + 2;
     char **entries = calloc(room, sizeof(*entries));
     const char *start;
     size_t length;
@@ -35,8 +36,6 @@ static int split(const char *first, const char *list, char ***ret_list)
     if (!entries)
         return -ENOMEM;
     *ret_list = entries;
-    if (*first && !(entries[n++] = strdup(first)))
-        return -ENOMEM;
     while (config_list_next(&list, &start, &length))
         if (!(entries[n++] = strndup(start, length)))
             return -ENOMEM;
@@ -80,13 +79,44 @@ static unsigned thread_count(void)
 static int make_lists(struct api_http *http, const struct config *config)
 {
     const char *origins = config->cors_origins;
-    int r = split(config->api_key, config->api_keys, &http->keys);
+    int r = split(config->trusted_proxies, &http->proxies);
 
     if (r == 0)
-        r = split("", config->trusted_proxies, &http->proxies);
-    if (r == 0)
         r = origins[strspn(origins, " \t")] == '[' ? split_json(origins, &http->origins)
-                                                   : split("", origins, &http->origins);
+                                                   : split(origins, &http->origins);
+    return r;
+}
+
+static struct rate_rule rule_of(struct config_rate rate)
+{
+    return (struct rate_rule){ .count = rate.count, .seconds = rate.seconds };
+}
+
+int api_gate_new(const struct config *config, struct key_store *keys, struct gate **ret_gate)
+{
+    char **list = NULL;
+    int r = split(config->api_keys, &list);
+    const struct gate_options options = {
+        .store = keys,
+        .api_key = config->api_key,
+        .api_keys = (const char *const *)list,
+        .master_key = config->master_api_key,
+        .auth_enabled = config->auth_enabled,
+        .cache_ttl_ms = config->api_key_cache_ttl_seconds * 1000,
+        .failure_limit = config->auth_failure_limit,
+        .failure_window_ms = config->auth_failure_window_seconds * 1000,
+        .key_limits = config->rate_limit_enabled,
+        .rules = {
+            [RATE_EXEC] = rule_of(config->rate_limit_exec),
+            [RATE_UPLOAD] = rule_of(config->rate_limit_upload),
+            [RATE_DOWNLOAD] = rule_of(config->rate_limit_download),
+            [RATE_FETCH] = rule_of(config->rate_limit_fetch),
+        },
+    };
+
+    if (r == 0)
+        r = gate_new(&options, ret_gate);
+    free_list(list);
     return r;
 }
 
@@ -100,9 +130,8 @@ int api_http_init(struct api_http *http, const struct handover *handover)
     o->address = strcasecmp(config->api_host, "localhost") == 0 ? "127.0.0.1" : config->api_host;
     o->port = (uint16_t)config->api_port;
     o->n_threads = thread_count();
-    o->auth_enabled = config->auth_enabled;
     o->bearer_enabled = config->auth_bearer_enabled;
-    o->master_key = *config->master_api_key ? config->master_api_key : NULL;
+    o->gate = (struct http_gate){ .authenticate = gate_authenticate, .admit = gate_admit };
     o->master_prefix = "/api/v1/admin";
     o->cors_enabled = config->enable_cors;
     o->profile = (struct http_profile){
@@ -122,7 +151,6 @@ int api_http_init(struct api_http *http, const struct handover *handover)
     o->tls_client_ca = handover->tls_client_ca;
     o->completed = config->enable_access_logs ? api_log_request : NULL;
     r = make_lists(http, config);
-    o->api_keys = (const char *const *)http->keys;
     o->cors_origins = (const char *const *)http->origins;
     o->trusted_proxies = (const char *const *)http->proxies;
     return r;
@@ -130,7 +158,6 @@ int api_http_init(struct api_http *http, const struct handover *handover)
 
 void api_http_deinit(struct api_http *http)
 {
-    free_list(http->keys);
     free_list(http->origins);
     free_list(http->proxies);
     *http = (struct api_http){ 0 };

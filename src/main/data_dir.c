@@ -21,9 +21,9 @@
 #define KEY_PART      DATA_DIR_KEY ".part"
 
 /* What may be in a directory that is taken over: our own files, and what a fresh file system holds. */
-static const char *const known_entries[] = { DATA_DIR_BLOBS,    DATA_DIR_WORK, DATA_DIR_AUDIT, DATA_DIR_BUILDS,
-                                             DATA_DIR_DATABASE, DATA_DIR_KEY,  "root",         "api-key",
-                                             "lost+found" };
+static const char *const known_entries[] = { DATA_DIR_BLOBS,    DATA_DIR_WORK, DATA_DIR_AUDIT,      DATA_DIR_BUILDS,
+                                             DATA_DIR_DATABASE, DATA_DIR_KEY,  DATA_DIR_GENERATION, "root",
+                                             "api-key",         "lost+found" };
 
 static int refuse(char *reason, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 

@@ -2,6 +2,7 @@
 /* data_dir.h -- DATA_DIR: the one directory that the server writes to.
  *
  *     codecell.db   sessions and files' records     blobs/   contents of files     work/   workspaces of running cells
+ *     keys.generation   goes up with each change of a managed key (domain/key.h)
  *     audit/        the audit log (domain/audit_file.h)
  *     builds/       what compilers made, for the next run of the same source
  *     state.key     what binds a Python state to its session
@@ -13,12 +14,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define DATA_DIR_BLOBS    "blobs"
-#define DATA_DIR_WORK     "work"
-#define DATA_DIR_AUDIT    "audit"
-#define DATA_DIR_BUILDS   "builds"
-#define DATA_DIR_DATABASE "codecell.db"
-#define DATA_DIR_KEY      "state.key"
+#define DATA_DIR_BLOBS      "blobs"
+#define DATA_DIR_WORK       "work"
+#define DATA_DIR_AUDIT      "audit"
+#define DATA_DIR_BUILDS     "builds"
+#define DATA_DIR_DATABASE   "codecell.db"
+#define DATA_DIR_KEY        "state.key"
+#define DATA_DIR_GENERATION "keys.generation" /* domain/key.h */
 
 enum data_dir_outcome {
     DATA_DIR_E_REFUSED = 1, /* the reason and what to do are in reason */

@@ -45,6 +45,20 @@ void digest_to_hex(const uint8_t raw[static DIGEST_RAW_SIZE], char ret_hex[stati
     ret_hex[2 * DIGEST_RAW_SIZE] = '\0';
 }
 
+static uint8_t nibble(char digit)
+{
+    return (uint8_t)(digit <= '9' ? digit - '0' : digit - 'a' + 10);
+}
+
+bool digest_from_hex(const char *text, uint8_t ret_raw[static DIGEST_RAW_SIZE])
+{
+    if (!digest_is_hex(text))
+        return false;
+    for (int i = 0; i < DIGEST_RAW_SIZE; i++)
+        ret_raw[i] = (uint8_t)(nibble(text[2 * i]) << 4 | nibble(text[2 * i + 1]));
+    return true;
+}
+
 void digest_bytes_hex(const void *data, size_t size, char ret_hex[static DIGEST_HEX_SIZE])
 {
     struct digest digest;

@@ -23,6 +23,9 @@ void digest_finish_hex(struct digest *digest, char ret_hex[static DIGEST_HEX_SIZ
 
 void digest_to_hex(const uint8_t raw[static DIGEST_RAW_SIZE], char ret_hex[static DIGEST_HEX_SIZE]);
 
+/* The reverse. Returns false if text is no such text. */
+bool digest_from_hex(const char *text, uint8_t ret_raw[static DIGEST_RAW_SIZE]);
+
 /* Digest of size bytes. */
 void digest_bytes_hex(const void *data, size_t size, char ret_hex[static DIGEST_HEX_SIZE]);
 

@@ -4,6 +4,8 @@
 import base64
 import time
 
+import pytest
+
 WRONG = "wrong-key-0123456789abcdef"
 
 
@@ -127,6 +129,70 @@ def test_authentication_off(server_with):
             assert client.get("/nothing/here", key=key).status == 404
             assert client.get("/health/detailed", key=key).status != 401
         assert client.exec("echo open", "bash").stdout == "open\n"
+
+
+@pytest.fixture
+def strict(server_with):
+    return server_with(AUTH_FAILURE_LIMIT="10", AUTH_FAILURE_WINDOW_SECONDS="2", TRUSTED_PROXIES="127.0.0.0/8")
+
+
+def test_failure_limit(strict):
+    """4.6: after ten failures an address gets 429 with Retry-After, whatever key it carries, until the counter expires."""
+    with strict.client() as client:
+        for _ in range(10):
+            assert client.get("/files/x", key=WRONG).status == 401
+        for key in (WRONG, client.key, None):
+            reply = client.get("/files/x", key=key)
+            assert reply.status == 429, reply
+            assert (
+                reply.error == "Too many authentication failures. Please try again later."
+                and reply.json["error_type"] == "rate_limited"
+            )
+            assert 1 <= int(reply.header("retry-after")) <= 2
+        assert client.get("/health", key=None).status == 200  # open paths stay open
+        time.sleep(2.2)  # blocked requests did not prolong the block
+        assert client.get("/files/x").status == 200
+
+
+def test_failure_limit_does_not_count_missing_keys(strict):
+    """4.6: requests without any key are not counted; a success does not reset the counter."""
+    with strict.client() as client:
+        for _ in range(30):
+            assert client.get("/files/x", key=None).status == 401
+        assert client.get("/files/x").status == 200
+        for _ in range(9):
+            client.get("/files/x", key=WRONG)
+        assert client.get("/files/x").status == 200
+        client.get("/files/x", key=WRONG)
+        assert client.get("/files/x").status == 429
+
+
+def test_failure_limit_is_per_address(strict):
+    """4.6, 4.7: by the first entry of X-Forwarded-For, else X-Real-IP, when the peer is a trusted proxy."""
+    with strict.client() as client:
+        for _ in range(10):
+            client.get("/files/x", key=WRONG, headers={"X-Forwarded-For": "203.0.113.5, 10.0.0.1"})
+        assert client.get("/files/x", headers={"X-Forwarded-For": "203.0.113.5"}).status == 429
+        assert client.get("/files/x", headers={"X-Real-IP": "203.0.113.5"}).status == 429
+        assert client.get("/files/x", headers={"X-Forwarded-For": "203.0.113.6, 203.0.113.5"}).status == 200
+        assert client.get("/files/x", headers={"X-Real-IP": "203.0.113.7"}).status == 200
+        assert client.get("/files/x").status == 200
+
+
+def test_forwarded_headers_of_strangers(server_with):
+    """4.7: the headers are ignored from a peer that is no trusted proxy."""
+    server = server_with(AUTH_FAILURE_LIMIT="3", AUTH_FAILURE_WINDOW_SECONDS="60", TRUSTED_PROXIES="192.0.2.0/24")
+    with server.client() as client:
+        for number in range(3):
+            assert (
+                client.get(
+                    "/files/x",
+                    key=WRONG,
+                    headers={"X-Forwarded-For": f"203.0.113.{number}", "X-Real-IP": f"203.0.113.{number}"},
+                ).status
+                == 401
+            )
+        assert client.get("/files/x", headers={"X-Forwarded-For": "203.0.113.99"}).status == 429
 
 
 def test_the_log_names_no_full_key(server, client):

@@ -57,61 +57,6 @@ static void test_where_the_key_is_read_from(void **context)
     }
 }
 
-static const char *const list[] = { "first-key", "second-key", NULL };
-
-static const struct {
-    const char *key, *master;
-    bool enabled;
-    enum http_auth needed;
-    enum auth_verdict verdict;
-} decisions[] = {
-    { "first-key", "m", true, HTTP_KEY, AUTH_GRANTED },
-    { "second-key", "m", true, HTTP_KEY, AUTH_GRANTED },
-    { "second-ke", "m", true, HTTP_KEY, AUTH_UNKNOWN_KEY },
-    { "second-keyy", "m", true, HTTP_KEY, AUTH_UNKNOWN_KEY },
-    { "m", "m", true, HTTP_KEY, AUTH_UNKNOWN_KEY },
-    { NULL, "m", true, HTTP_KEY, AUTH_NO_KEY },
-    { NULL, "m", false, HTTP_KEY, AUTH_GRANTED_ANONYMOUS },
-    { "wrong", "m", false, HTTP_KEY, AUTH_GRANTED_ANONYMOUS },
-    { "m", "m", true, HTTP_MASTER, AUTH_GRANTED },
-    { "m", "m", false, HTTP_MASTER, AUTH_GRANTED },
-    { NULL, "m", false, HTTP_MASTER, AUTH_NO_KEY },
-    { "wrong", "m", false, HTTP_MASTER, AUTH_UNKNOWN_KEY },
-    { "first-key", "m", true, HTTP_MASTER, AUTH_NOT_MASTER },
-    { "first-key", NULL, true, HTTP_MASTER, AUTH_NO_MASTER },
-    { "first-key", "", true, HTTP_MASTER, AUTH_NO_MASTER },
-    { "wrong", NULL, true, HTTP_MASTER, AUTH_UNKNOWN_KEY },
-};
-
-static void test_decisions(void **context)
-{
-    (void)context;
-    for (size_t i = 0; i < ARRAY_SIZE(decisions); i++) {
-        struct auth_credential credential;
-        struct auth_keys keys;
-
-        assert_int_equal(auth_keys_init(&keys, list, decisions[i].master), 0);
-        assert_int_equal(auth_credential_init(&credential, decisions[i].key, NULL, true), 0);
-        assert_int_equal(auth_decide(&keys, decisions[i].enabled, decisions[i].needed, &credential),
-                         decisions[i].verdict);
-        auth_credential_deinit(&credential);
-        auth_keys_deinit(&keys);
-    }
-}
-
-static void test_no_keys_at_all(void **context)
-{
-    struct auth_credential credential;
-    struct auth_keys keys;
-
-    (void)context;
-    assert_int_equal(auth_keys_init(&keys, NULL, NULL), 0);
-    assert_int_equal(auth_credential_init(&credential, "x", NULL, true), 0);
-    assert_int_equal(auth_decide(&keys, true, HTTP_KEY, &credential), AUTH_UNKNOWN_KEY);
-    auth_credential_deinit(&credential);
-    auth_keys_deinit(&keys);
-}
-
 static const struct {
     const char *peer, *forwarded, *real, *client;
 } hops[] = {
@@ -176,8 +121,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_where_the_key_is_read_from),
-        cmocka_unit_test(test_decisions),
-        cmocka_unit_test(test_no_keys_at_all),
         cmocka_unit_test(test_client_address),
         cmocka_unit_test(test_blocks),
     };

@@ -200,7 +200,8 @@ static const struct {
     { { "AUTH_ENABLED=false", "CODECELL_ALLOW_UNAUTHENTICATED=true" }, true },
     { { "CODECELL_ALLOW_UNAUTHENTICATED=true" }, false },
     { { GOOD_KEY, "MASTER_API_KEY=k1-Zq8vTn4wLr7xSd" }, false },
-    { { GOOD_KEY, "MASTER_API_KEY=m", "API_KEYS=k2-Zq8vTn4wLr7xSd" }, true },
+    { { GOOD_KEY, "MASTER_API_KEY=m3-Zq8vTn4wLr7xSd", "API_KEYS=k2-Zq8vTn4wLr7xSd" }, true },
+    { { GOOD_KEY, "MASTER_API_KEY=m" }, false },
     { { GOOD_KEY, "API_KEYS=k2-Zq8vTn4wLr7xSd,bad" }, false },
     { { GOOD_KEY, "ENABLE_NETWORK_ISOLATION=false", "API_DEBUG=true" }, true },
 };

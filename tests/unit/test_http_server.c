@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <ctype.h>
 #include <errno.h>
+#include <nettle/sha2.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -433,6 +434,65 @@ static void on_completed(const struct http_summary *summary, void *data)
     pthread_mutex_unlock(&state.lock);
 }
 
+/* ---- the gate ---- */
+
+#define LIMITED 7 /* the group of a route that is always over its limit */
+#define COUNTED 8 /* and of one that tells where it stands */
+
+static bool is_key(const struct http_claim *claim, const char *key)
+{
+    struct sha256_ctx hash;
+    uint8_t digest[HTTP_KEY_DIGEST_SIZE];
+
+    sha256_init(&hash);
+    sha256_update(&hash, strlen(key), (const uint8_t *)key);
+    sha256_digest(&hash, sizeof(digest), digest);
+    return claim->has_key && memcmp(digest, claim->key_digest, sizeof(digest)) == 0;
+}
+
+static bool authenticate(const struct http_claim *claim, struct http_principal *ret_principal,
+                         struct http_refusal *ret_refusal, void *data)
+{
+    bool master = claim->needed == HTTP_MASTER;
+
+    (void)data;
+    strcpy(ret_principal->tenant, "tenant");
+    if (is_key(claim, master ? MASTER : KEY))
+        return true;
+    if (!claim->has_key)
+        *ret_refusal = (struct http_refusal){ .status = 401, .text = "API key is required" };
+    else if (master && is_key(claim, KEY))
+        *ret_refusal = (struct http_refusal){ .status = 403, .text = "Invalid Master API Key" };
+    else if (is_key(claim, "blocked"))
+        *ret_refusal = (struct http_refusal){ .status = 429, .text = "Too many", .retry_after_seconds = 17 };
+    else
+        *ret_refusal = (struct http_refusal){ .status = 401, .text = "Invalid API key" };
+    return false;
+}
+
+static bool let_in(const struct http_claim *claim, struct http_principal *ret_principal,
+                   struct http_refusal *ret_refusal, void *data)
+{
+    if (claim->needed == HTTP_MASTER)
+        return authenticate(claim, ret_principal, ret_refusal, data);
+    ret_principal->anonymous = true;
+    return true;
+}
+
+static bool admit(const struct http_claim *claim, const struct http_principal *principal, struct http_rate *ret_rate,
+                  void *data)
+{
+    (void)data;
+    if (claim->group == 0)
+        return strcmp(principal->tenant, "tenant") == 0;
+    *ret_rate = (struct http_rate){ .period = "hourly",
+                                    .limit = 5,
+                                    .remaining = claim->group == COUNTED ? 3 : 0,
+                                    .resets_ms = clock_wall_ms() + 90000,
+                                    .message = "no more" };
+    return claim->group != LIMITED;
+}
+
 static const struct http_route routes[] = {
     { "GET", "/health", HTTP_OPEN, true, HTTP_BODY_NONE, false, on_text, NULL },
     { "GET", "/health/detailed", HTTP_KEY, true, HTTP_BODY_NONE, false, on_text, NULL },
@@ -450,9 +510,10 @@ static const struct http_route routes[] = {
     { "GET", "/flood", HTTP_KEY, false, HTTP_BODY_NONE, false, on_flood, NULL },
     { "POST", "/upload", HTTP_KEY, true, HTTP_BODY_MULTIPART, true, on_upload, &upload_calls },
     { "GET", "/admin/keys", HTTP_MASTER, false, HTTP_BODY_NONE, false, on_text, NULL },
+    { "GET", "/limited", HTTP_KEY, false, HTTP_BODY_NONE, false, on_text, NULL, LIMITED },
+    { "GET", "/counted", HTTP_KEY, false, HTTP_BODY_NONE, false, on_text, NULL, COUNTED },
 };
 
-static const char *const api_keys[] = { "another-key-0123456789", KEY, NULL };
 static const char *const profiles[] = { "default", "stateful", NULL };
 static const char *const upload_prefixes[] = { "/upload", "/v1/upload", NULL };
 
@@ -462,8 +523,7 @@ static struct http_options make_options(void)
 
     options.routes = routes;
     options.n_routes = ARRAY_SIZE(routes);
-    options.api_keys = api_keys;
-    options.master_key = MASTER;
+    options.gate = (struct http_gate){ authenticate, admit };
     options.master_prefix = "/admin";
     options.upload_prefixes = upload_prefixes;
     options.profile = (struct http_profile){
@@ -757,7 +817,7 @@ static void test_parameters_and_query_are_decoded_once(void **context)
     assert_string_equal(json_string_value(json_object_get(json, "detail")), "full 1+1");
     assert_string_equal(json_string_value(json_object_get(json, "empty")), "");
     assert_string_equal(json_string_value(json_object_get(json, "ip")), "127.0.0.1");
-    assert_string_equal(json_string_value(json_object_get(json, "tenant")), "env");
+    assert_string_equal(json_string_value(json_object_get(json, "tenant")), "tenant");
     assert_string_equal(json_string_value(json_object_get(json, "key")), "sk-tes...");
     json_decref(json);
     reply_deinit(&reply);
@@ -1236,7 +1296,7 @@ static void test_authentication_off(void **context)
     struct reply reply;
 
     (void)context;
-    options.auth_enabled = false;
+    options.gate = (struct http_gate){ let_in, NULL };
     server = start(&options);
     reply = ask(server, "GET /items/1/2 HTTP/1.1\r\n" H("wrong") "\r\n");
     assert_int_equal(reply.status, 200);
@@ -1251,7 +1311,7 @@ static void test_authentication_off(void **context)
     http_server_free(server);
 }
 
-static void test_bearer_off_and_no_master(void **context)
+static void test_bearer_off(void **context)
 {
     struct http_options options = make_options();
     struct http_server *server;
@@ -1259,18 +1319,73 @@ static void test_bearer_off_and_no_master(void **context)
 
     (void)context;
     options.bearer_enabled = false;
-    options.master_key = NULL;
     options.debug = true;
     server = start(&options);
     reply = ask(server, "GET /items/1/2 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " KEY "\r\n\r\n");
     assert_int_equal(reply.status, 401);
     assert_non_null(header(&reply, "X-Response-Time-Ms"));
     reply_deinit(&reply);
-    reply = ask(server, "GET /admin/keys HTTP/1.1\r\n" GOOD "\r\n");
+    http_server_free(server);
+}
+
+static void test_no_gate_opens_nothing(void **context)
+{
+    struct http_options options = make_options();
+    struct http_server *server;
+    struct reply reply;
+
+    (void)context;
+    options.gate = (struct http_gate){ NULL, NULL };
+    server = start(&options);
+    reply = ask(server, "GET /items/1/2 HTTP/1.1\r\n" GOOD "\r\n");
     assert_int_equal(reply.status, 500);
-    check_error(&reply, "Admin operations are disabled (no MASTER_API_KEY configured)");
+    reply_deinit(&reply);
+    reply = ask(server, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_int_equal(reply.status, 200);
     reply_deinit(&reply);
     http_server_free(server);
+}
+
+static void test_refusal_with_a_time(void **context)
+{
+    struct reply reply = ask(state.server, "GET /items/1/2 HTTP/1.1\r\n" H("blocked") "\r\n");
+
+    (void)context;
+    assert_int_equal(reply.status, 429);
+    check_error(&reply, "Too many");
+    assert_string_equal(header(&reply, "Retry-After"), "17");
+    reply_deinit(&reply);
+}
+
+static void test_limits(void **context)
+{
+    struct reply reply = ask(state.server, "GET /limited HTTP/1.1\r\n" GOOD "\r\n");
+
+    (void)context;
+    assert_int_equal(reply.status, 429);
+    check_error(&reply, "rate_limited");
+    assert_non_null(strstr(reply.body, "\"message\":\"no more\""));
+    assert_non_null(strstr(reply.body, "\"retry_after_seconds\":"));
+    assert_in_range(atoi(header(&reply, "Retry-After")), 80, 90);
+    assert_string_equal(header(&reply, "RateLimit-Reset"), header(&reply, "Retry-After"));
+    assert_string_equal(header(&reply, "RateLimit-Limit"), "5");
+    assert_string_equal(header(&reply, "RateLimit-Remaining"), "0");
+    assert_string_equal(header(&reply, "X-RateLimit-Limit"), "5");
+    assert_string_equal(header(&reply, "X-RateLimit-Remaining"), "0");
+    assert_string_equal(header(&reply, "X-RateLimit-Period"), "hourly");
+    assert_int_equal(strlen(header(&reply, "X-RateLimit-Reset")), CLOCK_ISO_SIZE - 1);
+    reply_deinit(&reply);
+
+    reply = ask(state.server, "GET /counted HTTP/1.1\r\n" GOOD "\r\n");
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(header(&reply, "X-RateLimit-Remaining"), "3");
+    assert_null(header(&reply, "Retry-After"));
+    assert_null(header(&reply, "RateLimit-Limit"));
+    reply_deinit(&reply);
+
+    reply = ask(state.server, "GET /limited HTTP/1.1\r\n" H("wrong") "\r\n");
+    assert_int_equal(reply.status, 401); /* step 4 before 6 */
+    reply_deinit(&reply);
 }
 
 static void test_cors(void **context)
@@ -1614,7 +1729,10 @@ int main(void)
         cmocka_unit_test(test_hang_ups_at_any_moment),
         cmocka_unit_test(test_many_clients_at_once),
         cmocka_unit_test(test_authentication_off),
-        cmocka_unit_test(test_bearer_off_and_no_master),
+        cmocka_unit_test(test_bearer_off),
+        cmocka_unit_test(test_no_gate_opens_nothing),
+        cmocka_unit_test(test_refusal_with_a_time),
+        cmocka_unit_test(test_limits),
         cmocka_unit_test(test_cors),
         cmocka_unit_test(test_forwarded_client_address),
         cmocka_unit_test(test_refusing),
