@@ -74,6 +74,18 @@ const char *http_request_key_hash(const struct http_request *request)
     return "key";
 }
 
+const char *http_request_key_prefix(const struct http_request *request)
+{
+    (void)request;
+    return "sk-exa...";
+}
+
+const char *http_request_client_ip(const struct http_request *request)
+{
+    (void)request;
+    return "192.0.2.1";
+}
+
 const char *http_request_id(const struct http_request *request)
 {
     (void)request;
