@@ -77,8 +77,11 @@ def distribution(name):
 
 def unpack(stream):
     Unpickler = distribution("_pickle").Unpickler
-    if Unpickler(stream).load() not in (None, PYTHON):
+    python = Unpickler(stream).load()
+    if python not in (None, PYTHON):
         raise ValueError("code of another Python")
+    if python:
+        distribution("cloudpickle")  # it will be asked for by name
     return Unpickler(stream).load()
 
 
