@@ -126,8 +126,8 @@ struct engine {
     struct blob_store *blobs;
     struct language_table *languages;
     struct audit *audit; /* domain/audit.h; NULL = nobody listens */
-    int warden_fd;   /* channel to the warden (wire/channel.h) */
-    int work_dir_fd; /* DATA_DIR/work: workspaces, same file system as the blobs */
+    int warden_fd;       /* channel to the warden (wire/channel.h) */
+    int work_dir_fd;     /* DATA_DIR/work: workspaces, same file system as the blobs */
     const char *data_dir;
     struct build_cache *builds; /* what compilers made; NULL = every run compiles */
     struct build_key_base *build_base;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* api_house.h -- what the api does on its own: sweeps expired sessions, archives Python states, asks runtimes for their versions once, and,
- * when no execution proved it lately, runs a tiny program so that readiness is known. One thread, which sleeps. */
+/* api_house.h -- what the api does on its own: sweeps expired sessions, archives Python states, asks runtimes for their
+ * versions once, and, when no execution proved it lately, runs a tiny program so that readiness is known. One thread,
+ * which sleeps. */
 #pragma once
 
 #include "api/api.h"

@@ -10,6 +10,7 @@ int command_api(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_config(int argc, char **argv);
 int command_audit(int argc, char **argv);
+int command_keys(int argc, char **argv);
 int command_languages(int argc, char **argv);
 int command_bench(int argc, char **argv);
 int command_version(int argc, char **argv);

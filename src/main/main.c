@@ -26,6 +26,16 @@ static const struct {
     { "audit", command_audit, "check that an audit log is whole and unchanged",
       "  verify FILE...  the files, oldest first; without any: audit.log and its rotated files in DATA_DIR\n"
       "  --last HASH     what the last event's hash must be, as noted elsewhere\n" },
+    { "keys", command_keys, "make, list, change and revoke API keys; also while the server runs",
+      "  list [--json]            the managed keys, newest first\n"
+      "  create --name TEXT       make one; prints it, once\n"
+      "  change HASH              give it another name, end or limits\n"
+      "  disable HASH, enable HASH, revoke HASH\n\n"
+      "  HASH is the key's SHA-256, or its first eight digits or more.\n\n"
+      "  --tenant NAME            share sessions and files with the keys of that tenant\n"
+      "  --expires TIME           such as 2030-01-31T12:00:00Z, or never\n"
+      "  --per-second N, --per-minute N, --hourly N, --daily N, --monthly N\n"
+      "                           requests allowed; 0 = no limit\n" },
     { "languages", command_languages, "list the languages and which of them can run here",
       "  --packages  print the Debian packages of the languages instead\n" },
     { "bench", command_bench, "measure the server against bare programs on this host",

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* keys.c -- `codecell keys`: managed keys from the command line, without a master key: whoever may write to DATA_DIR
+ * may do this.
+ *
+ * It works on the store itself, whether or not a server runs. The store takes turns between processes, and a running
+ * server sees every change at its next request (domain/key.h). The directory belongs to the unprivileged api, so root
+ * becomes its owner before opening anything in it: what the api could have put there is opened with no more rights than
+ * it has itself. */
+#include <fcntl.h>
+#include <grp.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/key_body.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "domain/key.h"
+#include "main/command.h"
+#include "main/config.h"
+#include "main/data_dir.h"
+#include "main/option.h"
+
+#define PREFIX_MIN 8 /* digits of a hash that are enough to name a key */
+
+struct keys {
+    const char *name, *tenant, *expires, *hash; /* from the command line; NULL = not given */
+    int limits[RATE_PERIODS];                   /* -1 = not given, 0 = none */
+    bool json;
+    struct kv *kv;
+    struct key_store *store;
+};
+
+static int fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static int fail(const char *format, ...)
+{
+    va_list args;
+
+    fputs("codecell keys: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    return 1;
+}
+
+static int fail_error(int r)
+{
+    return fail("%s", r == -EBUSY ? "another process holds the keys; try again" : strerror(-r));
+}
+
+/* ---- the store ---- */
+
+static int become(uid_t uid, gid_t gid)
+{
+    if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+        return error_from_errno();
+    return 0;
+}
+
+/* Opens the directory as the user to whom it belongs. Returns the exit status; 0 with *ret_fd. */
+static int enter_data_dir(const char *path, int *ret_fd)
+{
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct stat st;
+    int r;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return fail("%s: %s; is DATA_DIR the server's, and was the server started once?", path, strerror(errno));
+    if (st.st_uid == 0)
+        return fail("%s belongs to root: start the server once, which gives it to its own user", path);
+    if (geteuid() == 0) {
+        r = become(st.st_uid, st.st_gid);
+        if (r < 0)
+            return fail("cannot become user %u: %s", st.st_uid, strerror(-r));
+    }
+    if (geteuid() != st.st_uid)
+        return fail("%s belongs to user %u: run this as root or as that user", path, st.st_uid);
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+static int open_store(struct keys *keys)
+{
+    CLEANUP(buffer_deinit) struct buffer problems = BUFFER_INIT(CONFIG_PROBLEMS_MAX_BYTES);
+    CLEANUP(config_deinit) struct config config = { 0 };
+    CLEANUP_CLOSE int fd = -1;
+    char path[PATH_MAX], error[512] = "";
+    int r = config_load(&config, environ, ".env", &problems), status;
+
+    if (r < 0)
+        return fail_error(r);
+    status = enter_data_dir(config.data_dir, &fd); /* of the configuration only DATA_DIR matters */
+    if (status != 0)
+        return status;
+    umask(077);
+    if ((size_t)snprintf(path, sizeof(path), "%s/%s", config.data_dir, DATA_DIR_DATABASE) >= sizeof(path))
+        return fail_error(-ENAMETOOLONG);
+    r = kv_open_sqlite(path, &keys->kv, error, sizeof(error));
+    if (r == 0)
+        r = key_store_open(keys->kv, fd, &keys->store);
+    if (r < 0)
+        return fail("%s", *error ? error : strerror(-r));
+    return 0;
+}
+
+/* ---- what was asked for ---- */
+
+static void cleanup_json(json_t **json)
+{
+    json_decref(*json);
+}
+
+static void cleanup_body(struct key_body *body)
+{
+    key_body_deinit(body);
+}
+
+static void set_text(json_t *json, const char *name, const char *text)
+{
+    if (text)
+        json_object_set_new(json, name, json_string(text));
+}
+
+/* The limits that are to be: those given, else what stands. */
+static json_t *limits_wanted(const struct keys *keys, const int64_t current[RATE_PERIODS])
+{
+    json_t *limits = json_object();
+
+    for (int i = 0; i < RATE_PERIODS; i++) {
+        int64_t limit = keys->limits[i] >= 0 ? keys->limits[i] : current[i];
+
+        if (limit > 0)
+            json_object_set_new(limits, rate_period_name((enum rate_period)i), json_integer(limit));
+    }
+    return limits;
+}
+
+/* The rules of the HTTP interface are the rules here. Returns the exit status. */
+static int take_wishes(const struct keys *keys, const int64_t current[RATE_PERIODS], bool creation,
+                       struct key_body *body)
+{
+    CLEANUP(cleanup_json) json_t *json = json_object();
+    const json_t *detail;
+    size_t index;
+    int r;
+
+    set_text(json, "name", keys->name);
+    set_text(json, "tenant", keys->tenant);
+    set_text(json, "expires_at", keys->expires);
+    json_object_set_new(json, "rate_limits", limits_wanted(keys, current));
+    r = key_body_parse(json, creation, body);
+    if (r < 0)
+        return fail_error(r);
+    json_array_foreach(body->details, index, detail)
+    {
+        const char *field = json_string_value(json_object_get(detail, "field"));
+
+        fail("%s: %s", field + strlen("body -> "), json_string_value(json_object_get(detail, "message")));
+    }
+    return r == 0 ? 0 : EXIT_USAGE;
+}
+
+/* Completes the beginning of a hash to the only key that has it. Returns the exit status. */
+static int find_key(struct keys *keys, struct key *ret_key)
+{
+    struct key *list;
+    size_t n, found = 0, at = 0;
+    int r = key_list(keys->store, &list, &n);
+
+    if (r < 0)
+        return fail_error(r);
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(list[i].hash, keys->hash, strlen(keys->hash)) == 0) {
+            found++;
+            at = i;
+        }
+    if (found == 1) {
+        *ret_key = list[at];
+        json_incref(ret_key->metadata);
+    }
+    key_list_free(list, n);
+    if (found == 0)
+        return fail("no managed key begins with %s; see codecell keys list", keys->hash);
+    return found == 1 ? 0 : fail("%zu keys begin with %s: give more digits", found, keys->hash);
+}
+
+/* ---- the verbs ---- */
+
+static void print_row(const struct key *key, const struct key_use *use)
+{
+    const char *state = !key->enabled                                           ? "disabled"
+                        : key->expires_ms && key->expires_ms <= clock_wall_ms() ? "expired"
+                                                                                : "enabled";
+    char created[CLOCK_ISO_SIZE];
+
+    clock_format_iso(key->created_ms, created);
+    printf("%.16s  %s  %-8s  %10lld  %.19sZ  %-20s  %s\n", key->hash, key->prefix, state, (long long)use->count,
+           created, tenant_name(key->tenant), key->name);
+}
+
+static int print_list(struct keys *keys, const struct key *list, size_t n)
+{
+    CLEANUP(cleanup_json) json_t *json = json_array();
+
+    if (!keys->json)
+        puts("hash              prefix       state           used  created               tenant                name");
+    for (size_t i = 0; i < n; i++) {
+        struct key_use use;
+        int r = key_use_load(keys->store, list[i].hash, &use);
+
+        if (r < 0)
+            return fail_error(r);
+        if (keys->json)
+            json_array_append_new(json, key_body_record(&list[i], &use, false));
+        else
+            print_row(&list[i], &use);
+    }
+    if (keys->json) {
+        json_dumpf(json, stdout, JSON_INDENT(2));
+        putchar('\n');
+    }
+    return 0;
+}
+
+static int run_list(struct keys *keys)
+{
+    struct key *list;
+    size_t n;
+    int r = key_list(keys->store, &list, &n), status;
+
+    if (r < 0)
+        return fail_error(r);
+    status = print_list(keys, list, n);
+    key_list_free(list, n);
+    return status;
+}
+
+/* The key itself is all that goes to stdout, so that a script can take it. */
+static void print_created(const struct keys *keys, const struct key *key, const char *text)
+{
+    CLEANUP(cleanup_json) json_t *json = NULL;
+    const struct key_use unused = { 0 };
+
+    if (!keys->json) {
+        puts(text);
+        fprintf(stderr, "codecell keys: this is the only time that the key is shown; its hash is %s\n", key->hash);
+        return;
+    }
+    json = json_pack("{s:s, s:o}", "api_key", text, "record", key_body_record(key, &unused, false));
+    json_dumpf(json, stdout, JSON_INDENT(2));
+    putchar('\n');
+}
+
+static int run_create(struct keys *keys)
+{
+    static const int64_t none[RATE_PERIODS];
+    CLEANUP(cleanup_body) struct key_body body = KEY_BODY_INIT;
+    char text[KEY_TEXT_SIZE];
+    int status = take_wishes(keys, none, true, &body), r;
+
+    if (status != 0)
+        return status;
+    r = key_create(keys->store, &body.key, text);
+    if (r == KEY_E_TOO_MANY)
+        return fail("there are too many keys; revoke some first");
+    if (r < 0)
+        return fail_error(r);
+    print_created(keys, &body.key, text);
+    explicit_bzero(text, sizeof(text));
+    return 0;
+}
+
+static int change(struct keys *keys, const char *hash, const struct key_change *wanted)
+{
+    int r = key_change(keys->store, hash, wanted);
+
+    return r == KEY_E_NOT_FOUND ? fail("the key is gone") : r < 0 ? fail_error(r) : 0;
+}
+
+static int run_change(struct keys *keys)
+{
+    CLEANUP(cleanup_body) struct key_body body = KEY_BODY_INIT;
+    CLEANUP(key_deinit) struct key key = KEY_INIT;
+    int status = find_key(keys, &key);
+
+    if (status == 0)
+        status = take_wishes(keys, key.limits, false, &body);
+    if (status != 0)
+        return status;
+    return change(keys, key.hash,
+                  &(struct key_change){ .name = body.has_name ? body.key.name : NULL,
+                                        .limits = body.key.limits,
+                                        .expires_ms = body.has_expiry ? &body.key.expires_ms : NULL });
+}
+
+static int set_enabled(struct keys *keys, bool enabled)
+{
+    CLEANUP(key_deinit) struct key key = KEY_INIT;
+    int status = find_key(keys, &key);
+
+    return status != 0 ? status : change(keys, key.hash, &(struct key_change){ .enabled = &enabled });
+}
+
+static int run_enable(struct keys *keys)
+{
+    return set_enabled(keys, true);
+}
+
+static int run_disable(struct keys *keys)
+{
+    return set_enabled(keys, false);
+}
+
+static int run_revoke(struct keys *keys)
+{
+    CLEANUP(key_deinit) struct key key = KEY_INIT;
+    int status = find_key(keys, &key), r;
+
+    if (status != 0)
+        return status;
+    r = key_revoke(keys->store, key.hash);
+    return r == KEY_E_NOT_FOUND ? fail("the key is gone") : r < 0 ? fail_error(r) : 0;
+}
+
+/* ---- the command line ---- */
+
+static const struct verb {
+    const char *name;
+    int (*run)(struct keys *keys);
+    bool of_one;    /* names a key */
+    bool describes; /* takes what a key can be */
+} verbs[] = {
+    { "list", run_list, false, false },    { "create", run_create, false, true },
+    { "change", run_change, true, true },  { "disable", run_disable, true, false },
+    { "enable", run_enable, true, false }, { "revoke", run_revoke, true, false },
+};
+
+static const struct verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
+static bool is_hash_prefix(const char *text)
+{
+    size_t length = strlen(text);
+
+    return length >= PREFIX_MIN && strspn(text, "0123456789abcdef") == length;
+}
+
+/* Reads "VERB [HASH] [OPTIONS]". Returns true to go on. */
+static bool parse(int argc, char **argv, struct keys *keys, const struct verb **ret_verb, int *ret_status)
+{
+    const struct option_row plain[] = { { "--json", .flag = &keys->json }, { 0 } };
+    const struct option_row all[] = {
+        { "--json", .flag = &keys->json },
+        { "--name", .value = "text", .text = &keys->name },
+        { "--tenant", .value = "text", .text = &keys->tenant },
+        { "--expires", .value = "time", .text = &keys->expires },
+        { "--per-second", .value = "number", .number = &keys->limits[RATE_PER_SECOND] },
+        { "--per-minute", .value = "number", .number = &keys->limits[RATE_PER_MINUTE] },
+        { "--hourly", .value = "number", .number = &keys->limits[RATE_HOURLY] },
+        { "--daily", .value = "number", .number = &keys->limits[RATE_DAILY] },
+        { "--monthly", .value = "number", .number = &keys->limits[RATE_MONTHLY] },
+        { 0 },
+    };
+    const struct verb *verb = argc > 1 ? find_verb(argv[1]) : NULL;
+    int taken = 1;
+
+    if (!verb) {
+        *ret_status = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+                          ? command_help_of("keys")
+                          : (fail("needs one of list, create, change, disable, enable, revoke"), EXIT_USAGE);
+        return false;
+    }
+    if (verb->of_one) {
+        if (argc < 3 || !is_hash_prefix(argv[2])) {
+            fail("%s needs the hash of a key, or its first %d digits or more", verb->name, PREFIX_MIN);
+            *ret_status = EXIT_USAGE;
+            return false;
+        }
+        keys->hash = argv[2];
+        taken = 2;
+    }
+    *ret_verb = verb;
+    return option_parse("keys", verb->describes ? all : plain, argc - taken, argv + taken, ret_status);
+}
+
+int command_keys(int argc, char **argv)
+{
+    struct keys keys = { .limits = { -1, -1, -1, -1, -1 } };
+    const struct verb *verb;
+    int status;
+
+    if (!parse(argc, argv, &keys, &verb, &status))
+        return status;
+    status = open_store(&keys);
+    if (status == 0)
+        status = verb->run(&keys);
+    key_store_free(keys.store);
+    kv_free(keys.kv);
+    return status;
+}

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`codecell keys`: the same keys from the command line, while the server runs and while it does not."""
+
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+from support.server import PROGRAM
+
+USAGE = 2
+
+
+class Command:
+    def __init__(self, data_dir):
+        self.environment = {"PATH": os.environ["PATH"], "DATA_DIR": data_dir}
+
+    def __call__(self, *words, status=0, **kwargs):
+        ran = subprocess.run(
+            [PROGRAM, "keys", *words], env=self.environment, capture_output=True, text=True, timeout=60, **kwargs
+        )
+        assert ran.returncode == status, ran
+        return ran
+
+    def create(self, name="cli", *words):
+        return json.loads(self("create", "--json", "--name", name, *words).stdout)
+
+    def list(self):
+        return json.loads(self("list", "--json").stdout)
+
+
+@pytest.fixture
+def running(server_with):
+    server = server_with()
+    return server, Command(server.data_dir)
+
+
+def _status(server, key):
+    with server.client(key=key) as client:
+        return client.get("/files/nothing").status
+
+
+def test_every_change_is_seen_at_the_next_request(running):
+    """4.4: the server has the key in its cache; another process changes it."""
+    server, command = running
+    made = command.create("worker", "--hourly", "5")
+    key, key_hash = made["api_key"], made["record"]["key_hash"]
+    with server.client(key=key) as client:
+        assert client.get("/files/x").status == 200
+        assert client.get("/files/x").header("x-ratelimit-limit") == "5"
+        command("disable", key_hash)
+        assert client.get("/files/x").error == "API key is disabled"
+        command("enable", key_hash[:8])
+        assert client.get("/files/x").status == 200
+        command("change", key_hash, "--hourly", "1000", "--daily", "7", "--name", "renamed")
+        assert client.get("/files/x").header("x-ratelimit-limit") == "7"
+        assert command.list()[0]["name"] == "renamed"
+        command("revoke", key_hash)
+        assert client.get("/files/x").error == "Invalid API key"
+    assert command.list() == []
+
+
+def test_the_key_alone_is_on_stdout(running):
+    server, command = running
+    ran = command("create", "--name", "scripted")
+    assert re.fullmatch(r"sk-[A-Za-z0-9_-]{32}\n", ran.stdout)
+    assert "only time" in ran.stderr
+    assert _status(server, ran.stdout.strip()) == 200
+    table = command("list").stdout
+    assert "scripted" in table and ran.stdout.strip() not in table
+
+
+def test_without_a_server(running):
+    """Before a start and between two; the store stays the api's."""
+    server, command = running
+    server.terminate()
+    made = command.create("offline", "--tenant", "ops", "--expires", "2090-01-31T12:00:00Z")
+    assert made["record"]["tenant"] == "ops" and made["record"]["expires_at"] == "2090-01-31T12:00:00.000Z"
+    owner = os.stat(server.data_dir).st_uid
+    for name in [name for name in os.listdir(server.data_dir) if name.startswith(("codecell.db", "keys."))]:
+        assert os.lstat(os.path.join(server.data_dir, name)).st_uid == owner, name
+    server.start()
+    assert _status(server, made["api_key"]) == 200
+
+
+def test_two_commands_and_the_server_at_once(running):
+    """Nothing is lost when many processes change keys together."""
+    server, command = running
+    started = [
+        subprocess.Popen(
+            [PROGRAM, "keys", "create", "--name", f"k{number}"],
+            env=command.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(6)
+    ]
+    keys = []
+    for process in started:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        keys.append(out.strip())
+    assert len(command.list()) == 6
+    assert [_status(server, key) for key in keys] == [200] * 6
+
+
+@pytest.mark.parametrize(
+    "words,status,text",
+    [
+        ((), USAGE, "list, create, change"),
+        (("frob",), USAGE, "list, create, change"),
+        (("create",), USAGE, "name: Field required"),
+        (("create", "--name", ""), USAGE, "name:"),
+        (("create", "--name", "a\x1b[2J"), USAGE, "name:"),
+        (("create", "--name", "x", "--tenant", "a b"), USAGE, "tenant:"),
+        (("create", "--name", "x", "--tenant", "env"), USAGE, "tenant:"),
+        (("create", "--name", "x", "--expires", "soon"), USAGE, "expires_at:"),
+        (("create", "--name", "x", "--hourly", "-1"), USAGE, "--hourly needs a number"),
+        (("list", "--name", "x"), USAGE, "--name"),
+        (("revoke",), USAGE, "hash"),
+        (("revoke", "abc"), USAGE, "hash"),
+        (("revoke", "../../x"), USAGE, "hash"),
+        (("revoke", "0" * 64), 1, "no managed key"),
+        (("disable", "00000000"), 1, "no managed key"),
+    ],
+)
+def test_complaints(keys_of_a_server, words, status, text):
+    ran = keys_of_a_server(*words, status=status)
+    assert text in ran.stderr and ran.stdout == "", ran
+
+
+@pytest.fixture(scope="module")
+def keys_of_a_server(default_server):
+    return Command(default_server.data_dir)
+
+
+def test_a_directory_that_is_no_servers(tmp_path):
+    ran = Command(str(tmp_path))("list", status=1)
+    assert "belongs to root" in ran.stderr
+    assert os.listdir(tmp_path) == []
+    ran = Command(str(tmp_path / "missing"))("list", status=1)
+    assert "started once" in ran.stderr
+
+
+def test_help():
+    assert "create --name" in Command("/nowhere")("--help").stdout
