@@ -125,7 +125,7 @@ static int run_step(const struct spawn *spawn, char *output, int *ret_status)
     int ends[2];
     struct spawn with_pipe = *spawn;
     ssize_t n;
-    pid_t pid;
+    pid_t pid = 0;
     int r;
 
     if (pipe2(ends, O_CLOEXEC) < 0)
@@ -212,7 +212,9 @@ static int read_answer(struct bench_fork *loop, char *output, int *ret_status, d
         end = memchr(output, '\0', length);
         end = end ? end + 1 : NULL;
     }
-    return sscanf(end, "%d %lf", ret_status, ret_number) == 2 ? 0 : -EBADMSG;
+    *ret_status = (int)strtol(end, &end, 10);
+    *ret_number = strtod(end, &end);
+    return *end == '\n' ? 0 : -EBADMSG;
 }
 
 static int fork_spawn(struct bench_fork *loop, int in, int out, const char *home)

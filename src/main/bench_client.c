@@ -170,8 +170,8 @@ int bench_client_send(struct bench_client *client, double *ret_ms, const char **
 
 int bench_client_get(struct bench_client *client, const char *path, json_t **ret_body)
 {
-    const char *body;
-    size_t length;
+    const char *body = NULL;
+    size_t length = 0;
     double ms;
     int r = bench_client_prepare(client, "GET", path, NULL);
 
@@ -228,8 +228,8 @@ int bench_exec(struct bench_client *client, const struct bench_call *call, struc
                size_t note_size)
 {
     CLEANUP(cleanup_json) json_t *parsed = NULL;
-    const char *body;
-    size_t length;
+    const char *body = NULL;
+    size_t length = 0;
     int r = prepare_call(client, call);
 
     if (r == 0)

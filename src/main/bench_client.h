@@ -13,6 +13,7 @@
 
 #include "base/buffer.h"
 #include "base/id.h"
+#include "main/bench_row.h"
 
 #define BENCH_KEY_SIZE 257
 
@@ -58,7 +59,7 @@ struct bench_call {
 struct bench_answer {
     double ms;
     char session_id[ID_MAX_SIZE];
-    char warm[16]; /* where the cell came from; "" = not said */
+    char warm[BENCH_WARM_SIZE]; /* where the cell came from; "" = not said */
 };
 
 enum {

@@ -28,6 +28,18 @@ void bench_result_deinit(struct bench_result *result)
     bench_samples_deinit(&result->bare.samples);
 }
 
+void bench_side_warm(struct bench_side *side, const char *word, unsigned n)
+{
+    struct bench_warm *warm = side->warm;
+
+    while (warm < side->warm + BENCH_WARM_MAX && *warm->word && strcmp(warm->word, word) != 0)
+        warm++;
+    if (!*word || warm == side->warm + BENCH_WARM_MAX)
+        return;
+    snprintf(warm->word, sizeof(warm->word), "%s", word);
+    warm->n += n;
+}
+
 static double figure(enum bench_metric metric, const struct bench_summary *summary, const struct bench_side *side)
 {
     if (metric == BENCH_RATE)

@@ -39,6 +39,10 @@ double bench_seconds(const struct bench *bench, double usual);
  * for a wrong answer (r > 0), or r < 0 unchanged. */
 int bench_count(struct bench_side *side, struct bench_result *result, int r, double value, const char *note);
 
+/* One execution, timed and counted so. */
+int bench_count_exec(struct bench_client *client, const struct bench_call *call, struct bench_side *side,
+                     struct bench_result *result);
+
 /* A server of the row's own with these settings, ready. With a reason in the note if it cannot be: BENCH_E_ABSENT. */
 int bench_own_server(struct bench *bench, struct bench_server *server, const char *const *settings,
                      struct bench_result *result);

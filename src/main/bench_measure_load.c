@@ -41,11 +41,8 @@ static int run_once(struct worker *worker, struct bench_client *client)
     const struct bench_call call = { .language = program->language,
                                      .code = program->source,
                                      .expected = program->expected };
-    struct bench_answer answer = { 0 };
-    char note[BENCH_NOTE_SIZE] = "";
-    int r = bench_exec(client, &call, &answer, note, sizeof(note));
 
-    return bench_count(&worker->result.server, &worker->result, r, answer.ms, note);
+    return bench_count_exec(client, &call, &worker->result.server, &worker->result);
 }
 
 static void *work(void *argument)
@@ -87,6 +84,8 @@ static int collect(struct worker *worker, struct bench_result *result)
 {
     int r = bench_samples_join(&result->server.samples, &worker->result.server.samples);
 
+    for (size_t i = 0; i < BENCH_WARM_MAX; i++)
+        bench_side_warm(&result->server, worker->result.server.warm[i].word, worker->result.server.warm[i].n);
     result->server.errors += worker->result.server.errors;
     if (!*result->note)
         snprintf(result->note, sizeof(result->note), "%s", worker->result.note);
@@ -191,8 +190,6 @@ int bench_measure_concurrency(struct bench *bench, const struct bench_row *row, 
         r = run_load(&load, clients, &step);
         if (r == 0)
             r = bench_samples_summary(&step.server.samples, &point->latency);
-        if (r == 0)
-            r = bench_samples_join(&result->server.samples, &step.server.samples);
         point->clients = clients;
         point->errors = step.server.errors;
         point->rate_per_s = step.server.rate_per_s;

@@ -27,6 +27,7 @@ struct source {
     const struct bench_program *program;
     bool same_source;
     struct bench_client *client; /* sources that ask the server */
+    struct bench_side *side;     /* gets their words of usage.warm; NULL while warming up */
     struct bench_fork *loop;     /* bare forks */
     const char *directory;       /* bare commands */
 };
@@ -50,6 +51,18 @@ int bench_count(struct bench_side *side, struct bench_result *result, int r, dou
     return 0;
 }
 
+int bench_count_exec(struct bench_client *client, const struct bench_call *call, struct bench_side *side,
+                     struct bench_result *result)
+{
+    struct bench_answer answer = { 0 };
+    char note[BENCH_NOTE_SIZE] = "";
+    int r = bench_exec(client, call, &answer, note, sizeof(note));
+
+    if (r == 0)
+        bench_side_warm(side, answer.warm, 1);
+    return bench_count(side, result, r, answer.ms, note);
+}
+
 static bool hopeless(const struct bench_side *side)
 {
     return side->samples.n == 0 && side->errors >= MOST_ERRORS;
@@ -63,6 +76,7 @@ static int take_batch(struct source *source, struct bench_side *side, struct ben
         char note[BENCH_NOTE_SIZE] = "";
         double value = 0;
 
+        source->side = side;
         r = source->take(source, &value, note, sizeof(note));
         r = bench_count(side, result, r, value, note);
     }
@@ -119,8 +133,8 @@ static int interleave(const struct bench *bench, const struct bench_row *row, st
 
 static int take_health(struct source *self, double *ret_value, char *note, size_t note_size)
 {
-    const char *body;
-    size_t length;
+    const char *body = NULL;
+    size_t length = 0;
     int r = bench_client_prepare(self->client, "GET", "/health", NULL);
 
     if (r == 0)
@@ -144,6 +158,8 @@ static int take_exec(struct source *self, double *ret_value, char *note, size_t 
     bench_program_code(self->program, self->same_source ? -1 : self->bench->next_number++, code);
     r = bench_exec(self->client, &call, &answer, note, note_size);
     *ret_value = answer.ms;
+    if (r == 0 && self->side)
+        bench_side_warm(self->side, answer.warm, 1);
     return r;
 }
 

@@ -47,16 +47,6 @@ static int run_untimed(struct bench_client *client, const struct bench_call *cal
     return 0;
 }
 
-static int run_timed(struct bench_client *client, const struct bench_call *call, struct bench_side *side,
-                     struct bench_result *result)
-{
-    struct bench_answer answer = { 0 };
-    char note[BENCH_NOTE_SIZE] = "";
-    int r = bench_exec(client, call, &answer, note, sizeof(note));
-
-    return bench_count(side, result, r, answer.ms, note);
-}
-
 static int small_sample(struct bench_client *client, struct bench_result *result)
 {
     char session[ID_MAX_SIZE];
@@ -64,8 +54,8 @@ static int small_sample(struct bench_client *client, struct bench_result *result
     int r = run_untimed(client, &make_small, result, session);
 
     if (r == 0)
-        r = run_timed(client, &use, &result->server, result);
-    return r < 0 ? r : run_timed(client, &print_one, &result->bare, result);
+        r = bench_count_exec(client, &use, &result->server, result);
+    return r < 0 ? r : bench_count_exec(client, &print_one, &result->bare, result);
 }
 
 int bench_measure_small_state(struct bench *bench, const struct bench_row *row, struct bench_result *result)
@@ -88,7 +78,7 @@ static int use_large(struct bench_client *client, const char *session, struct be
         .language = "py", .code = "print(len(df))\n", .expected = LARGE_LENGTH, .session_id = session
     };
 
-    return run_timed(client, &use, &result->server, result);
+    return bench_count_exec(client, &use, &result->server, result);
 }
 
 int bench_measure_large_state(struct bench *bench, const struct bench_row *row, struct bench_result *result)

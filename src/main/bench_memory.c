@@ -14,18 +14,20 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "main/number.h"
 
 #define STAT_SIZE    1024
 #define ROLLUP_SIZE  4096
 #define TABLE_MAX    65536 /* processes of a host; the rest is not looked at */
 #define TABLE_FIRST  256
 #define KIB_PER_MIB  1024.0
-#define STARTED_STEP 17 /* fields of /proc/PID/stat from ppid to starttime */
+#define PARENT_STEP  2  /* fields of /proc/PID/stat from the name to the parent */
+#define STARTED_STEP 18 /* and from behind the parent to the start */
 
 struct process {
     pid_t pid, parent;
-    unsigned long long started; /* clock ticks since boot */
-    ino_t pid_namespace;        /* 0 = unknown */
+    uint64_t started;    /* clock ticks since boot */
+    ino_t pid_namespace; /* 0 = unknown */
     bool below, python;
 };
 
@@ -45,21 +47,28 @@ static void cleanup_dir(DIR **dir)
         closedir(*dir);
 }
 
+/* The number that is so many fields further on. */
+static bool take_field(const char **at, int step, uint64_t *ret_number)
+{
+    while (*at && step-- > 0)
+        *at = strchr(*at + 1, ' ');
+    return *at && number_take(at, ret_number);
+}
+
 /* The name in parentheses may hold anything; what follows the last one is numbers. */
 static bool read_stat(int proc_fd, struct process *process)
 {
     char path[64], text[STAT_SIZE];
     const char *at;
+    uint64_t number;
 
     snprintf(path, sizeof(path), "%d/stat", process->pid);
     if (fd_read_at(proc_fd, path, text, sizeof(text)) <= 0 || !(at = strrchr(text, ')')))
         return false;
-    if (sscanf(at, ") %*c %d", &process->parent) != 1)
+    if (!take_field(&at, PARENT_STEP, &number))
         return false;
-    at = strchr(at + 2, ' ');
-    for (int i = 0; at && i <= STARTED_STEP; i++)
-        at = strchr(at + 1, ' ');
-    return at && sscanf(at, "%llu", &process->started) == 1;
+    process->parent = (pid_t)number;
+    return take_field(&at, STARTED_STEP, &process->started);
 }
 
 static void read_links(int proc_fd, struct process *process)
@@ -133,11 +142,14 @@ static double private_mib(int proc_fd, pid_t pid)
     if (fd_read_at(proc_fd, path, text, sizeof(text)) <= 0)
         return 0;
     for (const char *at = text; (at = strstr(at, "\nPrivate_"));) {
-        unsigned long long number;
+        uint64_t number;
 
-        if (sscanf(at, "\nPrivate_%*[A-Za-z]: %llu kB", &number) == 1)
-            kib += (double)number;
+        at = strchr(at, ':');
+        if (!at)
+            break;
         at++;
+        if (number_take(&at, &number))
+            kib += (double)number;
     }
     return kib / KIB_PER_MIB;
 }

@@ -10,7 +10,7 @@
 
 #define WIDTH  720
 #define HEIGHT 440
-#define LEFT   70
+#define LEFT   84
 #define RIGHT  640 /* the names of the lines stand behind it */
 #define TOP    50
 #define BOTTOM 380

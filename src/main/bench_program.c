@@ -36,11 +36,11 @@ const struct bench_program bench_program_dataframe = {
 
 const struct bench_program bench_program_imports = {
     .language = "py",
-    .file = "code.py",
+    .file = "bench_imports.py", /* no name that a library could want to import */
     .source = IMPORTS,
     .comment = "#",
     .expected = "1\n",
-    .steps = { { "/usr/bin/python3", "code.py" } },
+    .steps = { { "/usr/bin/python3", "bench_imports.py" } },
 };
 
 static const struct bench_program hellos[] = {

@@ -66,23 +66,38 @@ static int add_note(struct buffer *table, const char *note)
     char line[BENCH_NOTE_SIZE];
     size_t n = 0;
 
-    for (; note[n] && n < sizeof(line) - 1; n++)
+    for (; n < sizeof(line) - 1 && note[n]; n++)
         line[n] = (unsigned char)note[n] < ' ' || note[n] == 0x7f ? ' ' : note[n];
     line[n] = '\0';
     return bench_text_add(table, "%-15s %s\n", "", line);
 }
 
-int bench_report_row(struct buffer *table, const struct bench_row *row, const struct bench_result *result)
+static int add_figures(struct buffer *table, const char *name, const struct bench_summary *s, unsigned errors)
 {
-    const struct bench_summary *s = &result->server_summary;
     const double figures[] = { s->p50, s->p90, s->p99, s->max };
-    char text[FIGURE_SIZE], limit[LINE_SIZE / 4];
-    int r = bench_text_add(table, "%-15s", row->name);
+    char text[FIGURE_SIZE];
+    int r = bench_text_add(table, "%-15s", name);
 
     for (size_t i = 0; i < ARRAY_SIZE(figures) && r == 0; i++)
         r = bench_text_add(table, " %8s", figure(text, unless_empty(s, figures[i])));
-    if (r == 0)
-        r = bench_text_add(table, " %6zu %6u |", s->n, result->server.errors + result->bare.errors);
+    return r == 0 ? bench_text_add(table, " %6zu %6u |", s->n, errors) : r;
+}
+
+static int add_point(struct buffer *table, const struct bench_point *point)
+{
+    char name[FIGURE_SIZE];
+    int r;
+
+    snprintf(name, sizeof(name), "  %u clients", point->clients);
+    r = add_figures(table, name, &point->latency, point->errors);
+    return r == 0 ? bench_text_add(table, " %.0f/s\n", point->rate_per_s) : r;
+}
+
+int bench_report_row(struct buffer *table, const struct bench_row *row, const struct bench_result *result)
+{
+    char text[FIGURE_SIZE], limit[LINE_SIZE / 4];
+    int r = add_figures(table, row->name, &result->server_summary, result->server.errors + result->bare.errors);
+
     if (r == 0)
         r = bench_text_add(table, " %8s", figure(text, shown_reference(row, result)));
     if (r == 0)
@@ -94,6 +109,8 @@ int bench_report_row(struct buffer *table, const struct bench_row *row, const st
     bench_limit_text(row, limit, sizeof(limit));
     if (r == 0)
         r = bench_text_add(table, "  %-30s %s\n", limit, bench_verdict_name(result->verdict));
+    for (size_t i = 0; i < result->n_points && r == 0; i++)
+        r = add_point(table, &result->points[i]);
     if (r == 0 && *result->note)
         r = add_note(table, result->note);
     return r;
@@ -113,12 +130,23 @@ static json_t *summary_json(const struct bench_summary *s)
                      (json_int_t)s->n);
 }
 
+static json_t *warm_json(const struct bench_side *side)
+{
+    json_t *object = json_object();
+
+    for (size_t i = 0; i < BENCH_WARM_MAX && *side->warm[i].word; i++)
+        json_object_set_new(object, side->warm[i].word, json_integer(side->warm[i].n));
+    return object;
+}
+
 static json_t *side_json(const struct bench_side *side, const struct bench_summary *summary)
 {
     json_t *object = summary_json(summary);
 
     if (object && json_object_set_new(object, "errors", json_integer(side->errors)) == 0 && side->rate_per_s > 0)
         json_object_set_new(object, "per_second", number(side->rate_per_s));
+    if (object && *side->warm[0].word)
+        json_object_set_new(object, "warm", warm_json(side));
     return object;
 }
 

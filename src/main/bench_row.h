@@ -66,10 +66,20 @@ enum bench_verdict {
     BENCH_FAILED, /* no verdict: the measurement itself ended with an error */
 };
 
+#define BENCH_WARM_SIZE 16
+#define BENCH_WARM_MAX  6
+
+/* How many answers said that their cell came from here ("armed", "forked" ...). */
+struct bench_warm {
+    char word[BENCH_WARM_SIZE];
+    unsigned n;
+};
+
 struct bench_side {
     struct bench_samples samples;
-    double rate_per_s; /* where a rate is measured, else 0 */
-    unsigned errors;   /* wrong, refused or lost answers */
+    double rate_per_s;                      /* where a rate is measured, else 0 */
+    unsigned errors;                        /* wrong, refused or lost answers */
+    struct bench_warm warm[BENCH_WARM_MAX]; /* of the server's side; ends with an empty word */
 };
 
 /* Latency and throughput at one number of clients. */
@@ -92,6 +102,9 @@ struct bench_result {
 };
 
 void bench_result_deinit(struct bench_result *result);
+
+/* Counts an answer's word n times; "" and words beyond the last place are dropped. */
+void bench_side_warm(struct bench_side *side, const char *word, unsigned n);
 
 /* Summarises both sides and decides. outcome is what measure() returned. Returns 0 or -ENOMEM. */
 int bench_judge(const struct bench_row *row, int outcome, struct bench_result *result);

@@ -13,7 +13,8 @@
 /* A language's hello. The first run of a source means a new source for each sample, on both sides. */
 #define HELLO(code_, what_, ...)                                                                                       \
     {                                                                                                                  \
-        .name = code_, .what = what_, .bare = COMMAND, .language = code_, .measure = bench_measure_command, .limit = { \
+        .name = code_, .what = what_, .bare = COMMAND, .language = (code_), .measure = bench_measure_command,          \
+        .limit = {                                                                                                     \
             BENCH_P50,                                                                                                 \
             BENCH_AGAINST_BARE,                                                                                        \
             __VA_ARGS__                                                                                                \
@@ -21,7 +22,7 @@
     }
 #define AGAIN(code_)                                                                                                   \
     {                                                                                                                  \
-        .name = code_ "-again", .what = code_ " hello, the same source again", .bare = COMMAND, .language = code_,     \
+        .name = code_ "-again", .what = code_ " hello, the same source again", .bare = COMMAND, .language = (code_),   \
         .measure = bench_measure_command, .limit = { BENCH_P50, BENCH_AGAINST_BARE, .ratio = 0.1, .floor = 5 },        \
         .same_source = true                                                                                            \
     }

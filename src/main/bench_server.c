@@ -155,8 +155,8 @@ static bool has_ended(struct bench_server *server)
 
 static bool is_ready(struct bench_client *client)
 {
-    const char *body;
-    size_t length;
+    const char *body = NULL;
+    size_t length = 0;
     double ms;
 
     return bench_client_prepare(client, "GET", "/ready", NULL) == 0 &&

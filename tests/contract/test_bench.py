@@ -47,12 +47,13 @@ def bench(program, tmp_path):
 
 def test_its_reports_can_be_read(bench, tmp_path, need_language):
     need_language("bash")
+    need_language("py")
     done = bench("--quick", "--only", "bash,floor-http", "--json", "report.json", "--svg", "plot.svg")
     report = json.loads((tmp_path / "report.json").read_text())
     rows = {row["name"]: row for row in report["rows"]}
     assert list(rows) == ["floor-http", "bash", "py-concurrency"]
     assert report["host"]["processors"] >= 1
-    assert set(rows["bash"]["server"]) == FIGURES
+    assert set(rows["bash"]["server"]) - {"warm"} == FIGURES
     assert set(rows["bash"]["bare"]) == FIGURES
     assert rows["bash"]["server"]["errors"] == rows["bash"]["bare"]["errors"] == 0
     assert rows["bash"]["server"]["count"] >= 2 and rows["bash"]["bare"]["count"] >= 2
@@ -64,7 +65,7 @@ def test_its_reports_can_be_read(bench, tmp_path, need_language):
     assert len(plot.findall("{http://www.w3.org/2000/svg}polyline")) == 3
     table = done.stdout.splitlines()
     assert "verdict" in table[0]
-    assert [line.split()[0] for line in table[1:]] == list(rows)
+    assert [line.split()[0] for line in table[1:] if not line.startswith(" ")] == list(rows)
 
 
 def test_a_running_server_is_measured_by_its_address(bench, server, tmp_path):

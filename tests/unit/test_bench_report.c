@@ -56,6 +56,44 @@ static void what_is_missing_is_a_dash_and_a_note(void **state)
                                     " line one line two\n");
 }
 
+static void each_number_of_clients_is_a_line(void **state)
+{
+    const struct bench_row row = { .name = "many", .what = "what it is" };
+    struct bench_result result = {
+        .n_points = 2,
+        .points = { { .clients = 1, .latency = { 1, 2, 3, 4, 2, 100 }, .rate_per_s = 12.4 },
+                    { .clients = 64, .errors = 7 } },
+    };
+    CLEANUP(buffer_deinit) struct buffer table = BUFFER_INIT(BENCH_REPORT_MAX_BYTES);
+
+    (void)state;
+    assert_int_equal(bench_judge(&row, 0, &result), 0);
+    assert_int_equal(bench_report_row(&table, &row, &result), 0);
+    squeeze(table.data);
+    assert_string_equal(table.data, "many - - - - 0 0 | - - - - - measured\n"
+                                    " 1 clients 1.00 2.00 3.00 4.00 100 0 | 12/s\n"
+                                    " 64 clients - - - - 0 7 | 0/s\n");
+}
+
+/* Waiting cells and where answers came from are told by words of the server. */
+static void words_of_the_server_are_counted(void **state)
+{
+    struct bench_side side = { 0 }, other = { 0 };
+    static const char *const words[] = { "armed", "", "forked", "armed", "armed" };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        bench_side_warm(&side, words[i], 1);
+    assert_string_equal(side.warm[0].word, "armed");
+    assert_int_equal(side.warm[0].n, 3);
+    assert_string_equal(side.warm[1].word, "forked");
+    assert_int_equal(side.warm[1].n, 1);
+    assert_string_equal(side.warm[2].word, "");
+    for (char letter = 'a'; letter < 'a' + 2 * BENCH_WARM_MAX; letter++)
+        bench_side_warm(&other, (const char[]){ letter, '\0' }, 1);
+    assert_string_equal(other.warm[BENCH_WARM_MAX - 1].word, "f");
+}
+
 static void the_head_has_a_column_for_each_figure(void **state)
 {
     CLEANUP(bench_result_deinit) struct bench_result result = { 0 };
@@ -182,6 +220,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_row_is_one_line_of_figures),
         cmocka_unit_test(what_is_missing_is_a_dash_and_a_note),
+        cmocka_unit_test(each_number_of_clients_is_a_line),
+        cmocka_unit_test(words_of_the_server_are_counted),
         cmocka_unit_test(the_head_has_a_column_for_each_figure),
         cmocka_unit_test(json_has_both_sides),
         cmocka_unit_test(json_knows_no_figure_from_zero),
