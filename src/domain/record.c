@@ -426,7 +426,7 @@ static bool state_is_sound(const struct state_record *record)
 int record_decode_state(const char *value, size_t length, struct state_record *ret_record, size_t *ret_text_at)
 {
     CLEANUP(json_free) json_t *json = NULL;
-    const char *end = memchr(value, '\n', length < LIMIT_RECORD_BYTES ? length : LIMIT_RECORD_BYTES);
+    const char *end = length ? memchr(value, '\n', length < LIMIT_RECORD_BYTES ? length : LIMIT_RECORD_BYTES) : NULL;
     struct state_record record = { 0 };
     int r = end ? parse(value, (size_t)(end - value), &json) : -EBADMSG;
 

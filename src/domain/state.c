@@ -16,6 +16,7 @@
 #include "domain/state_text.h"
 
 #define READ_BYTES       (64 * 1024)
+#define LOAD_TRIES       8
 #define SCOPE_SIZE       (sizeof("state:") + ID_SIZE)
 #define RENEW_FRACTION   100 /* of the time to live, which may pass before a use is noted */
 #define TEXT_BYTES(size) (BASE64_ENCODE_RAW_LENGTH((size_t)(size)))
@@ -176,14 +177,14 @@ static int load_once(const struct state_store *store, const struct session *sess
 int state_load(const struct state_store *store, const struct session *session, struct buffer *ret_bytes,
                enum state_source *ret_source)
 {
-    int r = load_once(store, session, ret_bytes, ret_source);
+    int r = -ENOENT;
 
-    if (r == -ENOENT) { /* another execution may just have put a new one in its place */
-        buffer_deinit(ret_bytes);
+    /* Another execution may just have put a new one in the place of what was found. */
+    for (int i = 0; i < LOAD_TRIES && r == -ENOENT; i++) {
         r = load_once(store, session, ret_bytes, ret_source);
+        if (r != 0)
+            buffer_deinit(ret_bytes);
     }
-    if (r != 0)
-        buffer_deinit(ret_bytes);
     if (r != -ENOENT)
         return r;
     log_warning("the state of session %s is lost: its blob is gone", session->id);
@@ -225,8 +226,20 @@ static void delete_blob(struct blob_store *blobs, const char *blob)
         log_warning("blob %s could not be deleted: %s", blob, strerror(-r));
 }
 
-/* Adds to batch the end of the claim that an earlier state has on a blob; *ret_blob is "" if there is none or if it is
- * the new one's as well. */
+/* True (1) if nobody but this session claims the blob, else 0, or a negative errno. */
+static int is_only_claim(struct kv *kv, const char *blob, const char *session_id)
+{
+    CLEANUP_FREE struct kv_member *claims = NULL;
+    size_t n, n_own = 0;
+    int r = kv_members(kv, record_set_blob(blob).text, 0, (double)INT64_MAX, 0, 2, &claims, &n);
+
+    for (size_t i = 0; r == 0 && i < n; i++)
+        n_own += strcmp(claims[i].name, record_state(session_id).text) == 0;
+    return r < 0 ? r : n == n_own;
+}
+
+/* Adds to batch the end of the claim that an earlier state has on a blob. *ret_blob is what can be deleted then: "" if
+ * there is none, or if somebody else's or the new state is the same. */
 static int batch_release(struct kv *kv, struct kv_batch *batch, const char *session_id, const char *new_blob,
                          char ret_blob[static BLOB_KEY_SIZE])
 {
@@ -236,8 +249,11 @@ static int batch_release(struct kv *kv, struct kv_batch *batch, const char *sess
     ret_blob[0] = '\0';
     if (r != 0 || !earlier.record.blob[0] || strcmp(earlier.record.blob, new_blob) == 0)
         return r < 0 ? r : 0;
-    memcpy(ret_blob, earlier.record.blob, BLOB_KEY_SIZE);
-    return kv_batch_remove(batch, record_set_blob(ret_blob).text, record_state(session_id).text);
+    kv_batch_remove(batch, record_set_blob(earlier.record.blob).text, record_state(session_id).text);
+    r = is_only_claim(kv, earlier.record.blob, session_id);
+    if (r == 1)
+        memcpy(ret_blob, earlier.record.blob, BLOB_KEY_SIZE);
+    return r < 0 ? r : 0;
 }
 
 /* Puts a new state, or with NULL none, in the place of the earlier one. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Records of sessions and files as they lie in the store, possibly damaged. What decodes is sound, and encodes to
- * something that decodes to the same. */
+/* Records of sessions, files and states as they lie in the store, possibly damaged. What decodes is sound, and encodes
+ * to something that decodes to the same. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 
 #include "domain/filename.h"
 #include "domain/record.h"
+#include "domain/state_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -50,9 +51,41 @@ static void check_file(const char *json, size_t size)
     free(text);
 }
 
+/* In two pieces, as it may come. */
+static void check_text(const char *text, size_t size, const char *sha256)
+{
+    struct buffer bytes = BUFFER_INIT(size);
+    struct state_text_decoder decoder;
+    size_t half = size / 2;
+
+    state_text_decode_begin(&decoder, &bytes);
+    if (state_text_decode(&decoder, text, half) == 0 && state_text_decode(&decoder, text + half, size - half) == 0)
+        (void)state_text_decode_end(&decoder, sha256);
+    require(bytes.length <= size);
+    buffer_deinit(&bytes);
+}
+
+static void check_state(const char *value, size_t size)
+{
+    struct state_record state, again;
+    size_t length, text_at;
+    char *text;
+
+    if (record_decode_state(value, size, &state, &text_at) != 0)
+        return;
+    require(text_at <= size && state.size_bytes > 0);
+    require(record_encode_state(&state, &text, &length) == 0);
+    require(record_decode_state(text, length, &again, &text_at) == 0 && text_at == length);
+    require(strcmp(state.seal, again.seal) == 0 && state.size_bytes == again.size_bytes);
+    free(text);
+    (void)record_decode_state(value, size, &state, &text_at);
+    check_text(value + text_at, size - text_at, state.sha256);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     check_session((const char *)data, size);
     check_file((const char *)data, size);
+    check_state((const char *)data, size);
     return 0;
 }
