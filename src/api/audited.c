@@ -43,6 +43,38 @@ void audited_attempt(const struct http_attempt *attempt, void *data)
     audit_post(api->engine->audit, &event);
 }
 
+void audited_limit(const struct api *api, const struct http_claim *claim, const char *type, const char *period,
+                   int64_t limit, int64_t used)
+{
+    struct audit_event event;
+
+    audit_begin(&event, "rate_limit", AUDIT_WARNING);
+    audit_text(&event, "limit_type", type);
+    audit_text(&event, "period", period);
+    audit_number(&event, "limit", limit);
+    audit_number(&event, "used", used);
+    audit_text(&event, "client_ip", claim->client_ip);
+    audit_text(&event, "api_key_prefix", claim->has_key ? claim->key_prefix : "none");
+    endpoint(&event, claim->method, claim->path);
+    audit_text(&event, "request_id", claim->request_id);
+    audit_post(api->engine ? api->engine->audit : NULL, &event);
+}
+
+void audited_key(struct http_request *request, const char *operation, const char *key_hash, const char *name,
+                 bool success)
+{
+    struct audit_event event;
+
+    audit_begin(&event, "key", success ? AUDIT_INFO : AUDIT_WARNING);
+    audit_text(&event, "operation", operation);
+    audit_text(&event, "key_hash", key_hash);
+    audit_text(&event, "name", name);
+    audit_flag(&event, "success", success);
+    audit_text(&event, "client_ip", http_request_client_ip(request));
+    audit_text(&event, "request_id", http_request_id(request));
+    audit_post(audit_of(request), &event);
+}
+
 static void hash_code(const struct execution_request *request, char ret_hash[static CODE_HASH_LENGTH + 1])
 {
     char hex[DIGEST_HEX_SIZE];

@@ -10,6 +10,14 @@
 /* http_options.attempted; data is the struct api. */
 void audited_attempt(const struct http_attempt *attempt, void *data);
 
+/* A request that a limit refused. type: "auth_failures", "api_key" or "endpoint". */
+void audited_limit(const struct api *api, const struct http_claim *claim, const char *type, const char *period,
+                   int64_t limit, int64_t used);
+
+/* A change of a managed key; changed is what it was told to become, NULL if nothing but the operation. */
+void audited_key(struct http_request *request, const char *operation, const char *key_hash, const char *name,
+                 bool success);
+
 /* After a run, however it ended. Looks for patterns in its source (S2): they are warnings and block nothing. */
 void audited_execution(struct http_request *request, const struct execution_job *job, enum admission_end end);
 

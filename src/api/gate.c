@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/audited.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -225,6 +226,14 @@ static enum verdict decide(struct gate *gate, const struct http_claim *claim, st
     return verdict;
 }
 
+static void tell_block(const struct api *api, const struct gate *gate, const struct http_claim *claim)
+{
+    char window[32];
+
+    snprintf(window, sizeof(window), "%lld seconds", (long long)gate->failure_window_ms / 1000);
+    audited_limit(api, claim, "auth_failures", window, gate->failure_limit, gate->failure_limit);
+}
+
 bool gate_authenticate(const struct http_claim *claim, struct http_principal *ret_principal,
                        struct http_refusal *ret_refusal, void *data)
 {
@@ -233,6 +242,8 @@ bool gate_authenticate(const struct http_claim *claim, struct http_principal *re
     unsigned seconds = 0;
     enum verdict verdict = decide(gate, claim, &holder, &seconds);
 
+    if (verdict == BLOCKED)
+        tell_block(data, gate, claim);
     if (verdicts[verdict].status != 0) {
         *ret_refusal = (struct http_refusal){ .status = verdicts[verdict].status,
                                               .text = verdicts[verdict].text,
@@ -300,29 +311,40 @@ static bool admit_anonymous(struct gate *gate, const struct http_claim *claim, e
     return false;
 }
 
-bool gate_admit(const struct http_claim *claim, const struct http_principal *principal, struct http_rate *ret_rate,
-                void *data)
+/* Returns NULL if the request may go on, else what kind of limit is used up. */
+static const char *admit(struct gate *gate, const struct http_claim *claim, const struct http_principal *principal,
+                         struct http_rate *ret_rate)
 {
-    struct gate *gate = ((struct api *)data)->gate;
     enum rate_group group = (enum rate_group)claim->group;
     struct rate_standing standing;
 
     if (claim->needed == HTTP_MASTER)
-        return true;
+        return NULL;
     if (principal->anonymous)
-        return admit_anonymous(gate, claim, group, ret_rate);
+        return admit_anonymous(gate, claim, group, ret_rate) ? NULL : "endpoint";
     switch (keyring_admit(gate->ring, claim->key_digest, group, &standing)) {
     case KEYRING_ADMITTED:
-        return true;
+        return NULL;
     case KEYRING_ADMITTED_TELL:
         tell(&standing, ret_rate);
-        return true;
+        return NULL;
     case KEYRING_PERIOD_LIMITED:
         tell_period(&standing, ret_rate);
-        return false;
+        return "api_key";
     case KEYRING_GROUP_LIMITED:
-        tell_group(&standing, ret_rate);
-        return false;
+        break;
     }
-    return false;
+    tell_group(&standing, ret_rate);
+    return "endpoint";
+}
+
+bool gate_admit(const struct http_claim *claim, const struct http_principal *principal, struct http_rate *ret_rate,
+                void *data)
+{
+    const struct api *api = data;
+    const char *used_up = admit(api->gate, claim, principal, ret_rate);
+
+    if (used_up)
+        audited_limit(api, claim, used_up, ret_rate->period, ret_rate->limit, ret_rate->limit - ret_rate->remaining);
+    return !used_up;
 }

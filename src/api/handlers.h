@@ -28,4 +28,8 @@ void handle_key_create(struct http_request *request);
 void handle_key_change(struct http_request *request);
 void handle_key_revoke(struct http_request *request);
 
+void handle_security_auth_stats(struct http_request *request); /* security.c, admin.md A5 */
+void handle_security_rate_limits(struct http_request *request);
+void handle_security_events(struct http_request *request);
+
 void handle_languages(struct http_request *request); /* languages.c, X3 */

@@ -47,6 +47,13 @@ static const struct http_route routes[] = {
       NULL },
     { "DELETE", "/api/v1/admin/keys/{key_hash}", HTTP_MASTER, ONLY_HERE, HTTP_BODY_NONE, OTHER, handle_key_revoke,
       NULL },
+
+    { "GET", "/api/v1/admin/security/auth-stats", HTTP_MASTER, ONLY_HERE, HTTP_BODY_NONE, OTHER,
+      handle_security_auth_stats, NULL },
+    { "GET", "/api/v1/admin/security/rate-limits", HTTP_MASTER, ONLY_HERE, HTTP_BODY_NONE, OTHER,
+      handle_security_rate_limits, NULL },
+    { "GET", "/api/v1/admin/security/events", HTTP_MASTER, ONLY_HERE, HTTP_BODY_NONE, OTHER, handle_security_events,
+      NULL },
 };
 
 const char *const api_upload_prefixes[] = { "/upload", "/v1/upload", NULL };

@@ -1,0 +1,414 @@
+# SPDX-License-Identifier: Apache-2.0
+"""security.md S5 and admin.md A5: what the server tells of what happened, what it never tells, and how tampering shows."""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import subprocess
+
+import pytest
+
+from support import host, multipart
+from support.client import raw_request
+from support.server import PROGRAM, Server
+
+MASTER = "mk-" + "Zq7Lw2Xc9Vb4Nm6Kj1Hg"
+ADMIN = "/api/v1/admin"
+
+
+@pytest.fixture(scope="module")
+def served(program):
+    """A server of its own, with a master key: its events are those of these tests."""
+    server = Server({"MASTER_API_KEY": MASTER, "ENABLE_ACCESS_LOGS": "true", "AUTH_FAILURE_LIMIT": "0"})
+    yield server
+    server.stop()
+
+
+def events(server, key=MASTER, **query):
+    text = "&".join(f"{name}={value}" for name, value in query.items())
+    with server.client(key=key) as client:
+        reply = client.get(f"{ADMIN}/security/events" + (f"?{text}" if text else ""))
+    assert reply.status == 200, reply
+    assert reply.json["count"] == len(reply.json["events"])
+    return reply.json["events"]
+
+
+def newest(server, event_type, **wanted):
+    """The newest event of a type with these values."""
+    for event in events(server, event_type=event_type, limit=1000):
+        if all(event.get(name) == value for name, value in wanted.items()):
+            return event
+    raise AssertionError(f"no {event_type} with {wanted} in {events(server, limit=20)}")
+
+
+def audit_path(server, name="audit.log"):
+    return os.path.join(server.data_dir, "audit", name)
+
+
+def verify(*paths):
+    return subprocess.run([PROGRAM, "audit", "verify", *paths], capture_output=True, text=True, timeout=30, check=False)
+
+
+# ---- events ----
+
+
+def test_authentication(served):
+    with served.client() as client:
+        client.get("/files/x?secret=1")
+        client.get("/files/x", key="wrong-key-0123456789")
+        client.get("/files/x", key="short")
+        client.get("/files/y", key=None)
+    good = newest(served, "authentication", endpoint="GET /files/x", success=True)
+    assert good["severity"] == "info" and good["client_ip"] == "127.0.0.1"
+    assert good["api_key_prefix"] == served.key[:6] + "..." and good["timestamp"].endswith("Z")
+    bad = newest(served, "authentication", api_key_prefix="wrong-...")
+    assert bad["severity"] == "warning" and bad["success"] is False and bad["endpoint"] == "GET /files/x"
+    assert newest(served, "authentication", api_key_prefix="sh...")["success"] is False
+    assert newest(served, "authentication", api_key_prefix="none")["endpoint"] == "GET /files/y"
+
+
+def test_open_paths_are_no_attempts(served):
+    before = events(served, event_type="authentication", limit=1000)
+    with served.client(key=None) as client:
+        client.get("/health")
+    after = events(served, event_type="authentication", limit=1000)
+    assert not [event for event in after if event["endpoint"] == "GET /health"], (len(before), len(after))
+
+
+def test_code_execution(served):
+    code = "import os\nprint(eval('1'))"
+    with served.client() as client:
+        run = client.exec(code)
+    event = newest(served, "code_execution", session_id=run.session)
+    assert event["language"] == "py" and event["success"] is True and event["outcome"] == "ok"
+    assert event["code_hash"] == hashlib.sha256(code.encode()).hexdigest()[:16]
+    assert event["execution_time_ms"] >= 0 and event["severity"] == "warning"
+    assert event["warnings"] == [
+        "Potentially dangerous pattern detected: import\\s+os",
+        "Potentially dangerous pattern detected: eval\\s*\\(",
+    ]
+
+
+def test_analysis_blocks_nothing_and_is_not_in_the_answer(served):
+    with served.client() as client:
+        run = client.exec("import subprocess\nprint(subprocess.run(['echo','x'],capture_output=True).stdout)")
+    assert run.outcome == "ok" and "dangerous" not in run.reply.text
+    with served.client() as client:
+        plain = client.exec("print(1)")
+        failed = client.exec("exit 3", "bash")
+    assert newest(served, "code_execution", session_id=plain.session)["warnings"] == []
+    assert newest(served, "code_execution", session_id=plain.session)["severity"] == "info"
+    assert newest(served, "code_execution", session_id=failed.session)["success"] is False
+
+
+def test_files_and_sessions(served):
+    with served.client() as client:
+        up = client.upload(("notes.txt", b"contents of notes"))
+        client.download(up.session, up.id)
+        client.download_reply(up.session, "unknown-file")
+        assert client.delete(f"/files/{up.session}/{up.id}").status == 200
+        assert client.delete(f"/files/{up.session}/{up.id}").status == 404
+    for operation in ("upload", "download"):
+        event = newest(served, "file_operation", operation=operation, file_id=up.id)
+        assert event["filename"] == "notes.txt" and event["success"] is True and event["session_id"] == up.session
+    assert newest(served, "file_operation", operation="download", file_id="unknown-file")["success"] is False
+    assert newest(served, "file_operation", operation="delete", file_id=up.id, success=True)["severity"] == "info"
+    assert newest(served, "file_operation", operation="delete", file_id=up.id, success=False)["severity"] == "warning"
+    assert newest(served, "session", operation="created", session_id=up.session)
+
+
+def test_refused_uploads(served):
+    with served.client() as client:
+        assert client.upload_reply([]).status == 422
+        assert client.request("POST", "/upload", body=b"").status in (400, 422)
+        assert client.upload_reply([multipart.file("evil.exe", b"MZ")]).status == 415
+    event = newest(served, "file_operation", filename="evil.exe")
+    assert event["success"] is False and event["operation"] == "upload" and event["file_id"] is None
+
+
+def test_keys(served):
+    with served.client(key=MASTER) as client:
+        made = client.post(f"{ADMIN}/keys", {"name": "audited"}).json
+        key_hash = made["record"]["key_hash"]
+        assert client.delete(f"{ADMIN}/keys/{key_hash}").status == 200
+    assert newest(served, "key", operation="create")["key_hash"] == key_hash
+    assert newest(served, "key", operation="revoke")["success"] is True
+
+
+def test_configuration(served):
+    assert any("starts" in event["message"] for event in events(served, event_type="configuration"))
+
+
+def test_rate_limits(served):
+    with served.client(key=MASTER) as client:
+        made = client.post(f"{ADMIN}/keys", {"name": "slow", "rate_limits": {"daily": 1}}).json
+    with served.client(key=made["api_key"]) as client:
+        assert client.get("/files/x").status == 200
+        assert client.get("/files/x").status == 429
+    event = newest(served, "rate_limit")
+    assert event["limit_type"] == "api_key" and event["period"] == "daily" and event["severity"] == "warning"
+    assert event["limit"] == 1 and event["used"] == 1 and event["endpoint"] == "GET /files/x"
+    with served.client(key=MASTER) as client:
+        listed = client.get(f"{ADMIN}/security/rate-limits").json
+        one = client.get(f"{ADMIN}/security/rate-limits?key_hash={made['record']['key_hash']}").json
+        assert client.get(f"{ADMIN}/security/rate-limits?key_hash={'0' * 64}").status == 404
+        assert client.get(f"{ADMIN}/security/rate-limits?key_hash=x").status == 404
+    mine = [entry for entry in listed["keys"] if entry["key_hash"] == made["record"]["key_hash"]]
+    assert len(mine) == 1 and [entry["key_hash"] for entry in one["keys"]] == [made["record"]["key_hash"]]
+    limits = {entry["period"]: entry for entry in mine[0]["limits"]}
+    assert list(limits) == ["per_second", "per_minute", "hourly", "daily", "monthly"]
+    assert limits["daily"]["limit"] == 1 and limits["daily"]["is_exceeded"] and limits["daily"]["remaining"] == 0
+    assert limits["monthly"]["limit"] is None and limits["monthly"]["remaining"] is None
+    assert limits["monthly"]["used"] == 1 and limits["monthly"]["is_exceeded"] is False
+
+
+def test_auth_stats(server_with):
+    server = server_with(MASTER_API_KEY=MASTER, AUTH_FAILURE_LIMIT="3", TRUSTED_PROXIES="127.0.0.1")
+    with server.client(key="no-such-key-here") as client:
+        for _ in range(4):
+            reply = client.get("/files/x", headers={"X-Forwarded-For": "192.0.2.7"})
+        client.get("/files/x", headers={"X-Forwarded-For": "192.0.2.8"})
+    assert reply.status == 429
+    with server.client(key=MASTER) as client:
+        stats = client.get(f"{ADMIN}/security/auth-stats").json
+    assert stats["total_recent_failures"] == 4
+    assert stats["api_keys"] == {"total_managed_keys": 0, "enabled_keys": 0, "disabled_keys": 0}
+    first, second = stats["failing_ips"]
+    assert first["ip"] == "192.0.2.7" and first["failures"] == 3 and first["blocked"]
+    assert 0 < first["expires_in_seconds"] <= 3600
+    assert second["ip"] == "192.0.2.8" and second["failures"] == 1 and not second["blocked"]
+    limited = newest(server, "rate_limit", client_ip="192.0.2.7")
+    assert limited["limit_type"] == "auth_failures" and limited["limit"] == 3
+
+
+# ---- the endpoint ----
+
+
+def test_filters_and_order(served):
+    with served.client() as client:
+        for number in range(5):
+            client.get(f"/files/order-{number}")
+    paths = [event["endpoint"] for event in events(served, event_type="authentication", limit=6)]
+    assert [path for path in paths if "order" in path][:5] == [f"GET /files/order-{n}" for n in (4, 3, 2, 1, 0)]
+    assert len(events(served, limit=2)) == 2
+    assert all(event["severity"] == "warning" for event in events(served, severity="warning"))
+    assert events(served, event_type="nonsense") == []
+    assert events(served, since="2999-01-01T00:00:00Z") == []
+    assert events(served, since="2020-01-01T00:00:00+01:00")
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "limit=-1", "limit=", "since=yesterday"])
+def test_bad_queries(served, query):
+    with served.client(key=MASTER) as client:
+        reply = client.get(f"{ADMIN}/security/events?{query}")
+    assert reply.status == 422 and reply.json["details"][0]["field"].startswith("query -> "), reply
+
+
+@pytest.mark.parametrize("path", ["events", "auth-stats", "rate-limits"])
+def test_only_for_the_master(served, path):
+    with served.client() as client:
+        assert client.get(f"{ADMIN}/security/{path}").status == 403
+        assert client.get(f"{ADMIN}/security/{path}", key=None).status == 401
+        assert client.get(f"{ADMIN}/security/{path}", key="unknown-key-0123").status == 401
+
+
+def test_the_buffer_is_bounded(server_with):
+    server = server_with(MASTER_API_KEY=MASTER, AUDIT_EVENT_BUFFER="7")
+    with server.client() as client:
+        for _ in range(20):
+            client.get("/files/x")
+    assert len(events(server, limit=1000)) == 7
+
+
+# ---- the files ----
+
+
+def lines_of(path):
+    return [json.loads(line) for line in host.read(path).splitlines()]
+
+
+def test_the_log_is_whole(served):
+    assert host.until(lambda: verify(audit_path(served)).returncode == 0, 10, 0.1), verify(audit_path(served)).stdout
+    lines = lines_of(audit_path(served))
+    assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
+    assert os.stat(audit_path(served)).st_mode & 0o77 == 0
+
+
+def test_events_are_in_the_log_output_too(served):
+    assert host.until(lambda: '"event_type":"configuration"' in served.log(), 10, 0.1)
+
+
+def hostile_requests(server):
+    """Names and paths that would be lines of their own if they were not escaped."""
+    with server.client() as client:
+        client.get("/files/%0a%7b%22event_type%22:%22forged%22%7d%0a")
+        client.upload_reply([multipart.file("a\x1b[31m\x0bb.txt", b"x")])
+        client.get("/files/x", key="k" * 5)
+    body = b"GET /files/x HTTP/1.1\r\nHost: t\r\nx-api-key: k\x1b[31mred-key\r\n\r\n"
+    raw_request(server, body, method="GET")
+
+
+def test_hostile_values_are_escaped(served):
+    hostile_requests(served)
+    assert host.until(lambda: "forged" in host.read(audit_path(served)), 10, 0.05)
+    text = host.read(audit_path(served))
+    assert "\x1b" not in text and "\x0b" not in text
+    for line in lines_of(audit_path(served)):
+        assert line["event_type"] != "forged"
+    assert host.until(lambda: verify(audit_path(served)).returncode == 0, 10, 0.1)
+
+
+@pytest.fixture
+def kept(served, tmp_path):
+    """A copy of the log and its head, of at least ten lines."""
+    with served.client() as client:
+        for _ in range(10):
+            client.get("/files/x")
+    assert host.until(lambda: verify(audit_path(served)).returncode == 0, 10, 0.1)
+    for name in ("audit.log", "audit.log.head"):
+        shutil.copy(audit_path(served, name), tmp_path / name)
+    path = tmp_path / "audit.log"
+    host.until(lambda: verify(str(path)).returncode == 0, 5, 0.1)
+    return path
+
+
+TAMPERING = {
+    "edit": lambda lines: lines[:4] + [lines[4].replace("127.0.0.1", "192.0.2.1")] + lines[5:],
+    "deletion": lambda lines: lines[:4] + lines[5:],
+    "truncation": lambda lines: lines[:-1],
+    "order": lambda lines: lines[:4] + [lines[5], lines[4]] + lines[6:],
+    "insertion": lambda lines: lines[:4] + ['{"event_type":"x"}\n'] + lines[4:],
+    "repetition": lambda lines: lines[:5] + lines[4:],
+    "beginning": lambda lines: lines[1:],
+    "all": lambda lines: [],
+}
+
+
+@pytest.mark.parametrize("kind", sorted(TAMPERING))
+def test_tampering_is_found(kept, kind):
+    lines = kept.read_text().splitlines(keepends=True)
+    changed = TAMPERING[kind](lines)
+    assert changed != lines
+    kept.write_text("".join(changed))
+    done = verify(str(kept))
+    assert done.returncode == 1 and str(kept) in done.stdout, done
+
+
+def test_a_copy_is_checked_by_its_last_hash(kept):
+    last = json.loads(kept.read_text().splitlines()[-1])["hash"]
+    os.remove(str(kept) + ".head")
+    done = verify("--last", last, str(kept))
+    assert done.returncode == 0 and "cannot be told" not in done.stdout, done
+    assert "cannot be told" in verify(str(kept)).stdout
+    lines = kept.read_text().splitlines(keepends=True)
+    kept.write_text("".join(lines[:-1]))
+    assert verify(str(kept)).returncode == 0
+    assert verify("--last", last, str(kept)).returncode == 1
+
+
+def test_the_chain_goes_on_after_restart_and_kill(server_with, tmp_path):
+    server = server_with()
+    with server.client() as client:
+        client.get("/files/before")
+    assert host.until(lambda: "before" in host.read(audit_path(server)), 10, 0.05)
+    os.kill(server.api_pid, 9)
+    server.wait_ready()
+    with server.client() as client:
+        client.get("/files/after")
+    assert host.until(lambda: "/files/after" in host.read(audit_path(server)), 10, 0.05)
+    assert host.until(lambda: verify(audit_path(server)).returncode == 0, 10, 0.1), verify(audit_path(server)).stdout
+    server.terminate()
+    done = subprocess.run(
+        [PROGRAM, "audit", "verify"],
+        env={"DATA_DIR": server.data_dir, "PATH": os.environ["PATH"]},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done
+
+
+def test_rotation(server_with):
+    server = server_with(LOG_MAX_SIZE_MB="1", LOG_BACKUP_COUNT="3")
+    path = "/files/" + "x" * 900
+    rotated = audit_path(server, "audit.log.1")
+    with server.client() as client:
+        for _ in range(1200):
+            client.get(path)
+            if os.path.exists(rotated):
+                break
+        client.get("/files/after-rotation")
+    assert host.until(lambda: "after-rotation" in host.read(audit_path(server)), 10, 0.05)
+    assert host.until(lambda: verify(rotated, audit_path(server)).returncode == 0, 10, 0.1), verify(
+        rotated, audit_path(server)
+    )
+
+
+def test_a_moved_log_is_made_again(server_with):
+    server = server_with()
+    with server.client() as client:
+        client.get("/files/one")
+        assert host.until(lambda: "/files/one" in host.read(audit_path(server)), 10, 0.05)
+        os.rename(audit_path(server), audit_path(server, "moved"))
+        client.get("/files/two")
+    assert host.until(
+        lambda: os.path.exists(audit_path(server)) and "/files/two" in host.read(audit_path(server)), 10, 0.05
+    )
+    assert host.until(
+        lambda: verify(audit_path(server, "moved"), audit_path(server)).returncode == 0, 10, 0.1
+    ), verify(audit_path(server, "moved"), audit_path(server))
+
+
+def test_without_security_logs(server_with):
+    server = server_with(ENABLE_SECURITY_LOGS="false", MASTER_API_KEY=MASTER)
+    with server.client() as client:
+        client.get("/files/quiet")
+    assert newest(server, "authentication", endpoint="GET /files/quiet")
+    assert os.listdir(os.path.join(server.data_dir, "audit")) == []
+    assert "quiet" not in server.log()
+
+
+def test_usage_of_the_command():
+    for arguments in ([], ["nonsense"], ["verify", "--nonsense"]):
+        done = subprocess.run([PROGRAM, "audit", *arguments], capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == 2 and done.stderr, (arguments, done)
+    assert verify("/nonexistent/audit.log").returncode == 1
+
+
+# ---- what is in no log ----
+
+
+def test_no_secret_in_any_log(server_with):
+    """After a busy run: no key, no source, no contents of files, no output, in no log of any level."""
+    words = {name: f"{name}-{secrets.token_hex(12)}" for name in ("source", "contents", "output", "wrong", "basic")}
+    master = "mk-" + secrets.token_urlsafe(24)
+    further = "fk-" + secrets.token_urlsafe(24)
+    server = server_with(LOG_LEVEL="DEBUG", ENABLE_ACCESS_LOGS="true", MASTER_API_KEY=master, API_KEYS=further)
+    with server.client() as client:
+        run = client.exec(f"# {words['source']}\nprint('{words['output']}')\nraise ValueError('{words['output']}')")
+        assert words["output"] in run.stdout
+        client.exec(f"{words['source']} (", "py")
+        up = client.upload(("data.txt", words["contents"].encode()))
+        client.exec("cat data.txt >&2; cp data.txt new.txt", "bash", files=[up.reference()])
+        client.download(up.session, up.id)
+        client.get("/files/x", key=words["wrong"])
+        client.get("/files/x", key=further)
+        client.get("/files/x", key=None, headers={"Authorization": f"Bearer {words['wrong']}"})
+        client.get(f"/files/x?api_key={server.key}")
+        client.post("/exec", {"lang": "py", "code": 7, "args": [words["source"]]})
+    with server.client(key=master) as client:
+        made = client.post(f"{ADMIN}/keys", {"name": "busy"}).json["api_key"]
+    with server.client(key=made) as client:
+        client.exec("echo 1", "bash")
+    server.terminate()
+    logs = [server.log_path] + [
+        os.path.join(server.data_dir, "audit", name) for name in os.listdir(os.path.join(server.data_dir, "audit"))
+    ]
+    text = "".join(host.read(path) for path in logs)
+    assert '"event_type":"code_execution"' in text and "POST /exec" in text
+    for secret in [*words.values(), server.key, master, further, made]:
+        assert secret not in text, [line for line in text.splitlines() if secret in line][:3]
