@@ -319,7 +319,10 @@ def run(path, state, arguments):
         raise
     finally:
         if posix.getpid() == process and (status in (None, 0) or state.endswith("+")):
-            leave_state(int(state.rstrip("+")), program.namespace, program.found)
+            try:
+                leave_state(int(state.rstrip("+")), program.namespace, program.found)
+            except BaseException:  # the program made it impossible, and is told nothing
+                pass
     return status
 
 

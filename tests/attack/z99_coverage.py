@@ -29,7 +29,6 @@ WAITING = {
     "N6": "network modes",
     "N7": "network modes",
     "N8": "network modes",
-    "C2": "Python state",
     "C3": "warm pools",
     "C4": "no language-level sandbox is used",
     "C5": "programmatic tool calling",
