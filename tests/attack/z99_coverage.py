@@ -19,7 +19,6 @@ WAITING = {
     "F9": "archive uploads",
     "F10": "managed keys",
     "F11": "covered in part by contract/test_download.py",
-    "F14": "compile and package caches",
     "R15": "stateful sessions",
     "R19": "the 72-hour soak",
     "R20": "warm pools",

@@ -27,6 +27,10 @@ static uint32_t count(char *const *list)
 static void pack(const struct program *program, struct program_packer *packer)
 {
     program_pack_begin(packer, program->flags, (uint32_t)program->n_files, count(program->env));
+    if (program->flags & PROGRAM_BUILT)
+        program_pack_built(packer, program->built, program->built_size);
+    if (program->flags & PROGRAM_KEEP)
+        program_pack_keep(packer, program->keep);
     for (size_t i = 0; i < program->n_files; i++)
         program_pack_file(packer, program->files[i].path, program->files[i].data, program->files[i].size);
     for (uint32_t i = 0; program->env[i]; i++)

@@ -213,6 +213,14 @@ static void bad_files_are_refused_by_name_and_field(void **state)
         { "{\"code\": \"x\", \"source\": \"code.x\", \"public_class_regex\": \"a\", \"steps\": [" STEP "], " REQUIRED
           "}",
           "public_class_regex: must have one to seven groups" },
+        { "{\"code\": \"x\", \"source\": \"code.x\", \"keep\": [\"/run/build/x\"], \"steps\": [" STEP "], " REQUIRED
+          "}",
+          "keep: needs a step that compiles" },
+        { "{\"code\": \"x\", \"source\": \"code.x\", \"keep\": [\"/mnt/data/x\"], \"steps\": [" STEP "], " REQUIRED "}",
+          "keep[0]: must be a path below" },
+        { "{\"code\": \"x\", \"source\": \"code.x\", \"keep\": [\"/run/build/../x/\"], \"steps\": [" STEP "], " REQUIRED
+          "}",
+          "keep[0]: must be a path below" },
         { "{\"code\": \"x\", \"source\": \"code.x\", \"steps\": [], " REQUIRED "}", "steps: must be a list of 1 to 3" },
         { "{\"code\": \"x\", \"source\": \"code.x\", \"steps\": [1], " REQUIRED "}", "steps[0]: must be an object" },
         { "{\"code\": \"x\", \"source\": \"code.x\", \"steps\": [" STEP ", " STEP "], " REQUIRED "}",

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "wire/built.h"
 #include "wire/program.h"
 
 static void pack(struct program_packer *packer)
@@ -56,6 +57,48 @@ static void what_is_packed_comes_out(void **state)
     program_deinit(&program);
     program_deinit(&program);
     buffer_deinit(&packer.bytes);
+}
+
+static void builds_are_carried_and_asked_for(void **state)
+{
+    static char *const keep[] = { (char *)"/run/build/code", (char *)"/run/build/classes/", NULL };
+    struct program_packer packer;
+    struct program program;
+
+    (void)state;
+    program_pack_begin(&packer, PROGRAM_BUILT | PROGRAM_KEEP, 0, 0);
+    program_pack_built(&packer, "b\0t", 3);
+    program_pack_keep(&packer, keep);
+    program_pack_step(&packer, 0, "/mnt/data");
+    program_pack_argument(&packer, "/run/build/code");
+    assert_int_equal(program_pack_end(&packer), 0);
+    assert_int_equal(program_unpack(&program, packer.bytes.data, packer.bytes.length), 0);
+    assert_int_equal(program.built_size, 3);
+    assert_memory_equal(program.built, "b\0t", 3);
+    assert_string_equal(program.keep[1], keep[1]);
+    assert_null(program.keep[2]);
+    program_deinit(&program);
+    for (size_t size = 0; size < packer.bytes.length; size++)
+        assert_int_equal(program_unpack(&program, packer.bytes.data, size), -EBADMSG);
+    program_deinit(&program);
+    buffer_deinit(&packer.bytes);
+}
+
+static void too_much_to_keep_is_not_packed(void **state)
+{
+    char *keep[PROGRAM_KEEP_MAX + 2];
+    struct program_packer packer;
+
+    (void)state;
+    for (size_t i = 0; i <= PROGRAM_KEEP_MAX; i++)
+        keep[i] = (char *)"/run/build/x";
+    keep[PROGRAM_KEEP_MAX + 1] = NULL;
+    program_pack_begin(&packer, PROGRAM_KEEP, 0, 0);
+    program_pack_keep(&packer, keep);
+    assert_int_equal(program_pack_end(&packer), -E2BIG);
+    program_pack_begin(&packer, PROGRAM_BUILT, 0, 0);
+    program_pack_built(&packer, "", (size_t)BUILT_BYTES_MAX + 1);
+    assert_int_equal(program_pack_end(&packer), -E2BIG);
 }
 
 /* In a copy of the exact size, so that a sanitizer sees a read behind the end. */
@@ -111,7 +154,7 @@ static void counts_and_flags_beyond_their_bounds_are_refused(void **state)
         size_t field;
         uint32_t value;
     } rows[] = {
-        { 0, 0 },          { 1, PROGRAM_MIRROR + 1 },    { 1, UINT32_MAX }, { 2, PROGRAM_FILES_MAX + 1 },
+        { 0, 0 },          { 1, PROGRAM_FLAGS + 1 },     { 1, UINT32_MAX }, { 2, PROGRAM_FILES_MAX + 1 },
         { 2, UINT32_MAX }, { 3, PROGRAM_ENV_MAX + 1 },   { 3, UINT32_MAX }, { 4, 0 },
         { 4, 1 },          { 4, PROGRAM_STEPS_MAX + 1 }, { 4, UINT32_MAX },
     };
@@ -215,6 +258,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_packed_comes_out),
+        cmocka_unit_test(builds_are_carried_and_asked_for),
+        cmocka_unit_test(too_much_to_keep_is_not_packed),
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(every_changed_byte_is_survived),
         cmocka_unit_test(counts_and_flags_beyond_their_bounds_are_refused),
