@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Records of sessions, files and states as they lie in the store, possibly damaged. What decodes is sound, and encodes
- * to something that decodes to the same. */
+/* Records of sessions, files, states and keys as they lie in the store, possibly damaged. What decodes is sound, and
+ * encodes to something that decodes to the same. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -82,8 +82,43 @@ static void check_state(const char *value, size_t size)
     check_text(value + text_at, size - text_at, state.sha256);
 }
 
+static void check_key(const char *json, size_t size)
+{
+    static const char hash[] = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    struct key key, again;
+    char *text;
+    size_t length;
+
+    if (record_decode_key(json, size, hash, &key) != 0)
+        return;
+    require(record_encode_key(&key, &text, &length) == 0);
+    require(record_decode_key(text, length, hash, &again) == 0);
+    require(strcmp(key.name, again.name) == 0 && strcmp(key.tenant, again.tenant) == 0 &&
+            key.enabled == again.enabled && key.expires_ms == again.expires_ms &&
+            memcmp(key.limits, again.limits, sizeof(key.limits)) == 0);
+    key_deinit(&key);
+    key_deinit(&again);
+    free(text);
+}
+
+static void check_key_use(const char *json, size_t size)
+{
+    struct key_use use, again;
+    char *text;
+    size_t length;
+
+    if (record_decode_key_use(json, size, &use) != 0)
+        return;
+    require(record_encode_key_use(&use, &text, &length) == 0);
+    require(record_decode_key_use(text, length, &again) == 0);
+    require(memcmp(&use, &again, sizeof(use)) == 0);
+    free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    check_key((const char *)data, size);
+    check_key_use((const char *)data, size);
     check_session((const char *)data, size);
     check_file((const char *)data, size);
     check_state((const char *)data, size);

@@ -49,6 +49,22 @@ static void a_new_session_holds_what_it_was_given(void **state)
     assert_in_range(clock_wall_ms() - read.created_ms, 0, 5000);
 }
 
+/* files.md F9: what was stored before there were tenants. */
+static void a_session_without_tenant_is_the_environments(void **state)
+{
+    struct fixture *fixture = *state;
+    struct session made = make_session(fixture, NULL, NULL, TTL_MS), read;
+    char record[256];
+
+    snprintf(record, sizeof(record), "{\"created_ms\":1,\"active_ms\":1,\"expires_ms\":%lld}",
+             (long long)made.expires_ms);
+    overwrite(fixture, record_session(made.id).text, record);
+    assert_int_equal(session_get(fixture->kv, TENANT_ENVIRONMENT, made.id, &read), 0);
+    assert_string_equal(read.tenant, TENANT_ENVIRONMENT);
+    assert_int_equal(session_get(fixture->kv, "other", made.id, &read), SESSION_E_NOT_FOUND);
+    assert_int_equal(session_get(fixture->kv, "", made.id, &read), SESSION_E_NOT_FOUND);
+}
+
 static void parts_of_keys_are_checked(void **state)
 {
     struct fixture *fixture = *state;
@@ -372,6 +388,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_new_session_holds_what_it_was_given),
+        TEST(a_session_without_tenant_is_the_environments),
         TEST(parts_of_keys_are_checked),
         TEST(foreign_identifiers_are_unknown),
         TEST(another_tenants_session_does_not_exist),
