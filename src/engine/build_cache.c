@@ -67,7 +67,8 @@ static struct entry **place_of(struct build_cache *cache, const char *key)
     struct entry **place;
     unsigned hash = 0;
 
-    sscanf(key, "%8x", &hash);
+    for (const char *c = key; *c; c++)
+        hash = hash * 31 + (unsigned char)*c;
     for (place = &cache->buckets[hash % BUCKETS]; *place && strcmp((*place)->key, key) != 0; place = &(*place)->next)
         ;
     return place;
@@ -87,11 +88,13 @@ static void link_newest(struct build_cache *cache, struct entry *entry)
     cache->newest = entry;
 }
 
-/* Forgets the entry and removes its file. Whoever reads that at the moment keeps it open. */
+/* Forgets the entry, if there is one, and removes its file. Whoever reads that at the moment keeps it open. */
 static void drop(struct build_cache *cache, struct entry **place)
 {
     struct entry *entry = *place;
 
+    if (!entry)
+        return;
     *place = entry->next;
     unlink_order(cache, entry);
     cache->bytes -= entry->bytes;
@@ -283,21 +286,17 @@ static void remember(struct build_cache *cache, const char *key, const struct st
 
 static void forget(struct build_cache *cache, const char *key)
 {
-    struct entry **place;
-
     pthread_mutex_lock(&cache->lock);
-    place = place_of(cache, key);
-    if (*place)
-        drop(cache, place);
+    drop(cache, place_of(cache, key));
     pthread_mutex_unlock(&cache->lock);
 }
 
 int build_cache_get(struct build_cache *cache, const char key[static DIGEST_HEX_SIZE], struct buffer *ret_built)
 {
     CLEANUP_CLOSE int fd = -1;
-    struct identity verified, identity;
-    int64_t modified_s;
-    struct stat st;
+    struct identity verified = { 0 }, identity;
+    int64_t modified_s = 0;
+    struct stat st = { 0 };
     int r;
 
     if (!is_present(cache, key, &verified, &modified_s))
@@ -366,7 +365,7 @@ static int write_entry(struct build_cache *cache, const char *key, const struct 
 static int store(struct build_cache *cache, const struct waiting *job)
 {
     CLEANUP(buffer_deinit) struct buffer built = BUFFER_INIT(BUILT_BYTES_MAX);
-    struct stat st;
+    struct stat st = { 0 };
     int r = read_built(job->built_fd, &built);
 
     if (r < 0)

@@ -78,9 +78,10 @@ static void builds_are_carried_and_asked_for(void **state)
     assert_string_equal(program.keep[1], keep[1]);
     assert_null(program.keep[2]);
     program_deinit(&program);
-    for (size_t size = 0; size < packer.bytes.length; size++)
+    for (size_t size = 0; size < packer.bytes.length; size++) {
         assert_int_equal(program_unpack(&program, packer.bytes.data, size), -EBADMSG);
-    program_deinit(&program);
+        program_deinit(&program);
+    }
     buffer_deinit(&packer.bytes);
 }
 
