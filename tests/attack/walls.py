@@ -805,6 +805,48 @@ WALLS = [
         ),
     ),
     wall(
+        "door: failed keys are not counted",
+        "c11::test_c11_guesses_are_limited c11::test_c11_guesses_at_once",
+        (
+            "api/gate.c",
+            "if (verdicts[verdict].failure && !count_failure(gate, claim, ret_seconds))",
+            "if (false && !count_failure(gate, claim, ret_seconds))",
+        ),
+    ),
+    wall(
+        "door: failed keys are looked at and counted in two steps",
+        "unit:gate",
+        ("domain/tally.c", "added = count->count < limit;", "added = count->count < limit + 1000000;"),
+    ),
+    wall(
+        "door: any peer may say who its client is",
+        "c11::test_c11_spoofed_addresses",
+        ("http/address.c", "honoured |= address_block_has(&trusted[i], peer);", "honoured = true;"),
+    ),
+    wall(
+        "door: a key that was revoked stays known",
+        "c11::test_c11_a_revoked_key_has_no_afterlife unit:key",
+        (
+            "domain/keyring.c",
+            "return entry->generation == key_store_generation(ring->options.store) &&",
+            "return entry->generation != UINT64_MAX &&",
+        ),
+    ),
+    wall(
+        "door: the limits of a key",
+        "c14::test_c14_all_at_once c14::test_c14_spellings_share_one_limit",
+        (
+            "domain/keyring.c",
+            "if (ring->options.key_limits && rate_exceeded(limits, use->periods, now_ms, ret_standing))",
+            "if (false && rate_exceeded(limits, use->periods, now_ms, ret_standing))",
+        ),
+    ),
+    wall(
+        "door: what belongs to another tenant",
+        "f10::test_f10_another_tenant c16::test_c16_foreign_and_missing_are_one",
+        ("domain/session.c", "if (strcmp(session.tenant, tenant) != 0)", "if (false)"),
+    ),
+    wall(
         "door: well-known keys",
         "x05::test_x05_well_known_keys_stop_the_start",
         (

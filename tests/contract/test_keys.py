@@ -2,57 +2,17 @@
 """admin.md A3: managed keys, and what they mean elsewhere (http-api.md 4.3 to 4.5, files.md F9)."""
 
 import hashlib
-import json
 import os
 import re
 import time
 
 import pytest
 
+from support.keys import ADMIN, JSON, MASTER, Keys
 from support.server import Server
 
-ADMIN = "/api/v1/admin/keys"
-MASTER = "mk-" + "T8wVq2Zr5LxN7cKd4Jf9"
 ISO = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 PERIODS = ["per_second", "per_minute", "hourly", "daily", "monthly"]
-
-
-class Keys:
-    """A server with a master key, and short verbs for its keys."""
-
-    def __init__(self, server):
-        self.server = server
-        self.http = server.client(key=MASTER)
-
-    def make(self, name="team", **fields):
-        reply = self.http.post(ADMIN, {"name": name, **fields})
-        assert reply.status == 200, reply
-        return reply.json["api_key"], reply.json["record"]
-
-    def client(self, **fields):
-        return self.server.client(key=self.make(**fields)[0])
-
-    def change(self, record, **fields):
-        return self.http.request("PATCH", f"{ADMIN}/{record['key_hash']}", body=_json(fields), headers=JSON)
-
-    def revoke(self, record):
-        return self.http.delete(f"{ADMIN}/{record['key_hash']}")
-
-    def list(self):
-        reply = self.http.get(ADMIN)
-        assert reply.status == 200, reply
-        return reply.json
-
-    def find(self, record):
-        found = [entry for entry in self.list() if entry["key_hash"] == record["key_hash"]]
-        return found[0] if found else None
-
-
-JSON = {"Content-Type": "application/json"}
-
-
-def _json(value):
-    return json.dumps(value).encode()
 
 
 def _probe(client):

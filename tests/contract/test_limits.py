@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """http-api.md section 5: how many requests a key may send, and what the answers say of it."""
 
+import re
 import time
 
 import pytest
 
-from contract.test_keys import ISO, MASTER, Keys
 from support import multipart
+from support.keys import MASTER, Keys
 from support.server import Server
 
+ISO = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 SECONDS = {"per_second": 1, "per_minute": 60, "hourly": 3600, "daily": 86400, "monthly": 31 * 86400}
 
 
