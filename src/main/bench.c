@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/fd.h"
 #include "main/bench.h"
 #include "main/bench_report.h"
@@ -74,12 +75,12 @@ static int check_options(struct bench *bench)
     return 0;
 }
 
-/* Found out at once, not after minutes of measuring. */
+/* Found out at once, not after minutes of measuring; what an earlier run wrote stays until there is something new. */
 static int open_output(const char *path, int *ret_fd)
 {
     if (!path)
         return 0;
-    *ret_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    *ret_fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     return *ret_fd < 0 ? fail(path, -errno) : 0;
 }
 
@@ -143,6 +144,14 @@ static int print_text(struct buffer *text)
     return 0;
 }
 
+static int write_output(int fd, const char *text, size_t length)
+{
+    /* Only a regular file has an end to move. */
+    if (ftruncate(fd, 0) < 0 && errno != EINVAL)
+        return error_from_errno();
+    return fd_write_full(fd, text, length);
+}
+
 static int write_plot(const struct bench *bench, const struct bench_result *result, int svg_fd)
 {
     CLEANUP(buffer_deinit) struct buffer svg = BUFFER_INIT(SVG_MAX_BYTES);
@@ -152,7 +161,7 @@ static int write_plot(const struct bench *bench, const struct bench_result *resu
     snprintf(title, sizeof(title), "codecell %s: POST /exec of Python print(1), latency on %u processors",
              CODECELL_VERSION, bench->processors);
     r = bench_plot(result->points, result->n_points, title, &svg);
-    return r < 0 ? r : fd_write_full(svg_fd, svg.data, svg.length);
+    return r < 0 ? r : write_output(svg_fd, svg.data, svg.length);
 }
 
 /* Measures one row, prints it, adds it to the list. Returns 0; 1 if an answer was wrong or it failed; a negative
@@ -233,7 +242,7 @@ static int write_json(const struct bench *bench, const char *started, json_t *ho
 
     if (!text)
         return -ENOMEM;
-    r = fd_write_full(json_fd, text, strlen(text));
+    r = write_output(json_fd, text, strlen(text));
     return r < 0 ? r : fd_write_full(json_fd, "\n", 1);
 }
 

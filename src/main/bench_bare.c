@@ -255,8 +255,10 @@ void bench_fork_stop(struct bench_fork *loop)
 {
     cleanup_close_fd(&loop->to);
     cleanup_close_fd(&loop->from);
-    if (loop->pid > 0)
+    if (loop->pid > 0) {
+        kill(loop->pid, SIGTERM); /* it may be in the middle of many */
         wait_for(loop->pid);
+    }
     *loop = BENCH_FORK_NONE;
 }
 

@@ -236,11 +236,7 @@ int bench_measure_command(struct bench *bench, const struct bench_row *row, stru
     CLEANUP(cleanup_directory) char directory[PATH_MAX] = "";
     const struct bench_program *program = bench_program_hello(row->language);
     struct source server = server_source(bench, row, program, &client);
-    struct source bare = { .take = take_command,
-                           .bench = bench,
-                           .program = program,
-                           .same_source = row->same_source,
-                           .directory = directory };
+    struct source bare = { .take = take_command, .bench = bench, .program = program, .directory = directory };
     int r;
 
     if (bench_bare_missing(program)) {

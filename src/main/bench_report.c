@@ -88,7 +88,7 @@ static int add_point(struct buffer *table, const struct bench_point *point)
     char name[FIGURE_SIZE];
     int r;
 
-    snprintf(name, sizeof(name), "  %u clients", point->clients);
+    snprintf(name, sizeof(name), "  %u client%s", point->clients, point->clients == 1 ? "" : "s");
     r = add_figures(table, name, &point->latency, point->errors);
     return r == 0 ? bench_text_add(table, " %.0f/s\n", point->rate_per_s) : r;
 }

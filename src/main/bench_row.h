@@ -50,7 +50,7 @@ struct bench_row {
      * note; or a negative errno. */
     int (*measure)(struct bench *bench, const struct bench_row *row, struct bench_result *result);
     struct bench_limit limit;
-    bool same_source; /* one source again and again, instead of a new one for each sample */
+    bool same_source; /* the server gets one source again and again, instead of a new one for each sample */
     unsigned count;   /* samples wanted, or clients, as the measurement says; 0 = as many as time allows */
 };
 

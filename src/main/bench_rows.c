@@ -10,7 +10,7 @@
 #define FORK    "fork, program, exit, wait in a python3 with the libraries imported"
 #define COMMAND "its own command line on the host"
 
-/* A language's hello. The first run of a source means a new source for each sample, on both sides. */
+/* A language's hello, a new source for each sample on both sides; AGAIN gives the server the same one. */
 #define HELLO(code_, what_, ...)                                                                                       \
     {                                                                                                                  \
         .name = code_, .what = what_, .bare = COMMAND, .language = (code_), .measure = bench_measure_command,          \
@@ -40,7 +40,7 @@ const struct bench_row bench_rows[] = {
     },
     {
         .name = "py-print",
-        .what = "print(1), one client",
+        .what = "print(1), one client (to aim for: 1 ms)",
         .bare = FORK,
         .language = PYTHON,
         .program = &bench_program_print,

@@ -71,7 +71,7 @@ static void each_number_of_clients_is_a_line(void **state)
     assert_int_equal(bench_report_row(&table, &row, &result), 0);
     squeeze(table.data);
     assert_string_equal(table.data, "many - - - - 0 0 | - - - - - measured\n"
-                                    " 1 clients 1.00 2.00 3.00 4.00 100 0 | 12/s\n"
+                                    " 1 client 1.00 2.00 3.00 4.00 100 0 | 12/s\n"
                                     " 64 clients - - - - 0 7 | 0/s\n");
 }
 
