@@ -228,9 +228,18 @@ struct http_options {
         .stream_buffer_bytes = 256 << 10,                                                                              \
     })
 
-/* Starts listening and serving. On failure writes one sentence to error. Returns 0 or a negative errno. */
+/* Starts listening and serving. On failure writes one sentence to error. One server with TLS at a time (tls.h). Returns
+ * 0 or a negative errno. */
 int http_server_start(const struct http_options *options, struct http_server **ret_server, char *error,
                       size_t error_size);
+
+/* Shows another certificate to connections that come from now on; those that live go on as they are. The client CA
+ * stays. Returns 0, or -EINVAL with a sentence in error and the old certificate still shown, or -ENOMEM. */
+int http_server_show_certificate(struct http_server *server, const char *certificate, const char *key, char *error,
+                                 size_t error_size);
+
+/* Whether PEM texts are a certificate chain and its key, and when it ends (seconds since 1970). Returns as above. */
+int http_tls_check(const char *certificate, const char *key, int64_t *ret_expires_s, char *error, size_t error_size);
 
 /* The port that is listened on. */
 uint16_t http_server_port(const struct http_server *server);

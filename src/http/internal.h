@@ -31,6 +31,7 @@ struct http_server {
     size_t n_trusted;
     struct MHD_Daemon *daemon;
     struct connection_guard *guard;
+    bool tls;
     uint16_t port;
 
     const char *_Atomic refusal;

@@ -21,6 +21,7 @@
 #include "http/internal.h"
 #include "http/library.h"
 #include "http/respond.h"
+#include "http/tls.h"
 
 #define SMALL_BODY_BYTES (256 << 10) /* of a refused request: read to its end, so that the connection can be kept */
 #define POOL_SPARE_BYTES (16 << 10)  /* of a connection's memory, beside the header block */
@@ -296,19 +297,17 @@ static int start_daemon(struct http_server *server, int listen_fd)
 {
     const struct http_options *options = &server->options;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-    bool tls = options->tls_certificate && options->tls_key;
     struct MHD_OptionItem threads[] = {
         when(options->n_threads > 1, MHD_OPTION_THREAD_POOL_SIZE, options->n_threads, NULL), { MHD_OPTION_END, 0, NULL }
     };
-    struct MHD_OptionItem keys[] = { { MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)options->tls_certificate },
-                                     { MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)options->tls_key },
+    struct MHD_OptionItem keys[] = { { MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)tls_retrieve },
                                      { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_PRIORITIES },
                                      when(options->tls_client_ca, MHD_OPTION_HTTPS_MEM_TRUST, 0,
                                           options->tls_client_ca),
                                      { MHD_OPTION_END, 0, NULL } };
-    struct MHD_OptionItem *tls_items = tls ? keys : keys + ARRAY_SIZE(keys) - 1;
+    struct MHD_OptionItem *tls_items = server->tls ? keys : keys + ARRAY_SIZE(keys) - 1;
 
-    if (tls)
+    if (server->tls)
         flags |= MHD_USE_TLS;
     server->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
@@ -319,6 +318,23 @@ static int start_daemon(struct http_server *server, int listen_fd)
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->max_connections_per_ip, MHD_OPTION_CONNECTION_TIMEOUT,
         options->idle_seconds, MHD_OPTION_ARRAY, threads, MHD_OPTION_ARRAY, tls_items, MHD_OPTION_END);
     return server->daemon ? 0 : -EIO;
+}
+
+/* A handshake that takes longer than the headers may is cut with its connection. */
+static int64_t handshake_us(const struct http_server *server)
+{
+    return 2 * (int64_t)server->options.header_seconds * 1000000;
+}
+
+int http_server_show_certificate(struct http_server *server, const char *certificate, const char *key, char *error,
+                                 size_t error_size)
+{
+    struct tls_identity *identity = NULL;
+    int r = tls_identity_new(certificate, key, &identity, error, error_size);
+
+    if (r == 0)
+        tls_show(identity, handshake_us(server));
+    return r;
 }
 
 static int open_server(struct http_server *server, char *error, size_t error_size)
@@ -335,6 +351,9 @@ static int open_server(struct http_server *server, char *error, size_t error_siz
         r = learn_trusted(server, error, error_size);
     if (r == 0)
         r = connection_guard_new(&limits, &server->guard);
+    server->tls = options->tls_certificate && options->tls_key;
+    if (r == 0 && server->tls)
+        r = http_server_show_certificate(server, options->tls_certificate, options->tls_key, error, error_size);
     if (r == 0)
         r = listen_at(server, &listen_fd, error, error_size);
     if (r < 0)
@@ -342,7 +361,7 @@ static int open_server(struct http_server *server, char *error, size_t error_siz
     r = start_daemon(server, TAKE_FD(listen_fd)); /* closed by the library below, in most of its failures too */
     if (r < 0)
         snprintf(error, error_size, "cannot start the HTTP server%s",
-                 options->tls_certificate ? ": check the certificate and its key" : "");
+                 options->tls_client_ca ? ": check SSL_CA_CERTS" : "");
     return r;
 }
 
@@ -428,6 +447,8 @@ struct http_server *http_server_free(struct http_server *server)
         pthread_cond_wait(&server->changed, &server->lock);
     pthread_mutex_unlock(&server->lock);
     connection_guard_free(server->guard);
+    if (server->tls)
+        tls_forget();
     free(server->trusted);
     pthread_mutex_destroy(&server->lock);
     pthread_cond_destroy(&server->changed);

@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -34,6 +35,7 @@
 #include "main/api_house.h"
 #include "main/api_http.h"
 #include "main/api_log.h"
+#include "main/api_tls.h"
 #include "main/api_versions.h"
 #include "main/build_info.h"
 #include "main/command.h"
@@ -336,16 +338,43 @@ static int step_http(struct process *p)
     return r;
 }
 
+/* Returns true if the server is told to stop. */
+static bool take_signal(struct process *p)
+{
+    struct signalfd_siginfo info;
+
+    if (read(p->signal_fd, &info, sizeof(info)) != sizeof(info))
+        return false;
+    if (info.ssi_signo == SIGHUP)
+        api_log_reopen(&p->handover.config);
+    return info.ssi_signo != SIGHUP;
+}
+
+/* Returns 0, -ETIMEDOUT, or -EINTR if the server is told to stop. */
+static int wait_for_warden(struct process *p)
+{
+    struct pollfd events[] = { { .fd = p->warden_fd, .events = POLLIN }, { .fd = p->signal_fd, .events = POLLIN } };
+
+    for (;;) {
+        int n = poll(events, ARRAY_SIZE(events), HELLO_WAIT_MS);
+
+        if (n == 0)
+            return -ETIMEDOUT;
+        if (n > 0 && events[0].revents)
+            return 0;
+        if (n > 0 && take_signal(p))
+            return -EINTR;
+    }
+}
+
 /* Executions need the warden, which says hello when its first cell is armed. */
 static int step_warden(struct process *p)
 {
-    struct pollfd events[] = { { .fd = p->warden_fd, .events = POLLIN }, { .fd = p->signal_fd, .events = POLLIN } };
     union wire_message message;
-    int fds[WIRE_FDS_MAX], n, r;
+    int fds[WIRE_FDS_MAX], r = wait_for_warden(p);
 
-    n = poll(events, ARRAY_SIZE(events), HELLO_WAIT_MS);
-    if (n <= 0 || (events[0].revents == 0 && events[1].revents != 0))
-        return n == 0 ? -ETIMEDOUT : -EINTR;
+    if (r < 0)
+        return r;
     r = wire_receive(p->warden_fd, WIRE_FROM_WARDEN, 0, &message, fds);
     if (r == 0 && message.type != WIRE_HELLO)
         r = -EPROTO;
@@ -401,22 +430,31 @@ static int start(struct process *p)
     return -1;
 }
 
+/* Returns false if the warden is gone. */
+static bool take_message(struct process *p)
+{
+    union wire_message message;
+    int fds[WIRE_FDS_MAX];
+    int r = wire_receive(p->warden_fd, WIRE_FROM_WARDEN, MSG_DONTWAIT, &message, fds);
+
+    if (r == 0 && message.type == WIRE_TLS)
+        api_tls_renew(p->server, fds[WIRE_TLS_CERTIFICATE], fds[WIRE_TLS_KEY]);
+    wire_close_fds(fds);
+    return r == 0 || r == -EAGAIN || r == -EINTR;
+}
+
 /* Until told to stop, or until the warden is gone: then nothing can run any more. Returns true for an orderly stop. */
 static bool serve_until_told(struct process *p)
 {
-    struct pollfd events[] = { { .fd = p->warden_fd, .events = POLLRDHUP }, { .fd = p->signal_fd, .events = POLLIN } };
-    struct signalfd_siginfo info;
+    struct pollfd events[] = { { .fd = p->warden_fd, .events = POLLIN }, { .fd = p->signal_fd, .events = POLLIN } };
 
     for (;;) {
         if (poll(events, ARRAY_SIZE(events), -1) < 0)
             continue;
-        if (events[0].revents)
+        if (events[0].revents && !take_message(p))
             return false;
-        if (!events[1].revents || read(p->signal_fd, &info, sizeof(info)) != sizeof(info))
-            continue;
-        if (info.ssi_signo != SIGHUP)
+        if (events[1].revents && take_signal(p))
             return true;
-        api_log_reopen(&p->handover.config);
     }
 }
 

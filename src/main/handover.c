@@ -29,9 +29,8 @@ static char **record_field(const struct handover *handover, size_t row)
     return (char **)((char *)handover + tls_records[row].offset);
 }
 
-void handover_deinit(struct handover *handover)
+void handover_wipe_tls(struct handover *handover)
 {
-    config_deinit(&handover->config);
     for (size_t i = 0; i < ARRAY_SIZE(tls_records); i++) {
         char **text = record_field(handover, i);
 
@@ -42,14 +41,19 @@ void handover_deinit(struct handover *handover)
     }
 }
 
-static int read_text_file(const char *path, char **ret_text)
+void handover_deinit(struct handover *handover)
 {
-    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    config_deinit(&handover->config);
+    handover_wipe_tls(handover);
+}
+
+int handover_read_text(int fd, char **ret_text)
+{
     CLEANUP_FREE char *text = NULL;
     struct stat st;
     ssize_t n;
 
-    if (fd < 0 || fstat(fd, &st) < 0)
+    if (fstat(fd, &st) < 0)
         return error_from_errno();
     if (!S_ISREG(st.st_mode) || st.st_size == 0 || st.st_size > TLS_FILE_MAX_BYTES)
         return -EINVAL;
@@ -63,6 +67,13 @@ static int read_text_file(const char *path, char **ret_text)
         return -EINVAL;
     *ret_text = TAKE_PTR(text);
     return 0;
+}
+
+static int read_text_file(const char *path, char **ret_text)
+{
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    return fd < 0 ? error_from_errno() : handover_read_text(fd, ret_text);
 }
 
 static bool tls_wanted(const struct config *config)

@@ -15,10 +15,15 @@ struct handover {
 };
 
 void handover_deinit(struct handover *handover);
+void handover_wipe_tls(struct handover *handover); /* only what handover_read_tls() read */
 
 /* Reads the TLS files if http-api.md 1.9 asks for TLS; config must be loaded. Returns 0, CONFIG_E_INVALID with a
  * sentence in problems, or a negative errno. */
 int handover_read_tls(struct handover *handover, struct buffer *problems);
+
+/* Reads a PEM file of sane size. Returns 0 (the caller wipes and frees *ret_text), -EINVAL if it is none, or another
+ * negative errno. */
+int handover_read_text(int fd, char **ret_text);
 
 /* Packs everything. Returns 0 (the caller owns *ret_fd) or a negative errno. */
 int handover_seal(const struct handover *handover, int *ret_fd);

@@ -193,6 +193,10 @@ static int become_warden(struct serve *serve)
         config_fd,
         "--api-program",
         program_from_share(&serve->location),
+        serve->handover.tls_certificate ? "--tls-certificate" : NULL,
+        config->ssl_cert_file,
+        "--tls-key",
+        config->ssl_key_file,
         NULL,
     };
     static const char *const environment[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

@@ -14,6 +14,7 @@ static const struct option_row {
     enum { TEXT, NUMBER, LEVEL } type;
     size_t offset;
     uint64_t minimum, maximum;
+    bool optional;
 } rows[] = {
     { "--data-dir", TEXT, offsetof(struct warden_options, data_dir) },
     { "--rootfs", TEXT, offsetof(struct warden_options, rootfs) },
@@ -21,6 +22,8 @@ static const struct option_row {
     { "--hostname", TEXT, offsetof(struct warden_options, hostname) },
     { "--api-program", TEXT, offsetof(struct warden_options, api_program) },
     { "--log-format", TEXT, offsetof(struct warden_options, log_format) },
+    { "--tls-certificate", TEXT, offsetof(struct warden_options, tls_certificate), .optional = true },
+    { "--tls-key", TEXT, offsetof(struct warden_options, tls_key), .optional = true },
     { "--slots", NUMBER, offsetof(struct warden_options, slots), 1, WARDEN_SLOTS_MAX },
     { "--api-uid", NUMBER, offsetof(struct warden_options, api_uid), 1, UINT32_MAX - 1 },
     { "--uid-base", NUMBER, offsetof(struct warden_options, uid_base), 1, UINT32_MAX - 1 - WARDEN_SLOTS_MAX },
@@ -89,10 +92,14 @@ int warden_options_parse(struct warden_options *options, int argc, char **argv, 
         seen |= 1ull << row;
     }
     for (size_t row = 0; row < ARRAY_SIZE(rows); row++) {
-        if (!(seen & 1ull << row)) {
+        if (!(seen & 1ull << row) && !rows[row].optional) {
             snprintf(error, error_size, "missing option %s; start the server with `codecell serve`", rows[row].name);
             return -EINVAL;
         }
+    }
+    if (!options->tls_certificate != !options->tls_key) {
+        snprintf(error, error_size, "--tls-certificate and --tls-key go together");
+        return -EINVAL;
     }
     /* A cell of that slot would run as the api. */
     if (options->api_uid >= options->uid_base && options->api_uid - options->uid_base < options->slots) {

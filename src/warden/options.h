@@ -16,9 +16,10 @@ struct warden_options {
     const char *data_dir; /* work/ and root/ are below it */
     const char *rootfs;   /* runtime tree that cells see */
     const char *guest_dir;
-    const char *hostname;    /* inside cells */
-    const char *api_program; /* executable of the api */
-    const char *log_format;  /* "json" or "text" */
+    const char *hostname;                  /* inside cells */
+    const char *api_program;               /* executable of the api */
+    const char *log_format;                /* "json" or "text" */
+    const char *tls_certificate, *tls_key; /* PEM files, read again for the api on SIGHUP; NULL = no TLS */
     uint64_t slots, api_uid, uid_base, sandbox_uid, mask_host_info, tmp_mb, log_level, config_fd;
 };
 

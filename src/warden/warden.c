@@ -76,6 +76,7 @@ struct warden {
     int work_dir_fd;   /* DATA_DIR/work */
     unsigned failures; /* keepers that died since one was ready */
     bool greeted, stopping, finished;
+    bool tls_renewed; /* what the api was started with may be out of date */
     int status;
 };
 
@@ -318,6 +319,43 @@ static void dispatch(struct warden *w)
     }
 }
 
+static int open_regular(const char *path)
+{
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return error_from_errno();
+    return S_ISREG(st.st_mode) ? TAKE_FD(fd) : -EINVAL;
+}
+
+/* The paths are the administrator's; what is in the files only the api looks at. */
+static void send_tls(struct warden *w)
+{
+    const struct wire_tls message = { .type = WIRE_TLS };
+    CLEANUP_CLOSE int certificate = open_regular(w->options->tls_certificate);
+    CLEANUP_CLOSE int key = open_regular(w->options->tls_key);
+    const int fds[WIRE_TLS_FDS] = { [WIRE_TLS_CERTIFICATE] = certificate, [WIRE_TLS_KEY] = key };
+    int r = certificate < 0 ? certificate : key;
+
+    if (r >= 0) {
+        (void)fcntl(w->api.channel_fd, F_SETFL, O_NONBLOCK); /* a full socket may not hold up the loop */
+        r = wire_send(w->api.channel_fd, &message, fds);
+    }
+    if (r < 0)
+        log_error("%s: %s; the certificate stays as it is",
+                  certificate < 0 ? w->options->tls_certificate : w->options->tls_key, strerror(-r));
+}
+
+static void renew_tls(struct warden *w)
+{
+    if (!w->options->tls_certificate)
+        return;
+    w->tls_renewed = true;
+    if (w->greeted && w->api.channel_fd >= 0)
+        send_tls(w);
+}
+
 static void greet_api(struct warden *w)
 {
     struct wire_hello hello = { .type = WIRE_HELLO, .slots = (uint32_t)w->options->slots };
@@ -325,6 +363,8 @@ static void greet_api(struct warden *w)
     if (w->greeted || w->api.channel_fd < 0)
         return;
     w->greeted = wire_send(w->api.channel_fd, &hello, NULL) == 0;
+    if (w->greeted && w->tls_renewed)
+        send_tls(w);
 }
 
 static void on_slot(struct warden *w, unsigned index)
@@ -462,6 +502,8 @@ static void on_signals(struct warden *w)
         }
         if (info.ssi_signo != SIGHUP)
             w->stopping = true;
+        else
+            renew_tls(w);
         if (w->api.pid > 0)
             kill(w->api.pid, (int)info.ssi_signo == SIGHUP ? SIGHUP : SIGTERM);
         else if (w->stopping)

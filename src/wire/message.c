@@ -74,6 +74,7 @@ static const struct {
     [WIRE_DONE] = { sizeof(struct wire_done), 0, 0, WIRE_FROM_WARDEN, NULL },
     [WIRE_FAILED] = { sizeof(struct wire_failed), 0, 0, WIRE_FROM_WARDEN, failed_is_valid },
     [WIRE_KILL] = { sizeof(struct wire_kill), 0, 0, WIRE_FROM_API, NULL },
+    [WIRE_TLS] = { sizeof(struct wire_tls), WIRE_TLS_FDS, WIRE_TLS_FDS, WIRE_FROM_WARDEN, NULL },
 };
 
 int wire_check(const union wire_message *message, size_t size, size_t n_fds, enum wire_side sender)

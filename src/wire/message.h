@@ -6,7 +6,8 @@
  * message that breaks its row is never looked into; the receiver ends the conversation.
  *
  * Two kinds of conversation:
- *   main channel        api -> warden: WIRE_RUN, one a wanted execution. warden -> api: WIRE_HELLO, once.
+ *   main channel        api -> warden: WIRE_RUN, one a wanted execution. warden -> api: WIRE_HELLO, once, then WIRE_TLS
+ *                       whenever the server was told to read its certificate again.
  *   execution channel   made by the api for each execution, its other end passed along with WIRE_RUN:
  *                         warden -> api: WIRE_STARTED, WIRE_ENDED, WIRE_ENTRY*, WIRE_DONE; or WIRE_FAILED at any time.
  *                         api -> warden: WIRE_KILL. Closing it cancels the execution, so a dead api cancels everything.
@@ -36,6 +37,7 @@ enum wire_type {
     WIRE_DONE,
     WIRE_FAILED,
     WIRE_KILL,
+    WIRE_TLS,
     WIRE_TYPE_COUNT,
 };
 
@@ -140,6 +142,19 @@ struct wire_kill {
     uint32_t reserved;
 };
 
+/* Descriptors of WIRE_TLS, in this order; open for reading. */
+enum wire_tls_fd {
+    WIRE_TLS_CERTIFICATE,
+    WIRE_TLS_KEY,
+    WIRE_TLS_FDS,
+};
+
+/* The certificate and its key may have changed. The api cannot open them: the key may be root's alone. */
+struct wire_tls {
+    uint32_t type;
+    uint32_t reserved;
+};
+
 union wire_message {
     uint32_t type;
     struct wire_hello hello;
@@ -150,6 +165,7 @@ union wire_message {
     struct wire_done done;
     struct wire_failed failed;
     struct wire_kill kill;
+    struct wire_tls tls;
 };
 
 enum wire_side {

@@ -4,7 +4,9 @@
 import http.client
 import json
 import os
+import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -14,40 +16,30 @@ import pytest
 
 from support import host
 from support.need import require
+from support.server import PROGRAM
+
+
+def make_certificate(place, name="cert", days=2):
+    """(certificate, key): self-signed, for 127.0.0.1; the key readable by root only."""
+    cert, key = os.path.join(place, f"{name}.pem"), os.path.join(place, f"{name}-key.pem")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", str(days), "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert]
+    subprocess.run(command, check=True, capture_output=True)
+    os.chmod(key, 0o600)
+    return cert, key
 
 
 @pytest.fixture(scope="module")
-def certificate():
-    """(certificate, key): self-signed, for 127.0.0.1; the key readable by root only."""
+def place():
     require(shutil.which("openssl"), "openssl, to make a certificate")
-    place = tempfile.mkdtemp(prefix="codecell-test-tls-")
-    os.chmod(place, 0o755)
-    cert, key = os.path.join(place, "cert.pem"), os.path.join(place, "key.pem")
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=localhost",
-            "-addext",
-            "subjectAltName=IP:127.0.0.1",
-            "-keyout",
-            key,
-            "-out",
-            cert,
-        ],
-        check=True,
-        capture_output=True,
-    )
-    os.chmod(key, 0o600)
-    yield cert, key
-    shutil.rmtree(place)
+    with tempfile.TemporaryDirectory(prefix="codecell-test-tls-") as path:
+        os.chmod(path, 0o755)
+        yield path
+
+
+@pytest.fixture(scope="module")
+def certificate(place):
+    return make_certificate(place)
 
 
 def start(server_with, certificate, **env):
@@ -129,3 +121,130 @@ def test_off(server_with, certificate):
     server = server_with(ENABLE_HTTPS="false", SSL_CERT_FILE=certificate[0], SSL_KEY_FILE=certificate[1])
     with server.client() as client:
         assert client.get("/health").status == 200
+
+
+# ---- reload ----
+
+
+def shown(server):
+    """The certificate that the server shows to a new connection, as PEM."""
+    return ssl.get_server_certificate((server.host, server.port))
+
+
+def pem(path):
+    """The certificate of a file in the form of shown()."""
+    return ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(host.read(path)))
+
+
+def put(source, target):
+    """Puts a pair of files in the place of another, as a renewal does: by rename."""
+    for old, new in zip(target, source, strict=True):
+        shutil.copy2(new, old + ".new")
+        os.rename(old + ".new", old)
+
+
+@pytest.fixture
+def renewable(place):
+    """The files a server is started with, and another pair to replace them by."""
+    return make_certificate(place, "live"), make_certificate(place, "other")
+
+
+def test_reload_drops_nothing(server_with, renewable):
+    """A connection from before goes on, one from after sees the new certificate, an execution in between ends."""
+    live, other = renewable
+    server, context = start(server_with, live)
+    first = pem(live[0])
+    assert shown(server) == first
+    kept = http.client.HTTPSConnection(server.host, server.port, timeout=30, context=context)
+    headers = {"x-api-key": server.key, "Content-Type": "application/json"}
+    kept.request("POST", "/exec", body=json.dumps({"lang": "bash", "code": "sleep 2; echo done"}), headers=headers)
+    put(other, live)
+    os.kill(server.pid, signal.SIGHUP)
+    assert host.until(lambda: shown(server) == pem(other[0]), 10, 0.05), server.log_tail()
+    assert json.loads(kept.getresponse().read())["stdout"] == "done\n"
+    kept.request("GET", "/health")
+    assert kept.getresponse().status == 200
+    kept.close()
+    assert request(server, ssl.create_default_context(cafile=other[0]), "GET", "/health")[0] == 200
+    assert "certificate read again" in server.log()
+
+
+def test_a_bad_renewal_changes_nothing(server_with, renewable):
+    live, other = renewable
+    server, context = start(server_with, live)
+    first = pem(live[0])
+    shutil.copy2(other[1], live[1])  # a key that is not that of the certificate
+    os.kill(server.pid, signal.SIGHUP)
+    assert host.until(lambda: "the key is not that of the certificate" in server.log(), 10, 0.05), server.log_tail()
+    assert shown(server) == first and request(server, context, "GET", "/health")[0] == 200
+    os.remove(live[1])
+    os.kill(server.pid, signal.SIGHUP)
+    assert host.until(lambda: "No such file" in server.log(), 10, 0.05), server.log_tail()
+    assert shown(server) == first
+    assert "PRIVATE KEY" not in server.log()
+
+
+def test_a_renewed_certificate_survives_the_api(server_with, renewable):
+    """The api that is started again after a crash shows what the last signal brought."""
+    live, other = renewable
+    server, _ = start(server_with, live)
+    put(other, live)
+    os.kill(server.pid, signal.SIGHUP)
+    assert host.until(lambda: shown(server) == pem(other[0]), 10, 0.05), server.log_tail()
+    os.kill(server.api_pid, signal.SIGKILL)
+
+    def again():
+        try:
+            return shown(server) == pem(other[0])
+        except OSError:
+            return False
+
+    assert host.until(again, 30, 0.1), server.log_tail()
+
+
+def test_many_signals_in_a_row(server_with, renewable):
+    live, _ = renewable
+    server, context = start(server_with, live)
+    for _ in range(300):
+        os.kill(server.pid, signal.SIGHUP)
+    assert request(server, context, "GET", "/health")[0] == 200
+    assert server.process.poll() is None
+
+
+# ---- doctor ----
+
+
+def doctor(certificate, key):
+    done = subprocess.run(
+        [PROGRAM, "doctor"],
+        env={"PATH": os.environ["PATH"], "SSL_CERT_FILE": certificate, "SSL_KEY_FILE": key, "ENABLE_HTTPS": "true"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return [line.split(None, 2) for line in done.stdout.splitlines() if " tls " in line][0]
+
+
+def test_doctor_looks_at_the_certificate(renewable):
+    live, other = renewable
+    status, _, text = doctor(*live)
+    assert status == "warn" and re.search("expires in [12] days", text), text
+    status, _, text = doctor(live[0], other[1])
+    assert status == "FAIL" and "the key is not that of the certificate" in text, text
+    status, _, text = doctor(live[1], live[1])
+    assert status == "FAIL" and "cannot be read" in text, text
+    status, _, text = doctor("/nothing/here.pem", live[1])
+    assert status == "FAIL" and "SSL_CERT_FILE" in text, text
+
+
+def test_doctor_is_content_with_a_good_one(place):
+    status, _, text = doctor(*make_certificate(place, "long", days=90))
+    assert status == "ok" and re.search("(89|90) more days", text), text
+
+
+def test_a_key_of_another_certificate_stops_the_start(server_with, renewable):
+    live, other = renewable
+    server = server_with(wait=False, ENABLE_HTTPS="true", SSL_CERT_FILE=live[0], SSL_KEY_FILE=other[1])
+    assert server.wait_exit(15) == 78
+    assert "the key is not that of the certificate" in server.log()

@@ -175,12 +175,102 @@ static void test_client_certificates(void **context)
     http_server_free(server);
 }
 
+/* The certificate that a server shows at this moment. */
+static void assert_shown(struct http_server *server, const struct identity *expected)
+{
+    gnutls_certificate_credentials_t credentials;
+    gnutls_x509_crt_t certificate;
+    gnutls_datum_t der;
+    const gnutls_datum_t *shown;
+    gnutls_session_t session;
+    unsigned n = 0;
+    int fd = dial(server), r;
+
+    gnutls_certificate_allocate_credentials(&credentials);
+    assert_int_equal(gnutls_init(&session, GNUTLS_CLIENT), 0);
+    gnutls_set_default_priority(session);
+    gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials);
+    gnutls_transport_set_int(session, fd);
+    do
+        r = gnutls_handshake(session);
+    while (r < 0 && !gnutls_error_is_fatal(r));
+    assert_int_equal(r, 0);
+    shown = gnutls_certificate_get_peers(session, &n);
+    assert_int_equal(n, 1);
+    gnutls_x509_crt_init(&certificate);
+    assert_int_equal(gnutls_x509_crt_import(certificate, &expected->certificate, GNUTLS_X509_FMT_PEM), 0);
+    assert_int_equal(gnutls_x509_crt_export2(certificate, GNUTLS_X509_FMT_DER, &der), 0);
+    assert_int_equal(der.size, shown[0].size);
+    assert_memory_equal(der.data, shown[0].data, der.size);
+    gnutls_free(der.data);
+    gnutls_x509_crt_deinit(certificate);
+    gnutls_deinit(session);
+    gnutls_certificate_free_credentials(credentials);
+    close(fd);
+}
+
+static int show(struct http_server *server, const struct identity *certificate, const struct identity *key)
+{
+    char error[200] = "";
+    int r = http_server_show_certificate(server, (const char *)certificate->certificate.data,
+                                         (const char *)key->key.data, error, sizeof(error));
+
+    assert_int_equal(r == 0, error[0] == '\0');
+    return r;
+}
+
+static void test_another_certificate(void **context)
+{
+    CLEANUP(identity_deinit) struct identity first, second;
+    struct http_server *server;
+
+    (void)context;
+    make_identity(&first);
+    make_identity(&second);
+    server = start(&first, NULL);
+    assert_shown(server, &first);
+    assert_int_equal(show(server, &second, &second), 0);
+    assert_shown(server, &second);
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(show(server, i % 2 ? &second : &first, i % 2 ? &second : &first), 0);
+    assert_shown(server, &second);
+    http_server_free(server);
+}
+
+/* What cannot be shown leaves what is shown. */
+static void test_a_bad_certificate(void **context)
+{
+    CLEANUP(identity_deinit) struct identity good, other;
+    struct http_server *server;
+    int64_t expires_s = 0;
+    char error[200];
+
+    (void)context;
+    make_identity(&good);
+    make_identity(&other);
+    server = start(&good, NULL);
+    assert_int_equal(show(server, &other, &good), -EINVAL);
+    assert_int_equal(http_server_show_certificate(server, "nonsense", "nonsense", error, sizeof(error)), -EINVAL);
+    assert_int_equal(
+        http_server_show_certificate(server, (const char *)good.certificate.data, "nonsense", error, sizeof(error)),
+        -EINVAL);
+    assert_non_null(strstr(error, "key"));
+    assert_shown(server, &good);
+    http_server_free(server);
+    assert_int_equal(http_tls_check((const char *)good.certificate.data, (const char *)good.key.data, &expires_s, error,
+                                    sizeof(error)),
+                     0);
+    assert_true(expires_s > time(NULL) + 3000 && expires_s <= time(NULL) + 3600);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tls),
         cmocka_unit_test(test_plain_text_to_tls),
         cmocka_unit_test(test_client_certificates),
+        cmocka_unit_test(test_another_certificate),
+        cmocka_unit_test(test_a_bad_certificate),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

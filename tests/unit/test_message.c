@@ -45,6 +45,7 @@ static const struct sample {
     { { .done = { WIRE_DONE, 1, 0, 0 } }, sizeof(struct wire_done), 0, WIRE_FROM_WARDEN },
     { { .failed = { WIRE_FAILED, EPERM, "mounts" } }, sizeof(struct wire_failed), 0, WIRE_FROM_WARDEN },
     { { .kill = { WIRE_KILL, 0 } }, sizeof(struct wire_kill), 0, WIRE_FROM_API },
+    { { .tls = { WIRE_TLS, 0 } }, sizeof(struct wire_tls), WIRE_TLS_FDS, WIRE_FROM_WARDEN },
     { { .entry = { WIRE_ENTRY, WIRE_ENTRY_STATE, 3, "s" } }, sizeof(struct wire_entry), 1, WIRE_FROM_WARDEN },
     { { .entry = { WIRE_ENTRY, WIRE_ENTRY_STATE_TOO_LARGE, 9, "s" } }, sizeof(struct wire_entry), 0, WIRE_FROM_WARDEN },
     { { .entry = { WIRE_ENTRY, WIRE_ENTRY_BUILT, 0, "built" } }, sizeof(struct wire_entry), 1, WIRE_FROM_WARDEN },

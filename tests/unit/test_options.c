@@ -38,6 +38,8 @@ static void free_options(struct warden_options *options)
     free((char *)options->hostname);
     free((char *)options->api_program);
     free((char *)options->log_format);
+    free((char *)options->tls_certificate);
+    free((char *)options->tls_key);
 }
 
 static int parse(const char *const *arguments, int n, struct warden_options *ret)
@@ -100,6 +102,23 @@ static void every_option_is_required(void **state)
         assert_non_null(strstr(error, good[missing][0]));
         free_options(&options);
     }
+}
+
+static void tls_files_go_together(void **state)
+{
+    static const char *const tls[] = { "--tls-certificate", "cert.pem", "--tls-key", "key.pem" };
+    const char *arguments[PAIRS * 2 + ARRAY_SIZE(tls)];
+    struct warden_options options;
+
+    (void)state;
+    memcpy(arguments, good, sizeof(good));
+    memcpy(arguments + PAIRS * 2, tls, sizeof(tls));
+    assert_int_equal(parse(arguments, PAIRS * 2 + 4, &options), 0);
+    assert_string_equal(options.tls_certificate, "cert.pem");
+    assert_string_equal(options.tls_key, "key.pem");
+    free_options(&options);
+    assert_int_equal(parse(arguments, PAIRS * 2 + 2, &options), -EINVAL);
+    free_options(&options);
 }
 
 static void bad_values_are_refused_by_name(void **state)
@@ -172,8 +191,11 @@ static void what_is_no_option_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good_options_are_taken),         cmocka_unit_test(every_option_is_required),
-        cmocka_unit_test(bad_values_are_refused_by_name), cmocka_unit_test(no_slot_may_have_the_user_of_the_api),
+        cmocka_unit_test(good_options_are_taken),
+        cmocka_unit_test(every_option_is_required),
+        cmocka_unit_test(tls_files_go_together),
+        cmocka_unit_test(bad_values_are_refused_by_name),
+        cmocka_unit_test(no_slot_may_have_the_user_of_the_api),
         cmocka_unit_test(what_is_no_option_is_refused),
     };
 
