@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """run.py SOURCE STATE [ARGS...] -- runs one Python program inside a cell (exec.md 10.3, 10.7).
 
-STATE says how many bytes the program may leave to the next one of its session (state.py): "0" for none; with a "+"
-behind it also if it fails.
+STATE says how many bytes the program may leave to the next one of its session (state.py), 0 for none, and how much memory
+the cell has: "52428800,536870912". With a "+" behind it the program may leave them also if it fails.
 
 Started as `python3 -S run.py`, because site costs as much as the interpreter itself: what programs expect of site (the
 package directories, exit(), help()) is set up here. Whatever this file imports at its top is paid by every program, so
@@ -244,15 +244,16 @@ def find_state(namespace):
     return state_module().take(STATE_FOUND, namespace)
 
 
-def leave_state(limit_bytes, namespace, found):
+def leave_state(limits, namespace, found):
     """Leaves the names of namespace to the next program, if there are any."""
+    limit_bytes, memory_bytes = map(int, limits.split(","))
     if limit_bytes == 0:
         return
     if found is None:
         names = [name for name in namespace if not (isinstance(name, str) and name.startswith("_"))]
         if all(name in PRELOADED and type(namespace[name]) is type(sys) for name in names):
             return
-    state_module().leave(STATE_LEFT, namespace, PRELOADED.keys(), limit_bytes, found)
+    state_module().leave(STATE_LEFT, namespace, PRELOADED.keys(), limit_bytes, memory_bytes, found)
 
 
 def own_frames_removed(trace):
@@ -320,7 +321,7 @@ def run(path, state, arguments):
     finally:
         if posix.getpid() == process and (status in (None, 0) or state.endswith("+")):
             try:
-                leave_state(int(state.rstrip("+")), program.namespace, program.found)
+                leave_state(state.rstrip("+"), program.namespace, program.found)
             except BaseException:  # the program made it impossible, and is told nothing
                 pass
     return status

@@ -22,6 +22,8 @@ WHOLE, COMPRESSED = 1, 2
 
 COMPRESS_FROM_BYTES = 4096
 SLICE_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 16
+BALLAST_BYTES = 16 << 20
 
 PYTHON = sys.version_info[:2]  # code is written as it is compiled
 
@@ -75,6 +77,48 @@ def distribution(name):
 # Load
 
 
+class Stream:
+    """A file for an unpickler that holds an lz4 frame. What is large is decompressed into its place: there may be no
+    room for it twice."""
+
+    def __init__(self, file):
+        self.file = file
+        self.frame = distribution("lz4.frame").LZ4FrameDecompressor()
+        self.block = memoryview(b"")
+
+    def more(self):
+        """Returns what is decompressed and not yet read; empty at the end."""
+        while not self.block and not self.frame.eof:
+            packed = self.file.read(BLOCK_BYTES) if self.frame.needs_input else b""
+            if not packed and self.frame.needs_input:
+                break
+            self.block = memoryview(self.frame.decompress(packed, BLOCK_BYTES))
+        return self.block
+
+    def readinto(self, place):
+        place = memoryview(place).cast("B")
+        done = 0
+        while done < len(place) and self.more():
+            piece = self.block[: len(place) - done]
+            place[done : done + len(piece)] = piece
+            self.block = self.block[len(piece) :]
+            done += len(piece)
+        return done
+
+    def read(self, size):
+        place = bytearray(size)
+        read = self.readinto(place)
+        if read < size:
+            del place[read:]
+        return place
+
+    def readline(self):
+        line = b""
+        while not line.endswith(b"\n") and self.more():
+            line += self.read(1)
+        return line
+
+
 def unpack(stream):
     Unpickler = distribution("_pickle").Unpickler
     python = Unpickler(stream).load()
@@ -96,8 +140,7 @@ def read_values(path):
             return unpack(_io.BytesIO(content)), content if len(content) <= COMPRESS_FROM_BYTES else None
         if version != COMPRESSED:
             raise ValueError("unknown version")
-        with distribution("lz4.frame").LZ4FrameFile(file) as stream:
-            return unpack(stream), None
+        return unpack(Stream(file)), None
 
 
 def read_into(path, namespace):
@@ -132,12 +175,40 @@ class ByValue(Exception):
     """Something that only cloudpickle can write."""
 
 
+def resident_bytes():
+    import posix
+
+    with open("/proc/self/statm", "rb", buffering=0) as file:
+        return int(file.read().split()[1]) * posix.sysconf("SC_PAGE_SIZE")
+
+
+class Room:
+    """How much memory a cell has left. A pickler keeps a table of all it has met, and doubles it when it is full; the
+    files of a cell are memory too. A program that has succeeded must not be killed for what it leaves."""
+
+    def __init__(self, memory_bytes):
+        import posix
+
+        self.limit = memory_bytes - memory_bytes // 16
+        self.start = resident_bytes()
+        for place in "/mnt/data", "/run/build", "/tmp", "/dev/shm":
+            status = posix.statvfs(place)
+            self.limit -= (status.f_blocks - status.f_bfree) * status.f_frsize
+
+    def check(self, file_bytes):
+        resident = resident_bytes()
+        if resident + 2 * max(0, resident - self.start) + file_bytes > self.limit:
+            raise TooLarge
+
+
 class Sink:
     """The file below a pickler: compresses what is more than a little, and ends it all at the limit."""
 
-    def __init__(self, path, limit_bytes):
+    def __init__(self, path, limit_bytes, memory_bytes):
         self.path = path
         self.limit = limit_bytes
+        self.memory = memory_bytes
+        self.unchecked = 0
         self.size = 0
         self.head = bytearray()
         self.file = None
@@ -152,6 +223,10 @@ class Sink:
             self.begin()
         for at in range(0, len(data), SLICE_BYTES):
             piece = data[at : at + SLICE_BYTES]
+            self.unchecked += len(piece)
+            if self.room and self.unchecked >= SLICE_BYTES:
+                self.unchecked = 0
+                self.room.check(self.size)
             self.put(self.frame.compress(piece) if self.frame else piece)
 
     def begin(self):
@@ -159,6 +234,7 @@ class Sink:
             self.frame = distribution("lz4.frame").LZ4FrameCompressor(auto_flush=True)
         except ImportError:
             self.frame = None
+        self.room = Room(self.memory) if self.memory else None
         head, self.head = self.head, bytearray()
         self.open(COMPRESSED if self.frame else WHOLE)
         self.put(self.frame.begin() + self.frame.compress(head) if self.frame else head)
@@ -324,10 +400,10 @@ def write_possible(sink, namespace, chosen):
     write_full(sink, namespace, chosen)
 
 
-def write_values(path, limit_bytes, namespace, chosen, loaded):
+def write_values(path, limits, namespace, chosen, loaded):
     """Writes the state in the first way that works. Returns True if there is a new one at path."""
     for way in write_plain, write_full, write_possible:
-        sink = Sink(path, limit_bytes)
+        sink = Sink(path, *limits)
         try:
             way(sink, namespace, chosen)
             return sink.finish(loaded and loaded.content)
@@ -338,7 +414,13 @@ def write_values(path, limit_bytes, namespace, chosen, loaded):
     return False
 
 
-def save_into(path, namespace, skip_names, limit_bytes, loaded):
+def tell_too_large(path, limit_bytes):
+    """Leaves a file without contents whose size says it."""
+    with open(path, "wb") as file:
+        file.truncate(limit_bytes + 1)
+
+
+def save_into(path, namespace, skip_names, limits, loaded):
     import posix
 
     chosen = choose(namespace, skip_names, loaded)
@@ -346,25 +428,24 @@ def save_into(path, namespace, skip_names, limit_bytes, loaded):
         return
     part = path + ".part"
     try:
-        if without_main(write_values, part, limit_bytes, namespace, chosen, loaded):
+        if without_main(write_values, part, limits, namespace, chosen, loaded):
             posix.rename(part, path)
             return
     except TooLarge:
-        with open(path, "wb") as file:
-            file.truncate(limit_bytes + 1)  # a file without contents that says: too much
+        tell_too_large(path, limits[0])
     try:
         posix.unlink(part)
     except FileNotFoundError:
         pass
 
 
-def save(path, namespace, skip_names, limit_bytes, loaded=None):
+def save(path, namespace, skip_names, limit_bytes, memory_bytes=0, loaded=None):
     """Writes the state of namespace to path, which must not exist.
 
     Names bound to modules are not saved if they are among skip_names. loaded is what load() returned: if nothing has
-    changed since, no file is made. A state above limit_bytes leaves a file of that size and one byte, without contents.
-    """
-    quietly(save_into, path, namespace, skip_names, limit_bytes, loaded)
+    changed since, no file is made. A state above limit_bytes, or one whose making would take more than memory_bytes for
+    the whole cell (0: unknown), leaves a file of limit_bytes and one more, without contents."""
+    quietly(save_into, path, namespace, skip_names, (limit_bytes, memory_bytes), loaded)
 
 
 def wait_for_threads():
@@ -384,7 +465,26 @@ def take(path, namespace):
     return loaded
 
 
-def leave(path, namespace, skip_names, limit_bytes, loaded):
-    """save(), at the end of a program."""
+def save_apart(path, namespace, skip_names, limit_bytes, memory_bytes, loaded):
+    """save() in a process that the kernel may kill for memory, without harm to this one."""
+    import posix
+
+    if len(sys._current_frames()) > 1:  # what a thread has locked stays locked in a fork
+        return tell_too_large(path, limit_bytes)
+    child = posix.fork()
+    if child == 0:
+        ballast = b"\1" * BALLAST_BYTES  # noqa: F841 -- of two that are alike, the kernel takes the larger
+        try:
+            save(path, namespace, skip_names, limit_bytes, memory_bytes, loaded)
+        finally:
+            posix._exit(0)
+    if posix.waitpid(child, 0)[1] != 0:
+        tell_too_large(path, limit_bytes)
+
+
+def leave(path, namespace, skip_names, limit_bytes, memory_bytes, loaded):
+    """save(), at the end of a program that may have used up nearly all the memory of the cell."""
     wait_for_threads()
-    save(path, namespace, skip_names, limit_bytes, loaded)
+    # A pickler copies a string before it writes it: with less than half in use there is room for any.
+    way = save if resident_bytes() < memory_bytes // 2 else save_apart
+    quietly(way, path, namespace, skip_names, limit_bytes, memory_bytes, loaded)

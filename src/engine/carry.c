@@ -50,8 +50,8 @@ void carry_keep(const struct engine *engine, const struct session *session, cons
     int r = carry->wanted && counts(engine, outcome) ? keep(&store, session, carry, cell) : 0;
 
     if (r == STATE_E_TOO_LARGE)
-        log_warning("the state of session %s is larger than %lld bytes and is not kept", session->id,
-                    (long long)store.rules->bytes_max);
+        log_warning("the state of session %s is not kept: it is larger than %lld bytes, or than its cell had room for",
+                    session->id, (long long)store.rules->bytes_max);
     else if (r < 0)
         log_warning("the state of session %s cannot be kept: %s", session->id, strerror(-r));
 }

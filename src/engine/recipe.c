@@ -69,7 +69,7 @@ static int pack(const struct execution_request *request, int64_t memory_bytes, c
                 const struct recipe_state *state, size_t first, size_t end, struct program_packer *packer)
 {
     const struct language *language = request->language;
-    char source[LANGUAGE_SOURCE_SIZE], path[LANGUAGE_SOURCE_SIZE + sizeof(BUILD_DIR) + 1], state_text[32];
+    char source[LANGUAGE_SOURCE_SIZE], path[LANGUAGE_SOURCE_SIZE + sizeof(BUILD_DIR) + 1], state_text[64];
     bool found = state->found && state->found->length > 0;
     struct language_values values = {
         .source = source,
@@ -79,7 +79,8 @@ static int pack(const struct execution_request *request, int64_t memory_bytes, c
     };
     int r = 0;
 
-    snprintf(state_text, sizeof(state_text), "%lld%s", (long long)state->bytes_max, state->after_errors ? "+" : "");
+    snprintf(state_text, sizeof(state_text), "%lld,%lld%s", (long long)state->bytes_max, (long long)memory_bytes,
+             state->after_errors ? "+" : "");
     language_source_name(language, request->code, request->code_length, source);
     snprintf(path, sizeof(path), BUILD_DIR "/%s", source);
     program_pack_begin(packer, flags_of(language, build), 1 + found, count_env(language));

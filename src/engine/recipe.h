@@ -18,8 +18,9 @@ struct recipe_state {
 };
 
 /* Packs source, state, environment and steps and seals them. memory_bytes is the cell's limit, for runtimes that want
- * to be told. In argument vectors {state} is state->bytes_max, with "+" behind it if after_errors. Returns 0 and a
- * descriptor that the caller owns, or a negative errno: -E2BIG if source or arguments are too large. */
+ * to be told. In argument vectors {state} is state->bytes_max, a comma and memory_bytes, with "+" behind it if
+ * after_errors. Returns 0 and a descriptor that the caller owns, or a negative errno: -E2BIG if source or arguments are
+ * too large. */
 int recipe_make(const struct execution_request *request, int64_t memory_bytes, const struct recipe_build *build,
                 const struct recipe_state *state, int *ret_program_fd);
 

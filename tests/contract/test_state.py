@@ -408,6 +408,14 @@ def test_size_limit(server_with):
         assert session("print(x, len(zeros))") == f"3 {30 << 20}\n"
 
 
+def test_saving_never_ends_a_run_that_succeeded(client):
+    """S3.5: what there is no memory to save is not saved; what was saved can be loaded."""
+    for value in ("'abcdef' * (60 << 20)", "['string number %d' % i for i in range(4000000)]", "list(range(11000000))"):
+        session = Session(client)
+        session(f"big = {value}; print(len(big))")
+        assert session("print('big' in globals())") in ("True\n", "False\n"), value
+
+
 def blobs(server):
     return [path for path in glob.glob(server.data_dir + "/blobs/objects/*/*") if os.path.isfile(path)]
 
