@@ -717,13 +717,12 @@ WALLS = [
     # -- harvest and outputs
     wall(
         "harvest: links are followed when opened",
-        "f01 f02 f04",
+        "f01 f02 f04 c02::test_c02_only_a_plain_file_is_a_state unit:workspace",
         (
             WORKSPACE,
             ".flags = flags | O_CLOEXEC | O_NOFOLLOW,\n        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,",
             ".flags = flags | O_CLOEXEC,\n        .resolve = 0,",
         ),
-        behind="every entry is looked at before, unfollowed, and when the walk begins nobody is left to exchange it",
     ),
     wall(
         "harvest: links are followed, looked at and opened",
@@ -764,6 +763,31 @@ WALLS = [
         "f06::test_f06_hundred_thousand_files unit:workspace",
         (WORKSPACE, "if (walk->visited++ >= HARVEST_VISITS_MAX) {", "if (0) {"),
         behind="the workspace has inodes for 131072 entries, and the limit of entries ends the reports",
+    ),
+    wall(
+        "state: any kind of file",
+        "c02::test_c02_only_a_plain_file_is_a_state unit:workspace",
+        (WORKSPACE, "!S_ISREG(st.st_mode) || st.st_nlink != 1)", "0)"),
+    ),
+    wall(
+        "state: no limit of size",
+        "unit:workspace",
+        (WORKSPACE, "if (*ret_size_bytes > bytes_max)", "if (0)"),
+    ),
+    wall(
+        "state: a session's for any other",
+        "unit:state",
+        ("domain/state.c", "return strcmp(record->seal, seal) == 0 &&", "return"),
+    ),
+    wall(
+        "state: contents are not looked at",
+        "unit:state test_state::test_damage_at_rest_counts_as_absent",
+        ("domain/state_text.c", "strcmp(found, sha256) == 0", "*found"),
+    ),
+    wall(
+        "state: failed runs count",
+        "test_state::test_a_failed_run_changes_nothing test_state::test_a_killed_run_leaves_the_state",
+        ("engine/carry.c", "return outcome == OUTCOME_OK ||", "return outcome == OUTCOME_OK || 1 ||"),
     ),
     wall(
         "outputs: hidden files",
