@@ -24,6 +24,10 @@
 #define LOADS         3
 #define HTTP_OK       200
 
+/* A server that is ready may still be filling its stock of warm cells. How long that takes is for py-ready to tell;
+ * here it is given the time. */
+#define SETTLE_S 5
+
 static void cleanup_json(json_t **json)
 {
     json_decref(*json);
@@ -93,6 +97,8 @@ static int start_server(struct bench *bench)
     r = bench_server_start(&bench->server, bench->program, NULL);
     if (r == 0)
         r = bench_server_wait(&bench->server);
+    if (r == 0 && !bench->options.quick)
+        sleep(SETTLE_S);
     if (r < 0)
         fprintf(stderr, "codecell bench: the server did not start: %s\n",
                 *bench->server.error ? bench->server.error : strerror(-r));

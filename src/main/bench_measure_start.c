@@ -24,7 +24,7 @@ int bench_own_server(struct bench *bench, struct bench_server *server, const cha
         r = bench_server_wait(server);
     if (r == 0)
         return 0;
-    snprintf(result->note, sizeof(result->note), "its server did not start: %.200s",
+    snprintf(result->note, sizeof(result->note), "its server did not start: %s",
              *server->error ? server->error : strerror(-r));
     return BENCH_E_ABSENT;
 }

@@ -14,7 +14,7 @@ struct bench_server {
     struct bench_address address;
     pid_t pid;           /* the warden; 0 = not started here */
     char home[PATH_MAX]; /* holds data/ and log; "" = none */
-    char error[512];     /* why it did not start: the last lines of its log */
+    char error[256];     /* why it did not start: the end of its log */
 };
 
 /* Starts `program serve` with these further settings ("NAME=value", NULL-terminated; NULL = none) and returns at once.
