@@ -404,11 +404,12 @@ int record_encode_state(const struct state_record *record, char **ret_json, size
 {
     CLEANUP(json_free) json_t *json = json_object();
     int r = json ? fields_encode(state_fields, ARRAY_SIZE(state_fields), record, json) : -ENOMEM;
-    char *text;
-    size_t length;
+    char *text = NULL;
+    size_t length = 0;
 
-    if (r == 0)
-        r = dump(json, &text, &length);
+    if (r < 0)
+        return r;
+    r = dump(json, &text, &length);
     if (r < 0)
         return r;
     text[length] = '\n'; /* in the place of the NUL */
