@@ -786,7 +786,7 @@ WALLS = [
     ),
     wall(
         "state: failed runs count",
-        "test_state::test_a_failed_run_changes_nothing test_state::test_a_killed_run_leaves_the_state",
+        "test_kill_state::test_a_killed_run_leaves_the_state",
         ("engine/carry.c", "return outcome == OUTCOME_OK ||", "return outcome == OUTCOME_OK || 1 ||"),
     ),
     wall(
@@ -883,6 +883,11 @@ WALLS = [
         "door: short keys",
         "c10::test_c10_refuses_to_start",
         ("main/config_type.c", "if (strlen(key) < CONFIG_KEY_MIN_LENGTH)", "if (strlen(key) < 1)"),
+    ),
+    wall(
+        "door: one address may take all connections",
+        "c12::test_c12_one_address_cannot_take_all_connections unit:peers",
+        ("http/peers.c", "room = !found || found->connections < peers->limit;", "room = true;"),
     ),
     wall(
         "door: no limit of waiting executions",
