@@ -28,7 +28,7 @@ struct process {
     pid_t pid, parent;
     uint64_t started;    /* clock ticks since boot */
     ino_t pid_namespace; /* 0 = unknown */
-    bool below, python;
+    bool below, python, zygote;
 };
 
 struct table {
@@ -164,32 +164,66 @@ static double namespace_mib(int proc_fd, const struct table *table, ino_t pid_na
     return sum;
 }
 
-/* True for one Python of each cell: the first of its namespace in the table, if that is neither the host's nor the
- * zygote's. */
-static bool stands_for_cell(const struct table *table, size_t at, ino_t host, ino_t zygote)
+static struct process *find(struct table *table, pid_t pid)
 {
-    const struct process *process = &table->rows[at];
-
-    if (!process->below || !process->python || process->pid_namespace == 0 || process->pid_namespace == host ||
-        process->pid_namespace == zygote)
-        return false;
-    for (size_t i = 0; i < at; i++)
-        if (table->rows[i].below && table->rows[i].python && table->rows[i].pid_namespace == process->pid_namespace)
-            return false;
-    return true;
+    for (size_t i = 0; i < table->n; i++)
+        if (table->rows[i].pid == pid)
+            return &table->rows[i];
+    return NULL;
 }
 
-static ino_t oldest_python(const struct table *table)
+/* A Python below which another PID namespace has one is what that was forked from. */
+static bool mark_ancestors(struct table *table, const struct process *process)
 {
-    const struct process *oldest = NULL;
+    bool any = false;
+
+    for (struct process *at = find(table, process->parent); at && at->below; at = find(table, at->parent))
+        if (at->python && at->pid_namespace != process->pid_namespace)
+            any = at->zygote = true;
+    return any;
+}
+
+static void mark_oldest(struct table *table)
+{
+    struct process *oldest = NULL;
 
     for (size_t i = 0; i < table->n; i++) {
-        const struct process *process = &table->rows[i];
+        struct process *process = &table->rows[i];
 
         if (process->below && process->python && (!oldest || process->started < oldest->started))
             oldest = process;
     }
-    return oldest ? oldest->pid_namespace : 0;
+    if (oldest)
+        oldest->zygote = true;
+}
+
+static void mark_zygotes(struct table *table)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < table->n; i++)
+        if (table->rows[i].below && table->rows[i].python)
+            any |= mark_ancestors(table, &table->rows[i]);
+    if (!any)
+        mark_oldest(table);
+}
+
+/* True for one Python of each cell: the first of its namespace in the table, if that is neither the host's nor a
+ * zygote's. */
+static bool stands_for_cell(const struct table *table, size_t at, ino_t host)
+{
+    const struct process *process = &table->rows[at];
+
+    if (!process->below || !process->python || process->pid_namespace == 0 || process->pid_namespace == host)
+        return false;
+    for (size_t i = 0; i < table->n; i++) {
+        const struct process *other = &table->rows[i];
+
+        if (other->pid_namespace == process->pid_namespace &&
+            (other->zygote || (i < at && other->below && other->python)))
+            return false;
+    }
+    return true;
 }
 
 int bench_memory_python_cells(pid_t warden, struct bench_samples *samples)
@@ -197,16 +231,15 @@ int bench_memory_python_cells(pid_t warden, struct bench_samples *samples)
     CLEANUP(table_deinit) struct table table = { 0 };
     CLEANUP(cleanup_dir) DIR *proc = opendir("/proc");
     struct stat host;
-    ino_t zygote;
     int r;
 
     if (!proc || fstatat(dirfd(proc), "self/ns/pid", &host, 0) < 0)
         return error_from_errno();
     r = table_read(proc, &table);
     mark_below(&table, warden);
-    zygote = oldest_python(&table);
+    mark_zygotes(&table);
     for (size_t i = 0; i < table.n && r == 0; i++)
-        if (stands_for_cell(&table, i, host.st_ino, zygote))
+        if (stands_for_cell(&table, i, host.st_ino))
             r = bench_samples_add(samples, namespace_mib(dirfd(proc), &table, table.rows[i].pid_namespace));
     return r;
 }

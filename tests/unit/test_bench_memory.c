@@ -17,6 +17,15 @@
 #define HELD_CODE  "held = bytearray(b'1' * (8 << 20)); import time; time.sleep(120)"
 #define SMALL_CODE "import time; time.sleep(120)"
 
+/* Forks into a new PID namespace (CLONE_NEWPID); the child holds the memory. */
+#define ZYGOTE_CODE                                                                                                    \
+    "import ctypes, os, time\n"                                                                                        \
+    "ctypes.CDLL(None).unshare(0x20000000)\n"                                                                          \
+    "if os.fork() == 0:\n"                                                                                             \
+    "    ctypes.CDLL(None).prctl(1, 9)\n"                                                                              \
+    "    held = bytearray(b'1' * (8 << 20))\n"                                                                         \
+    "time.sleep(120)\n"
+
 /* A keeper, with a Python in a PID namespace below it. */
 static pid_t start_cell(const char *code)
 {
@@ -93,11 +102,27 @@ static void a_cell_is_counted_with_its_own_memory(void **state)
     stop_cell(zygote);
 }
 
+/* A zygote that was renewed is younger than cells of the one before it. */
+static void what_has_forked_a_cell_is_none(void **state)
+{
+    CLEANUP(bench_samples_deinit) struct bench_samples samples = { 0 };
+    pid_t older, zygote;
+
+    (void)state;
+    older = start_cell(SMALL_CODE);
+    usleep(50000);
+    zygote = start_cell(ZYGOTE_CODE);
+    assert_true(look_until(2, &samples));
+    stop_cell(zygote);
+    stop_cell(older);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_cells_there_is_nothing),
         cmocka_unit_test(a_cell_is_counted_with_its_own_memory),
+        cmocka_unit_test(what_has_forked_a_cell_is_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
