@@ -19,7 +19,9 @@
 #include "wire/built.h"
 
 #define RELAY_BYTES 4096
-#define DEPTH_MAX   16
+#define RELAY_READS 16 /* a full pipe; who writes faster than that must not keep the end of the step from being seen   \
+                        */
+#define DEPTH_MAX 16
 
 int keep_relay_open(struct keep_relay *relay)
 {
@@ -32,13 +34,13 @@ int keep_relay_open(struct keep_relay *relay)
     return fcntl(relay->read_fd, F_SETFL, O_NONBLOCK) < 0 ? error_from_errno() : 0;
 }
 
-/* Returns false at the end of the pipe. */
+/* Passes on what is there. Returns false at the end of the pipe. */
 static bool relay_pass(int from_fd, int to_fd, bool *silent)
 {
     char block[RELAY_BYTES];
-    ssize_t n;
+    ssize_t n = 1;
 
-    while ((n = read(from_fd, block, sizeof(block))) > 0) {
+    for (int i = 0; i < RELAY_READS && (n = read(from_fd, block, sizeof(block))) > 0; i++) {
         *silent = false;
         (void)fd_write_full(to_fd, block, (size_t)n);
     }

@@ -284,6 +284,17 @@ def test_java_class_names(run, name, printed):
     assert_clean(run("java", name), printed)
 
 
+def test_java_has_its_class_archive(client, need_language):
+    """-Xshare:on refuses to start with an archive that does not fit. Made by tools/prepare, which ./run and ./check call."""
+    need_language("java")
+    answer = client.exec(
+        "archive=/opt/codecell/guest/java/prepared/javac.jsa; [ -e $archive ] || echo 'run tools/prepare' >&2\n"
+        "java -Xshare:on -XX:SharedArchiveFile=$archive -XX:+UseSerialGC com.sun.tools.javac.Main -version",
+        "bash",
+    )
+    assert answer.code == 0 and "javac" in answer.stdout, dict(answer)
+
+
 def test_java_uses_its_memory_and_no_more(run):
     assert_clean(run("java", "large", timeout=60000), "450\n")
     greedy = run("java", "greedy", timeout=60000)

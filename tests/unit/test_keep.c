@@ -173,17 +173,14 @@ static void nothing_is_put_back_over_what_is_there(void **state)
     buffer_deinit(&bytes);
 }
 
-/* Runs a shell command as a compile step; returns what keep_relay_run() says, and what it passed on in text. */
-static bool relay(const char *command, char *text, size_t size)
+/* Runs a shell command as a compile step whose output goes to out_fd. */
+static bool relay_to(const char *command, int out_fd)
 {
     struct keep_relay r = KEEP_RELAY_INIT;
-    int ends[2];
     pid_t child;
-    ssize_t n;
     bool silent;
 
     assert_int_equal(keep_relay_open(&r), 0);
-    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     child = fork();
     assert_true(child >= 0);
     if (child == 0) {
@@ -191,10 +188,22 @@ static bool relay(const char *command, char *text, size_t size)
         execl("/bin/sh", "sh", "-c", command, (char *)NULL);
         _exit(127);
     }
-    silent = keep_relay_run(&r, child, ends[1]);
+    silent = keep_relay_run(&r, child, out_fd);
     assert_int_equal(r.read_fd, -1);
     assert_int_equal(r.write_fd, -1);
     assert_int_equal(waitpid(child, NULL, 0), child);
+    return silent;
+}
+
+/* The same, with what was passed on in text. */
+static bool relay(const char *command, char *text, size_t size)
+{
+    int ends[2];
+    bool silent;
+    ssize_t n;
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    silent = relay_to(command, ends[1]);
     close(ends[1]);
     n = fd_read_full(ends[0], text, size - 1);
     assert_true(n >= 0);
@@ -222,8 +231,18 @@ static void a_process_that_is_left_behind_does_not_hold_up_the_relay(void **stat
     char text[256];
 
     (void)state;
-    assert_true(relay("sleep 5 &", text, sizeof(text)));
+    assert_true(relay("sleep 1 &", text, sizeof(text)));
     assert_string_equal(text, "");
+}
+
+/* It writes faster than anybody reads, until the pipe is closed. */
+static void a_flood_does_not_hide_the_end_of_the_step(void **state)
+{
+    int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+    (void)state;
+    assert_false(relay_to("yes & sleep 0.1", null_fd));
+    close(null_fd);
 }
 
 int main(void)
@@ -236,6 +255,7 @@ int main(void)
         CASE(nothing_is_put_back_over_what_is_there),
         cmocka_unit_test(a_silent_step_is_told_from_one_that_prints),
         cmocka_unit_test(a_process_that_is_left_behind_does_not_hold_up_the_relay),
+        cmocka_unit_test(a_flood_does_not_hide_the_end_of_the_step),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
