@@ -199,10 +199,10 @@ struct http_options {
     uint64_t max_buffered_bytes;        /* of all buffered bodies together; beyond it 503 */
     const char *const *upload_prefixes; /* NULL-terminated path prefixes exempt from the content type rule of 7.1 */
     unsigned max_connections;
-    unsigned max_connections_per_ip; /* 0 = no such limit */
-    unsigned idle_seconds;           /* between two requests of a connection */
-    unsigned header_seconds;         /* from connecting to the end of the first header block */
-    size_t stream_buffer_bytes;      /* of one stream, see http_stream_write() */
+    unsigned max_connections_per_peer; /* of one address, or IPv6 /64, that is no trusted proxy; 0 = no such limit */
+    unsigned idle_seconds;             /* between two requests of a connection */
+    unsigned header_seconds;           /* from connecting to the end of the first header block */
+    size_t stream_buffer_bytes;        /* of one stream, see http_stream_write() */
 
     const char *tls_certificate; /* PEM text of the chain; NULL = plain HTTP */
     const char *tls_key;         /* PEM text */

@@ -20,6 +20,7 @@
 #include "http/connection.h"
 #include "http/http.h"
 #include "http/multipart.h"
+#include "http/peers.h"
 #include "http/router.h"
 
 #define HTTP_KEY_PREFIX_SIZE 24
@@ -31,6 +32,7 @@ struct http_server {
     size_t n_trusted;
     struct MHD_Daemon *daemon;
     struct connection_guard *guard;
+    struct peers *peers;
     bool tls;
     uint16_t port;
 

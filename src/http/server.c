@@ -177,16 +177,38 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     request_disconnect(request);
 }
 
+static bool peer_of(struct MHD_Connection *connection, struct address *ret_peer)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+    return info && info->client_addr && address_from_socket(info->client_addr, ret_peer);
+}
+
+static enum MHD_Result on_accept(void *context, const struct sockaddr *socket, socklen_t size)
+{
+    struct http_server *server = context;
+    struct address peer;
+
+    (void)size;
+    return !address_from_socket(socket, &peer) || peers_admit(server->peers, &peer) ? MHD_YES : MHD_NO;
+}
+
 static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
     struct http_server *server = context;
     const union MHD_ConnectionInfo *info;
+    struct address peer;
+    bool known = peer_of(connection, &peer);
 
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         *socket_context = info ? connection_open(server->guard, info->connect_fd) : NULL;
+        if (known)
+            peers_enter(server->peers, &peer);
     } else {
+        if (known)
+            peers_leave(server->peers, &peer);
         connection_close(server->guard, *socket_context);
         *socket_context = NULL;
     }
@@ -309,14 +331,14 @@ static int start_daemon(struct http_server *server, int listen_fd)
 
     if (server->tls)
         flags |= MHD_USE_TLS;
-    server->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
-        MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        options->max_header_bytes + POOL_SPARE_BYTES, MHD_OPTION_CONNECTION_LIMIT, options->max_connections,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->max_connections_per_ip, MHD_OPTION_CONNECTION_TIMEOUT,
-        options->idle_seconds, MHD_OPTION_ARRAY, threads, MHD_OPTION_ARRAY, tls_items, MHD_OPTION_END);
+    server->daemon =
+        MHD_start_daemon(flags, 0, on_accept, server, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
+                         MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
+                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+                         server, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                         options->max_header_bytes + POOL_SPARE_BYTES, MHD_OPTION_CONNECTION_LIMIT,
+                         options->max_connections, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_seconds,
+                         MHD_OPTION_ARRAY, threads, MHD_OPTION_ARRAY, tls_items, MHD_OPTION_END);
     return server->daemon ? 0 : -EIO;
 }
 
@@ -349,6 +371,8 @@ static int open_server(struct http_server *server, char *error, size_t error_siz
     r = library_init();
     if (r == 0)
         r = learn_trusted(server, error, error_size);
+    if (r == 0)
+        r = peers_new(options->max_connections_per_peer, server->trusted, server->n_trusted, &server->peers);
     if (r == 0)
         r = connection_guard_new(&limits, &server->guard);
     server->tls = options->tls_certificate && options->tls_key;
@@ -447,6 +471,7 @@ struct http_server *http_server_free(struct http_server *server)
         pthread_cond_wait(&server->changed, &server->lock);
     pthread_mutex_unlock(&server->lock);
     connection_guard_free(server->guard);
+    peers_free(server->peers);
     if (server->tls)
         tls_forget();
     free(server->trusted);

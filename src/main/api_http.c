@@ -145,6 +145,8 @@ int api_http_init(struct api_http *http, const struct handover *handover)
         o->profile.name = profiles[0];
     o->debug = config->api_debug;
     o->max_json_bytes = (uint64_t)config->max_json_body_mb << 20;
+    o->max_connections = (unsigned)config->max_connections;
+    o->max_connections_per_peer = (unsigned)config->max_connections_per_address;
     o->max_request_bytes = (uint64_t)config->max_request_size_mb << 20;
     o->tls_certificate = handover->tls_certificate;
     o->tls_key = handover->tls_key;

@@ -165,6 +165,59 @@ def test_c12_slow_loris(attack):
     assert host.until(lambda: host.fd_count(server.api_pid) < 200, 5)
 
 
+def _is_refused(server):
+    """Whether the server closes a new connection on which nothing was sent."""
+    with raw_connect(server, 2) as sock:
+        try:
+            return sock.recv(1) == b""
+        except ConnectionResetError:
+            return True
+        except socket.timeout:
+            return False
+
+
+def test_c12_one_address_cannot_take_all_connections(server_with):
+    """The sixth of five is closed at once; other addresses, and the same one later, get in."""
+    server = server_with(MAX_CONNECTIONS_PER_ADDRESS="5", TRUSTED_PROXIES="192.0.2.1")
+    assert host.until(lambda: not _connections(server), 10, 0.05)
+    held = [raw_connect(server) for _ in range(5)]
+    try:
+        assert host.until(lambda: len(_connections(server)) == 5, 10, 0.05)
+        assert host.until(lambda: _is_refused(server), 20)  # accepted at the same moment it might still pass
+        with socket.create_connection((server.host, server.port), timeout=10, source_address=("127.0.0.2", 0)) as sock:
+            sock.sendall(b"GET /health HTTP/1.1\r\nHost: t\r\n\r\n")
+            assert sock.recv(12) == b"HTTP/1.1 200"
+    finally:
+        for sock in held:
+            sock.close()
+    assert host.until(lambda: _answers(server), 10, 0.05)
+
+
+def _connections(server):
+    """Sockets of the api on its own port that are connections."""
+    port = f":{server.port:04X}"
+    rows = [line.split() for line in host.read("/proc/net/tcp").splitlines()[1:]]
+    return [row for row in rows if row[1].endswith(port) and row[3] == "01" and row[9] != "0"]
+
+
+def _answers(server):
+    try:
+        with server.client(timeout=5) as client:
+            return client.get("/health").status == 200
+    except OSError:
+        return False
+
+
+def test_c12_proxies_may_hold_many(server_with):
+    server = server_with(MAX_CONNECTIONS_PER_ADDRESS="5", TRUSTED_PROXIES="127.0.0.1")
+    held = [raw_connect(server) for _ in range(20)]
+    try:
+        assert _answers(server)
+    finally:
+        for sock in held:
+            sock.close()
+
+
 def test_c12_chunks(attack):
     server = attack.server
     head = _head(server, b"Content-Type: application/json", b"Transfer-Encoding: chunked")
