@@ -7,7 +7,8 @@
 
 #include "wire/built.h"
 
-#define PROGRAM_MAGIC 0x4c4c4543u /* "CELL" */
+#define PROGRAM_MAGIC     0x4c4c4543u /* "CELL" */
+#define AFTER_STATE_BYTES (64 * 1024)
 
 static void put(struct program_packer *packer, const void *data, size_t size)
 {
@@ -85,6 +86,8 @@ void program_pack_state(struct program_packer *packer, const char *path, const v
         return;
     }
     packer->bytes.ceiling += size;
+    /* With room for what follows, so that it need not be moved to twice as much. */
+    (void)buffer_reserve(&packer->bytes, size + AFTER_STATE_BYTES);
     put_text(packer, path);
     put_u32(packer, (uint32_t)size);
     put(packer, data, size);

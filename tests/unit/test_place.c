@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where the server runs: containers, user ids, capacity, the data directory. */
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -204,6 +206,30 @@ static void test_one_server_at_a_time(void **state)
     assert_int_equal(data_dir_lock(*state, 0, &second, reason, sizeof(reason)), 0);
 }
 
+static void test_the_key_is_made_once(void **state)
+{
+    CLEANUP_CLOSE int dir = open(*state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    uint8_t first[32] = { 0 }, again[32] = { 1 }, none[32] = { 0 };
+    struct stat st;
+
+    assert_int_equal(data_dir_key(dir, first, sizeof(first)), 0);
+    assert_memory_not_equal(first, none, sizeof(none));
+    assert_int_equal(data_dir_key(dir, again, sizeof(again)), 0);
+    assert_memory_equal(first, again, sizeof(first));
+    assert_int_equal(fstatat(dir, DATA_DIR_KEY, &st, AT_SYMLINK_NOFOLLOW), 0);
+    assert_int_equal(st.st_mode & 0177, 0);
+    assert_int_equal(data_dir_key(dir, again, 31), -EBADMSG);
+    assert_int_equal(unlinkat(dir, DATA_DIR_KEY, 0), 0);
+    assert_int_equal(symlinkat("/dev/zero", dir, DATA_DIR_KEY), 0);
+    assert_int_equal(data_dir_key(dir, again, sizeof(again)), -ELOOP);
+    assert_int_equal(unlinkat(dir, DATA_DIR_KEY, 0), 0);
+    assert_int_equal(mkfifoat(dir, DATA_DIR_KEY, 0600), 0);
+    assert_int_equal(data_dir_key(dir, again, sizeof(again)), -EBADMSG);
+    assert_int_equal(unlinkat(dir, DATA_DIR_KEY, 0), 0);
+    assert_int_equal(data_dir_key(dir, again, sizeof(again)), 0);
+    assert_memory_not_equal(first, again, sizeof(first));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +243,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_directory_of_another_user_is_refused, make_home, remove_home),
         cmocka_unit_test_setup_teardown(test_links_are_not_followed, make_home, remove_home),
         cmocka_unit_test_setup_teardown(test_one_server_at_a_time, make_home, remove_home),
+        cmocka_unit_test_setup_teardown(test_the_key_is_made_once, make_home, remove_home),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
