@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # compile.sh JAVAC-ARGUMENT...: the Java compiler, started by its class. The javac command takes the boot image of another
 # set of modules, and so none of the shared classes. With the compiler's own archive (tools/prepare) it starts in less than
-# half the time; a JVM ignores an archive that another one made.
+# half the time; a JVM ignores an archive that another one made. Of the collectors only G1 can take the archive's objects
+# (JDK 17); the young generation is large enough that it has nothing to do for a small program.
 archive=${0%/*}/prepared/javac.jsa
 set -- com.sun.tools.javac.Main "$@"
 [ ! -e "$archive" ] || set -- "-XX:SharedArchiveFile=$archive" "$@"
-exec /usr/bin/java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData -Xshare:auto -Xlog:disable -Xms64m -Xmn48m "$@"
+exec /usr/bin/java -XX:+UseG1GC -XX:ParallelGCThreads=1 -XX:ConcGCThreads=1 -XX:G1ConcRefinementThreads=1 \
+    -XX:TieredStopAtLevel=1 -XX:-UsePerfData -Xshare:auto -Xlog:disable -Xms64m -Xmn48m "$@"

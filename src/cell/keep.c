@@ -18,10 +18,10 @@
 #include "base/fd.h"
 #include "wire/built.h"
 
+/* A full pipe a time: who writes faster than it is read must not hide the end of the step. */
 #define RELAY_BYTES 4096
-#define RELAY_READS 16 /* a full pipe; who writes faster than that must not keep the end of the step from being seen   \
-                        */
-#define DEPTH_MAX 16
+#define RELAY_READS 16
+#define DEPTH_MAX   16
 
 int keep_relay_open(struct keep_relay *relay)
 {

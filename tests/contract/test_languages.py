@@ -289,7 +289,7 @@ def test_java_has_its_class_archive(client, need_language):
     need_language("java")
     answer = client.exec(
         "archive=/opt/codecell/guest/java/prepared/javac.jsa; [ -e $archive ] || echo 'run tools/prepare' >&2\n"
-        "java -Xshare:on -XX:SharedArchiveFile=$archive -XX:+UseSerialGC com.sun.tools.javac.Main -version",
+        "java -Xshare:on -XX:SharedArchiveFile=$archive -XX:+UseG1GC com.sun.tools.javac.Main -version",
         "bash",
     )
     assert answer.code == 0 and "javac" in answer.stdout, dict(answer)
