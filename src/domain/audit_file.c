@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "base/fd.h"
 
 #define HEAD_SIZE         96 /* "00000000000000000042 <hash>\n" and NUL */
+#define SEQ_WIDTH         20
 #define ROTATED_NAME_SIZE (sizeof(AUDIT_FILE_NAME) + 11)
 
 static int open_log(int dir_fd)
@@ -25,14 +27,18 @@ static int open_log(int dir_fd)
 
 int audit_file_read_head(int head_fd, struct audit_chain *ret_chain)
 {
-    char text[HEAD_SIZE] = "";
+    char text[HEAD_SIZE] = "", *end;
     ssize_t n = pread(head_fd, text, sizeof(text) - 1, 0);
     struct audit_chain chain;
 
     if (n < 0)
         return error_from_errno();
-    if (sscanf(text, "%20" SCNu64 " %64[0-9a-f]", &chain.seq, chain.hash) != 2 || chain.seq == 0 ||
-        !digest_is_hex(chain.hash))
+    errno = 0;
+    chain.seq = strtoull(text, &end, 10);
+    if (errno || chain.seq == 0 || *end != ' ' || end != text + SEQ_WIDTH)
+        return -ENODATA;
+    snprintf(chain.hash, sizeof(chain.hash), "%.*s", DIGEST_HEX_SIZE - 1, end + 1);
+    if (!digest_is_hex(chain.hash))
         return -ENODATA;
     *ret_chain = chain;
     return 0;
@@ -42,7 +48,7 @@ int audit_file_read_head(int head_fd, struct audit_chain *ret_chain)
 static void write_head(const struct audit_file *file)
 {
     char text[HEAD_SIZE];
-    int length = snprintf(text, sizeof(text), "%020" PRIu64 " %s\n", file->chain.seq, file->chain.hash);
+    int length = snprintf(text, sizeof(text), "%0*" PRIu64 " %s\n", SEQ_WIDTH, file->chain.seq, file->chain.hash);
 
     if (pwrite(file->head_fd, text, (size_t)length, 0) != length)
         return;
@@ -77,7 +83,7 @@ static int read_last_line(struct audit_file *file, struct audit_chain *ret_last)
 /* The later one of what log and head say. */
 static int find_chain(struct audit_file *file)
 {
-    struct audit_chain last, head;
+    struct audit_chain last = { 0 }, head = { 0 };
     int r = AUDIT_CHAIN_E_FORM, h = audit_file_read_head(file->head_fd, &head);
 
     audit_chain_init(&file->chain);

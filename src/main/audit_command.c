@@ -86,7 +86,7 @@ static int verify(const struct files *files, const char *last)
 {
     struct audit_verdict verdict;
     struct audit_chain head;
-    const char *path = NULL;
+    const char *path = files->paths[0];
     int h, r = 0;
 
     audit_verdict_init(&verdict);
