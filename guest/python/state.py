@@ -488,3 +488,12 @@ def leave(path, namespace, skip_names, limit_bytes, memory_bytes, loaded):
     # A pickler copies a string before it writes it: with less than half in use there is room for any.
     way = save if resident_bytes() < memory_bytes // 2 else save_apart
     quietly(way, path, namespace, skip_names, limit_bytes, memory_bytes, loaded)
+
+
+def warm():
+    """Imports all that load() and save() may want, for a process that will fork programs."""
+    for name in "_pickle", "_io", "posix", "functools", "cloudpickle", "lz4.frame":
+        try:
+            distribution(name)
+        except ImportError:
+            pass
