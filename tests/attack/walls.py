@@ -923,6 +923,11 @@ WALLS = [
         ("main/api.c", "    return confine_calls();", "    return confine_calls ? 0 : -1;"),
     ),
     wall(
+        "api: not confined to its files",
+        "x06::test_x06_another_directory_of_the_same_name_is_out_of_reach",
+        ("main/api.c", "int r = confine_files(&options);", "int r = options.data_dir ? 0 : confine_files(&options);"),
+    ),
+    wall(
         "api: the filter kills nobody",
         "unit:confine",
         (

@@ -2,6 +2,7 @@
 """The process that speaks HTTP, taken over: what the kernel still lets it do. tests/unit/test_confine.c tries the walls
 call by call; here the running server is looked at, every thread of it."""
 
+import ctypes
 import os
 import signal
 import tempfile
@@ -9,6 +10,7 @@ import tempfile
 import pytest
 
 from support import host
+from support.need import require
 
 
 def statuses(pid):
@@ -37,6 +39,11 @@ def test_x06_versions_are_known_all_the_same(server):
     assert host.until(known, 60, 0.2)
 
 
+def landlock():
+    """The version of Landlock that the kernel speaks, 0 for none."""
+    return max(0, ctypes.CDLL(None).syscall(444, None, 0, 1))
+
+
 @pytest.fixture
 def open_place():
     """A directory that every user may write to."""
@@ -52,6 +59,22 @@ def test_x06_the_log_file_is_opened_again(server_with, open_place):
     os.rename(path, f"{open_place}/old")
     os.kill(server.pid, signal.SIGHUP)
     assert host.until(lambda: os.path.exists(path) and "opened again" in host.read(path), 20, 0.05)
+
+
+def test_x06_another_directory_of_the_same_name_is_out_of_reach(server_with, open_place):
+    """What any user may write is not for the api to write: Landlock, and not the rights of its user, refuses."""
+    require(landlock(), "Landlock in the kernel")
+    place = f"{open_place}/log"
+    os.mkdir(place)
+    os.chmod(place, 0o777)
+    server = server_with(LOG_FILE=f"{place}/codecell.log")
+    os.rename(place, f"{open_place}/old")
+    os.mkdir(place)
+    os.chmod(place, 0o777)
+    os.kill(server.pid, signal.SIGHUP)
+    old = f"{open_place}/old/codecell.log"
+    assert host.until(lambda: "cannot be opened again: Permission denied" in host.read(old), 20, 0.05), host.read(old)
+    assert os.listdir(place) == []
 
 
 def test_x06_a_log_file_out_of_reach_stops_nothing(server_with, tmp_path):
