@@ -27,6 +27,7 @@
 #define CHECKPOINT_PAGES     1000 /* of log before the checkpoint thread is woken: 4 MiB */
 #define CHECKPOINT_PAGES_MAX 8000 /* of log before a writer waits for a checkpoint: 32 MiB */
 #define BATCH_BYTES_MAX      (256 * 1024 * 1024)
+#define RESERVE_PAGES        256 /* unused ones of the database: 1 MiB */
 
 enum statement {
     STATEMENT_BEGIN,
@@ -255,6 +256,21 @@ static int writer_make_schema(struct connection *writer, char *error, size_t err
     return 0;
 }
 
+/* Makes unused pages in the file. On a full disk the log can then be copied into the database and begin anew, which is
+ * what a deletion needs to be written, and that makes room. Without space for them it goes as well. */
+static void writer_reserve(struct connection *writer)
+{
+    static const char reserve[] = "INSERT OR REPLACE INTO record VALUES ('reserve', zeroblob(4096 * %d), 1); "
+                                  "DELETE FROM record WHERE key = 'reserve'; PRAGMA wal_checkpoint(PASSIVE)";
+    char text[32], sql[sizeof(reserve) + 16];
+
+    if (connection_pragma(writer, "PRAGMA freelist_count", text, sizeof(text)) < 0 ||
+        strtol(text, NULL, 10) >= RESERVE_PAGES)
+        return;
+    snprintf(sql, sizeof(sql), reserve, RESERVE_PAGES);
+    sqlite3_exec(writer->db, sql, NULL, NULL, NULL);
+}
+
 /* SQLite makes files by the umask; this one and the logs, which follow its mode, are ours alone. */
 static int make_private_file(const char *path)
 {
@@ -273,6 +289,8 @@ static int open_connections(struct kv *kv, const char *path, char *error, size_t
                             "PRAGMA cache_size = -512; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF");
     if (r == 0)
         r = writer_make_schema(&kv->writer, error, error_size);
+    if (r == 0)
+        writer_reserve(&kv->writer);
     if (r == 0)
         r = connection_open(&kv->checkpointer, path, "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -64");
     for (unsigned i = 0; i < READERS && r == 0; i++) {
@@ -641,6 +659,17 @@ static int writer_commit(struct connection *writer, const struct kv_batch *batch
     return r;
 }
 
+/* On a full disk the log cannot grow; copied into the database it need not. */
+static bool writer_restart_log(struct kv *kv)
+{
+    int code;
+
+    pthread_mutex_lock(&kv->checkpointing);
+    code = sqlite3_wal_checkpoint_v2(kv->writer.db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+    pthread_mutex_unlock(&kv->checkpointing);
+    return code == SQLITE_OK;
+}
+
 int kv_batch_commit(struct kv_batch *batch)
 {
     int r;
@@ -649,6 +678,8 @@ int kv_batch_commit(struct kv_batch *batch)
         return batch->error;
     pthread_mutex_lock(&batch->kv->writing);
     r = writer_commit(&batch->kv->writer, batch);
+    if (r == KV_E_FULL && writer_restart_log(batch->kv))
+        r = writer_commit(&batch->kv->writer, batch);
     pthread_mutex_unlock(&batch->kv->writing);
     return r;
 }
