@@ -456,12 +456,20 @@ def wait_for_threads():
             thread.join()
 
 
+def close_figures():
+    """A figure that comes back opens itself, and show() would show it once more."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot:
+        pyplot.close("all")
+
+
 def take(path, namespace):
     """load(), and the file is no more."""
     import posix
 
     loaded = load(path, namespace)
     posix.unlink(path)
+    quietly(close_figures)
     return loaded
 
 

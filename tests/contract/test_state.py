@@ -140,6 +140,16 @@ def test_a_fitted_model(session):
     assert session("print(round(m.predict([[10]])[0], 6))") == "20.0\n"
 
 
+def test_figures_are_shown_once(session):
+    """A figure comes back as a value, not as one that is still open."""
+    first = session.any("fig, ax = plt.subplots()\nax.plot([1, 2])\nimport datetime as d\nfrom datetime import datetime")
+    assert (first.outcome, first.stderr, first.names()) == ("ok", "", []), dict(first)
+    second = session.any("ax.plot([3, 4]); plt.show(); print(len(ax.lines), datetime(2020, 1, 2).day)")
+    assert (second.stdout, second.stderr, second.names()) == ("2 2\n", "", []), dict(second)
+    third = session.any("fig.savefig('a.png')")
+    assert (third.stderr, third.names()) == ("", ["a.png"]), dict(third)
+
+
 def test_module_names(session):
     session("import random as rnd, xml.dom.minidom as dom\nfrom math import floor\nx = 1")
     assert session("print(rnd.Random(1).random() < 1, dom.__name__, floor(2.5))") == "True xml.dom.minidom 2\n"
