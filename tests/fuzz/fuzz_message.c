@@ -33,7 +33,8 @@ static void use(const union wire_message *m, size_t n_fds)
         break;
     case WIRE_ENTRY:
         require(strlen(m->entry.path) > 0 && strlen(m->entry.path) < sizeof(m->entry.path));
-        require((m->entry.kind == WIRE_ENTRY_FILE || m->entry.kind == WIRE_ENTRY_STATE) == (n_fds == 1));
+        require((m->entry.kind == WIRE_ENTRY_FILE || m->entry.kind == WIRE_ENTRY_STATE ||
+                 m->entry.kind == WIRE_ENTRY_BUILT) == (n_fds == 1));
         break;
     case WIRE_FAILED:
         require(strlen(m->failed.step) < sizeof(m->failed.step) && m->failed.error > 0);
