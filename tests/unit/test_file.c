@@ -733,7 +733,7 @@ static void the_sweep_makes_room_on_a_full_disk(void **state)
     scratch = *((struct fixture *)*state)->scratch;
     snprintf(scratch.path + strlen(scratch.path), sizeof(scratch.path) - strlen(scratch.path), "/small");
     assert_int_equal(mkdir(scratch.path, 0700), 0);
-    scratch_limit(&scratch, "size=2m");
+    scratch_limit(&scratch, "size=4m");
     fixture_open(&fixture);
     memset(big, 'b', sizeof(big) - 1);
     session = make_session(&fixture, NULL, NULL, 1500);
