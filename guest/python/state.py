@@ -449,11 +449,11 @@ def save(path, namespace, skip_names, limit_bytes, memory_bytes=0, loaded=None):
 
 
 def wait_for_threads():
-    """They may still change what is to be saved; the interpreter would wait for them at its end."""
+    """They may still change what is to be saved. The interpreter's own way to wait at its end, which tells pools of
+    threads first that no more work will come; it does so once."""
     threading = sys.modules.get("threading")
-    for thread in threading.enumerate() if threading else ():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
+    if threading:
+        threading._shutdown()
 
 
 def close_figures():

@@ -142,7 +142,9 @@ def test_a_fitted_model(session):
 
 def test_figures_are_shown_once(session):
     """A figure comes back as a value, not as one that is still open."""
-    first = session.any("fig, ax = plt.subplots()\nax.plot([1, 2])\nimport datetime as d\nfrom datetime import datetime")
+    first = session.any(
+        "fig, ax = plt.subplots()\nax.plot([1, 2])\nimport datetime as d\nfrom datetime import datetime"
+    )
     assert (first.outcome, first.stderr, first.names()) == ("ok", "", []), dict(first)
     second = session.any("ax.plot([3, 4]); plt.show(); print(len(ax.lines), datetime(2020, 1, 2).day)")
     assert (second.stdout, second.stderr, second.names()) == ("2 2\n", "", []), dict(second)
@@ -228,6 +230,27 @@ def test_threads_are_waited_for(session):
         "import threading, time\nx = []\ndef later(): time.sleep(0.3); x.append(1)\nthreading.Thread(target=later).start()"
     )
     assert session("print(x)") == "[1]\n"
+
+
+def test_pools_end_as_without_state(session):
+    """Idle threads of a pool that nobody shut down, daemons, and what a thread says when it fails."""
+    session(
+        """
+from concurrent.futures import ThreadPoolExecutor
+import threading, time
+pool = ThreadPoolExecutor(2)
+done = pool.submit(pow, 2, 5).result()
+late = []
+pool.submit(lambda: (time.sleep(0.3), late.append(1)))
+threading.Thread(target=time.sleep, args=(100,), daemon=True).start()
+"""
+    )
+    assert session("print(done, late, 'pool' in globals())") == "32 [1] False\n"
+    failed = session.any("import threading\nx = 1\nthreading.Thread(target=lambda: 1 / 0).start()")
+    assert failed.outcome == "ok" and "ZeroDivisionError" in failed.stderr, dict(failed)
+    assert session("import atexit; atexit.register(print, 'bye', x); x = 2") == "bye 1\n"
+    session("import multiprocessing as mp\nwith mp.Pool(2) as p: y = p.map(abs, [-1, -2])\nq = mp.Queue(); q.put(1)")
+    assert session("print(x, y)") == "2 [1, 2]\n"
 
 
 def test_a_forked_child_saves_nothing(session):
