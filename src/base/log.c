@@ -33,6 +33,21 @@ bool log_enabled(enum log_level level)
     return level >= current.level;
 }
 
+/* The code of a character that must not be written as it is, or 0: control characters of ASCII, those from U+0080 to
+ * U+009F, which terminals obey too, and the separators of lines and paragraphs, at which some readers cut lines. */
+static unsigned code_to_escape(const unsigned char *p, size_t length)
+{
+    if (length == 0)
+        return 0xfffd;
+    if (length == 1 && (*p < 0x20 || *p == 0x7f))
+        return *p;
+    if (length == 2 && p[0] == 0xc2 && p[1] < 0xa0)
+        return p[1];
+    if (length == 3 && p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9))
+        return 0x2000u | (p[2] & 0x3fu);
+    return 0;
+}
+
 /* Copies text with JSON escapes; control characters are escaped in text lines too, so that a hostile value cannot
  * start a line of its own, and what is not UTF-8 becomes U+FFFD, so that every line parses. Returns the bytes written,
  * at most size. */
@@ -43,10 +58,11 @@ static size_t escape(char *to, size_t size, const char *text)
 
     while (p < end && size - used >= 7) {
         size_t length = utf8_sequence(p, (size_t)(end - p));
+        unsigned code = code_to_escape(p, length);
 
-        if (length == 0 || *p < 0x20 || *p == 0x7f) {
-            used += (size_t)snprintf(to + used, size - used, "\\u%04x", length == 0 ? 0xfffd : *p);
-            p++;
+        if (code) {
+            used += (size_t)snprintf(to + used, size - used, "\\u%04x", code);
+            p += length ? length : 1;
             continue;
         }
         if (current.json && (*p == '"' || *p == '\\'))

@@ -34,8 +34,8 @@ static bool add(struct audit_event *event, const char *bytes, size_t length)
     return true;
 }
 
-/* How a character is written: its length in the input; 0 in *ret_escape means as it is. Terminals obey not only the
- * control characters of ASCII but U+0080 to U+009F as well. */
+/* How a character is written: its length in the input; "" in *ret_escape means as it is. Terminals obey not only the
+ * control characters of ASCII but U+0080 to U+009F as well, and some readers cut lines at U+2028 and U+2029. */
 static size_t escape_one(const unsigned char *at, size_t left, char ret_escape[static ESCAPE_SIZE])
 {
     size_t length = utf8_sequence(at, left);
@@ -44,9 +44,11 @@ static size_t escape_one(const unsigned char *at, size_t left, char ret_escape[s
     ret_escape[0] = '\0';
     if (length == 2)
         code = (at[0] & 0x1fu) << 6 | (at[1] & 0x3fu);
+    if (length == 3)
+        code = (at[0] & 0x0fu) << 12 | (at[1] & 0x3fu) << 6 | (at[2] & 0x3fu);
     if (length == 0)
         code = 0xfffd;
-    if (length == 0 || (length <= 2 && (code < 0x20 || (code >= 0x7f && code < 0xa0))))
+    if (length == 0 || code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029)
         snprintf(ret_escape, ESCAPE_SIZE, "\\u%04x", code & 0xffff);
     else if (code == '"' || code == '\\')
         snprintf(ret_escape, ESCAPE_SIZE, "\\%c", (int)code);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -16,6 +17,8 @@
 
 #define HEAD_SIZE         96 /* "00000000000000000042 <hash>\n" and NUL */
 #define SEQ_WIDTH         20
+#define RESERVE_MAX_BYTES (2 << 20)
+#define RESERVE_PART      32 /* of a small disk, the reserve */
 #define ROTATED_NAME_SIZE (sizeof(AUDIT_FILE_NAME) + 11)
 
 static int open_log(int dir_fd)
@@ -200,11 +203,28 @@ static int make_lines(struct audit_chain *chain, const struct buffer *events, st
     return r;
 }
 
+/* The last of a disk is for the database: without it nothing could even be deleted. */
+static bool leaves_room(const struct audit_file *file, size_t length)
+{
+    struct statvfs fs;
+    uint64_t reserve;
+
+    if (fstatvfs(file->fd, &fs) < 0)
+        return true; /* the write will tell */
+    reserve = (uint64_t)fs.f_blocks * fs.f_frsize / RESERVE_PART;
+    if (reserve > RESERVE_MAX_BYTES)
+        reserve = RESERVE_MAX_BYTES;
+    return (uint64_t)fs.f_bavail * fs.f_frsize >= reserve + length;
+}
+
 /* A part of a batch, left by a full disk, is taken back: the batch is written again later. */
 static int append(struct audit_file *file, const char *bytes, size_t length)
 {
-    int r = fd_write_full(file->fd, bytes, length);
+    int r;
 
+    if (!leaves_room(file, length))
+        return -ENOSPC;
+    r = fd_write_full(file->fd, bytes, length);
     if (r < 0)
         return ftruncate(file->fd, file->size_bytes) < 0 ? error_from_errno() : r;
     file->size_bytes += (int64_t)length;

@@ -37,6 +37,7 @@ int audit_file_open(struct audit_file *file, const struct audit_file_options *op
 void audit_file_close(struct audit_file *file); /* syncs; accepts AUDIT_FILE_INIT */
 
 /* Writes events, each followed by a newline, as lines of the chain, all or none; *ret_lines gets the lines (appended).
+ * -ENOSPC comes before the disk is full to the last block, which others need more.
  * Rotates first if it is time, and opens the file again if it was moved away. Returns 0 or a negative errno; then the
  * same call may be made again later. */
 int audit_file_write(struct audit_file *file, const struct buffer *events, struct buffer *ret_lines);

@@ -916,6 +916,22 @@ WALLS = [
             "if ((api->uid == 0 && drop_privileges(api->uid) < 0) || ",
         ),
     ),
+    # -- the audit log
+    wall(
+        "audit: values are not escaped",
+        "c13::test_c13_nothing_breaks_out_of_its_value unit:audit",
+        ("domain/audit_event.c", "else if (code == '\"' || code == '\\\\')", "else if (code == '\"' && length > 4)"),
+    ),
+    wall(
+        "audit: a line does not cover the one before",
+        "unit:audit",
+        ("domain/audit_chain.c", "    digest_update(&digest, before, HEX_LENGTH);\n", "    (void)before;\n"),
+    ),
+    wall(
+        "audit: a cut end is not noticed at the start",
+        "unit:audit",
+        ("domain/audit_file.c", "if (h == 0 && (r != 0 || head.seq > last.seq)) {", "if (h == 0 && r != 0) {"),
+    ),
     # -- the api around itself
     wall(
         "api: no filter of its own",

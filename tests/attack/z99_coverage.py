@@ -33,7 +33,6 @@ WAITING = {
     "C6": "programmatic tool calling",
     "C7": "signed manifests",
     "C8": "per-session tokens",
-    "C13": "the audit log",
     "C15": "Redis and S3",
     "C17": "callbacks",
     "C18": "templates",
