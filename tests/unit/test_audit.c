@@ -381,6 +381,23 @@ static void put_a_line_in(char *text, size_t *length)
     *length += sizeof(line) - 1;
 }
 
+/* A line with a hash of its own that is right: the next one gives it away. */
+static void forge_a_line(char *text, size_t *length)
+{
+    static const char event[] = "{\"event_type\":\"even\",\"severity\":\"info\",\"number\":77}";
+    CLEANUP(buffer_deinit) struct buffer forged = BUFFER_INIT(AUDIT_LINE_MAX_BYTES);
+    struct audit_chain chain;
+    size_t before, n;
+    char *line = line_of(text, 4, &before);
+
+    assert_int_equal(audit_chain_read(line, before - 1, &chain), 0);
+    assert_int_equal(audit_chain_append(&chain, event, sizeof(event) - 1, &forged), 0);
+    line = line_of(text, 5, &n);
+    memmove(line + forged.length, line + n, *length - (size_t)(line + n - text) + 1);
+    memcpy(line, forged.data, forged.length);
+    *length += forged.length - n;
+}
+
 static void every_kind_of_tampering_is_found(void **state)
 {
     static const struct {
@@ -389,6 +406,7 @@ static void every_kind_of_tampering_is_found(void **state)
         const char *problem;
     } rows[] = {
         { "edit", edit_a_byte, "line 6: event 6 was edited" },
+        { "forgery", forge_a_line, "line 7: event 7 was edited, or the one before it" },
         { "hash", edit_the_hash, "line 6: event 6 was edited" },
         { "last line", edit_the_last_line, "line 11: event 11 was edited" },
         { "deletion", take_a_line_out, "line 6: events 6 to 6 are missing" },
