@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "domain/audit.h"
 #include "domain/file.h"
 #include "domain/keyring.h"
 
@@ -134,6 +135,17 @@ static bool is_stopping(struct api_house *house)
     return stopping;
 }
 
+static void tell_expired(struct api_house *house, unsigned n)
+{
+    struct audit_event event;
+
+    log_info("removed %u expired sessions", n);
+    audit_begin(&event, "session", AUDIT_INFO);
+    audit_text(&event, "operation", "expired");
+    audit_number(&event, "count", n);
+    audit_post(house->api->engine->audit, &event);
+}
+
 static void sweep(struct api_house *house)
 {
     unsigned total = 0, swept = SWEEP_BATCH;
@@ -146,7 +158,7 @@ static void sweep(struct api_house *house)
     if (r < 0)
         log_warning("sweep of expired sessions: %s", strerror(-r));
     else if (total > 0)
-        log_info("removed %u expired sessions", total);
+        tell_expired(house, total);
     house->next_sweep_us = clock_monotonic_us() + house->sweep_interval_us;
 }
 
