@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -34,28 +35,48 @@ static void add_text(struct digest *digest, const char *text)
 
 static int digest_tree(struct digest *digest, int parent_fd, const char *name, unsigned depth);
 
-static int digest_entry(struct digest *digest, int directory_fd, const char *name, unsigned depth)
+static int digest_link(struct digest *digest, int directory_fd, const char *name)
+{
+    char target[PATH_MAX];
+    ssize_t n = readlinkat(directory_fd, name, target, sizeof(target));
+
+    if (n < 0)
+        return error_from_errno();
+    digest_update(digest, target, (size_t)n);
+    return 0;
+}
+
+static int digest_contents(struct digest *digest, int directory_fd, const char *name)
 {
     CLEANUP_CLOSE int fd = openat(directory_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     char contents[DIGEST_HEX_SIZE];
     int64_t size;
-    struct stat st;
     int r;
 
-    if (fd < 0 || fstat(fd, &st) < 0)
+    if (fd < 0)
         return error_from_errno();
-    add_text(digest, name);
-    if (S_ISDIR(st.st_mode))
-        return digest_tree(digest, directory_fd, name, depth + 1);
-    if (st.st_size > GUEST_READ_MAX) {
-        digest_update(digest, &st.st_size, sizeof(st.st_size));
-        digest_update(digest, &st.st_mtim, sizeof(st.st_mtim));
-        return 0;
-    }
     r = digest_file_hex(fd, contents, &size);
     if (r == 0)
         add_text(digest, contents);
     return r;
+}
+
+static int digest_entry(struct digest *digest, int directory_fd, const char *name, unsigned depth)
+{
+    struct stat st;
+
+    if (fstatat(directory_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return error_from_errno();
+    add_text(digest, name);
+    if (S_ISDIR(st.st_mode))
+        return digest_tree(digest, directory_fd, name, depth + 1);
+    if (S_ISLNK(st.st_mode))
+        return digest_link(digest, directory_fd, name);
+    if (st.st_size <= GUEST_READ_MAX)
+        return digest_contents(digest, directory_fd, name);
+    digest_update(digest, &st.st_size, sizeof(st.st_size));
+    digest_update(digest, &st.st_mtim, sizeof(st.st_mtim));
+    return 0;
 }
 
 static int digest_tree(struct digest *digest, int parent_fd, const char *name, unsigned depth)

@@ -175,6 +175,10 @@ static void the_guests_files_are_in_the_key(void **state)
     build_key_base_deinit(&place->base);
     open_base(place);
     assert_string_equal(make(place), before);
+    assert_int_equal(symlink("/nowhere", in_scratch(place, "guest/link")), 0);
+    build_key_base_deinit(&place->base);
+    open_base(place);
+    assert_string_not_equal(make(place), before);
 }
 
 static void what_only_the_program_sees_is_not(void **state)
