@@ -73,6 +73,7 @@ static const struct {
     { "mnt/data", 0755 },
     { "opt", 0755 },
     { "opt/codecell", 0755 },
+    { "opt/codecell/linker", 0755 },
     { "proc", 0755 },
     { "run", 0755 },
     { "run/build", 0755 },
@@ -95,6 +96,7 @@ static const struct {
     { "dev/stdout", "/proc/self/fd/1" },
     { "dev/stderr", "/proc/self/fd/2" },
     { "etc/mtab", "/proc/self/mounts" },
+    { "opt/codecell/linker/ld", "/usr/bin/gold" }, /* where compilers look first; it may lead nowhere */
 };
 
 /* The whole of /dev: made as nodes, never binds of the host's, which another cell or the host could replace. */

@@ -284,6 +284,16 @@ def test_java_class_names(run, name, printed):
     assert_clean(run("java", name), printed)
 
 
+def test_gold_links_where_it_is_installed(client, need_language):
+    need_language("c")
+    answer = client.exec(
+        "cd /run/build; echo 'int main(void) { return 0; }' > a.c; gcc -B/opt/codecell/linker a.c -o a || exit\n"
+        "[ ! -x /usr/bin/gold ] || grep -q 'gold 1' a && ./a && echo linked",
+        "bash",
+    )
+    assert answer.stdout == "linked\n", dict(answer)
+
+
 def test_java_has_its_class_archive(client, need_language):
     """-Xshare:on refuses to start with an archive that does not fit. Made by tools/prepare, which ./run and ./check call."""
     need_language("java")
