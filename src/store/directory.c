@@ -4,8 +4,8 @@
  * Two writers of equal contents meet at one name. The second finds the file there, drops its own copy and will soon
  * name the key in a record, while somebody may be deleting the last record that named it so far. So a blob that was
  * stored again is not deleted for a while after (blob_delete() leaves it to the caller's next sweep). Who was stored
- * again is remembered by time in a small table indexed by the key: a collision there only postpones a deletion. The
- * memory need not survive a crash, since no writer does either. */
+ * again is remembered in a small table indexed by the key; two keys that meet at one place of it within that while only
+ * postpone deletions. The memory need not survive a crash, since no writer does either. */
 #include "store/blob.h"
 
 #include <dirent.h>
@@ -29,15 +29,23 @@
 #define SHARD_SIZE  3                            /* "ab" and NUL */
 #define PATH_SIZE   (SHARD_SIZE + BLOB_KEY_SIZE) /* "ab/<key>" */
 #define COPY_SIZE   (128 * 1024)
-#define AGAIN_SLOTS 1024
+#define AGAIN_SLOTS 4096
 #define AGAIN_GRACE_US                                                                                                 \
     (10 * 60 * INT64_C(1000000)) /* far longer than from the commit of a blob to that of its record */
+
+/* The place of the keys that share it. */
+struct stored_again {
+    int64_t last_us; /* when one of them was stored again last */
+    uint64_t whose;  /* start of its key, or ANYBODYS: more than one was lately */
+};
+
+#define ANYBODYS 0
 
 struct blob_store {
     int objects_fd;
     int incoming_fd;
     pthread_mutex_t names; /* held while a name of objects/ appears, is found again, or goes */
-    int64_t stored_again_us[AGAIN_SLOTS];
+    struct stored_again stored_again[AGAIN_SLOTS];
 };
 
 struct blob_writer {
@@ -152,7 +160,7 @@ int blob_store_open_directory(const char *directory, struct blob_store **ret_sto
     store->objects_fd = store->incoming_fd = -1;
     pthread_mutex_init(&store->names, NULL);
     for (unsigned i = 0; i < AGAIN_SLOTS; i++)
-        store->stored_again_us[i] = INT64_MIN / 2;
+        store->stored_again[i].last_us = INT64_MIN / 2;
     r = open_dirs(store, directory);
     if (r == 0)
         r = empty_dir(store->incoming_fd);
@@ -175,13 +183,41 @@ struct blob_store *blob_store_free(struct blob_store *store)
     return NULL;
 }
 
-static int64_t *stored_again_slot(struct blob_store *store, const char *key)
+/* Keys are hexadecimal hashes: any part of one is as good as a hash of it. Never ANYBODYS. */
+static uint64_t start_of_key(const char *key)
 {
-    unsigned slot = 0;
+    char start[16 + 1] = "";
 
-    for (int i = 0; i < 8; i++)
-        slot = slot * 31 + (unsigned char)key[i];
-    return &store->stored_again_us[slot % AGAIN_SLOTS];
+    memcpy(start, key, sizeof(start) - 1);
+    return strtoull(start, NULL, 16) | 1;
+}
+
+static struct stored_again *stored_again_place(struct blob_store *store, const char *key)
+{
+    return &store->stored_again[start_of_key(key) / 2 % AGAIN_SLOTS];
+}
+
+static bool is_fresh(const struct stored_again *place)
+{
+    return clock_monotonic_us() - place->last_us < AGAIN_GRACE_US;
+}
+
+/* With the names lock held. */
+static void note_stored_again(struct blob_store *store, const char *key)
+{
+    struct stored_again *place = stored_again_place(store, key);
+    uint64_t start = start_of_key(key);
+
+    place->whose = is_fresh(place) && place->whose != start ? ANYBODYS : start;
+    place->last_us = clock_monotonic_us();
+}
+
+/* The same. */
+static bool was_stored_again(struct blob_store *store, const char *key)
+{
+    const struct stored_again *place = stored_again_place(store, key);
+
+    return is_fresh(place) && (place->whose == start_of_key(key) || place->whose == ANYBODYS);
 }
 
 static int open_temporary(struct blob_writer *writer, bool read_only)
@@ -273,7 +309,7 @@ static bool find_again(struct blob_store *store, const char *key, const char *pa
 {
     if (utimensat(store->objects_fd, path, NULL, AT_SYMLINK_NOFOLLOW) < 0)
         return false;
-    *stored_again_slot(store, key) = clock_monotonic_us();
+    note_stored_again(store, key);
     return true;
 }
 
@@ -395,8 +431,7 @@ int blob_delete(struct blob_store *store, const char *key)
         return 0;
     path_of_key(key, path);
     pthread_mutex_lock(&store->names);
-    if (clock_monotonic_us() - *stored_again_slot(store, key) >= AGAIN_GRACE_US &&
-        unlinkat(store->objects_fd, path, 0) < 0 && errno != ENOENT)
+    if (!was_stored_again(store, key) && unlinkat(store->objects_fd, path, 0) < 0 && errno != ENOENT)
         r = error_from_errno();
     pthread_mutex_unlock(&store->names);
     return r;
