@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -438,6 +439,24 @@ static int open_peak(int dir_fd, bool unified)
     return fd >= 0 ? fd : openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
 }
 
+/* v1 tells through an eventfd that is tied to the file of the counter by naming both to a third. */
+static int open_oom_v1(int dir_fd)
+{
+    CLEANUP_CLOSE int control_fd = openat(dir_fd, "memory.oom_control", O_RDONLY | O_CLOEXEC);
+    CLEANUP_CLOSE int event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    char text[32];
+
+    if (control_fd < 0 || event_fd < 0)
+        return -1;
+    snprintf(text, sizeof(text), "%d %d", event_fd, control_fd);
+    return fd_write_at(dir_fd, "cgroup.event_control", text) < 0 ? -1 : TAKE_FD(event_fd);
+}
+
+static int open_oom(int dir_fd, bool unified)
+{
+    return unified ? openat(dir_fd, "memory.events", O_RDONLY | O_CLOEXEC) : open_oom_v1(dir_fd);
+}
+
 int cgroup_slot_open(const struct cgroup_layout *layout, unsigned slot, struct cgroup_slot *ret_slot)
 {
     struct cgroup_slot made = CGROUP_SLOT_INIT;
@@ -460,6 +479,7 @@ int cgroup_slot_open(const struct cgroup_layout *layout, unsigned slot, struct c
         made.unified[c] = layout->controllers[c].unified;
     }
     made.per_cell = made.unified[CGROUP_MEMORY] && made.unified[CGROUP_PIDS];
+    made.oom_fd = open_oom(made.dir_fds[CGROUP_MEMORY], made.unified[CGROUP_MEMORY]);
     if (!made.per_cell)
         made.peak_fd = open_peak(made.dir_fds[CGROUP_MEMORY], made.unified[CGROUP_MEMORY]);
     *ret_slot = made;
@@ -479,6 +499,8 @@ void cgroup_slot_close(struct cgroup_slot *slot)
         cleanup_close_fd(&slot->dir_fds[c]);
         slot->dir_fds[c] = -1;
     }
+    cleanup_close_fd(&slot->oom_fd);
+    slot->oom_fd = -1;
     close_cell(slot);
 }
 
@@ -754,6 +776,21 @@ int cgroup_slot_begin(struct cgroup_slot *slot)
     slot->base_peak_bytes = or_zero(peak_bytes(slot));
     slot->peak_is_own = slot->peak_fd >= 0 && (pwrite(slot->peak_fd, "0", 1, 0) == 1 || slot->cell_fd >= 0);
     return 0;
+}
+
+struct pollfd cgroup_slot_oom_poll(const struct cgroup_slot *slot)
+{
+    return (struct pollfd){ .fd = slot->oom_fd, .events = slot->unified[CGROUP_MEMORY] ? POLLPRI : POLLIN };
+}
+
+uint32_t cgroup_slot_oom_kills(struct cgroup_slot *slot)
+{
+    char told[256];
+    bool unified = slot->unified[CGROUP_MEMORY];
+    /* Reading makes the descriptor wait for the next time. */
+    ssize_t n = unified ? pread(slot->oom_fd, told, sizeof(told), 0) : read(slot->oom_fd, told, sizeof(told));
+
+    return n < 0 ? 0 : increase(oom_kills(slot), slot->base_oom_kills);
 }
 
 /* Counts since the group was made and cannot be reset, so only a group of the cell's own tells. Absent before

@@ -10,6 +10,7 @@
  * kernels before 6.12 cannot reset them. The limits stay on the slot's. */
 #pragma once
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -73,11 +74,13 @@ struct cgroup_slot {
     uint32_t shares;              /* the same */
     /* figures at the last cgroup_slot_begin() */
     uint64_t base_oom_kills, base_process_limit, base_memory_bytes, base_cpu_us, base_peak_bytes;
+    int oom_fd;       /* tells when the memory is used up: v1 an eventfd, v2 memory.events; -1 = this host cannot */
     int peak_fd;      /* the memory peak's file, open as long as its group: v2 resets it for one open file only */
     bool peak_is_own; /* it counts one cell alone, or could be reset: v1, and v2 since Linux 6.12 */
 };
 
-#define CGROUP_SLOT_INIT ((struct cgroup_slot){ .dir_fds = { -1, -1, -1, -1 }, .cell_fd = -1, .peak_fd = -1 })
+#define CGROUP_SLOT_INIT                                                                                               \
+    ((struct cgroup_slot){ .dir_fds = { -1, -1, -1, -1 }, .cell_fd = -1, .oom_fd = -1, .peak_fd = -1 })
 
 struct cgroup_figures { /* -1 = this host cannot tell */
     uint32_t oom_kills;
@@ -113,6 +116,13 @@ int cgroup_slot_begin(struct cgroup_slot *slot);
 
 /* What happened since cgroup_slot_begin(). */
 int cgroup_slot_figures(struct cgroup_slot *slot, struct cgroup_figures *ret_figures);
+
+/* What poll(2) should wait for to learn that the slot's memory was used up; fd -1 = this host cannot tell. */
+struct pollfd cgroup_slot_oom_poll(const struct cgroup_slot *slot);
+
+/* To be called when that happened. Returns how many processes the kernel has killed for memory since
+ * cgroup_slot_begin(), perhaps not yet the one it is about to. */
+uint32_t cgroup_slot_oom_kills(struct cgroup_slot *slot);
 
 /* Processes in the slot now, or a negative errno. */
 int64_t cgroup_slot_processes(const struct cgroup_slot *slot);

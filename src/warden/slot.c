@@ -35,7 +35,11 @@
 #define LAST_MOMENTS_US 500000
 
 #define DYING_CPU_MILLIS 64000
-#define DYING_SHARES     (8 * CGROUP_SHARES_FULL)
+#define DYING_SHARES     (64 * CGROUP_SHARES_FULL)
+
+/* A program may lose a child or two for memory and go on. One that keeps losing them would spend its time in the
+ * kernel's search for more, and its own parent process could not get a page to see the end. */
+#define OOM_KILLS_MAX 3
 
 #define ARM_TIMEOUT_MS   10000
 #define EMPTY_TIMEOUT_MS 5000
@@ -383,6 +387,12 @@ static void read_channel(struct slot *slot, struct run *run)
     kill_for(slot, run, WIRE_END_KILLED);
 }
 
+static void on_out_of_memory(struct slot *slot, struct run *run)
+{
+    if (cgroup_slot_oom_kills(&slot->cgroup) >= OOM_KILLS_MAX)
+        kill_for(slot, run, WIRE_END_MEMORY);
+}
+
 static int64_t time_limit_us(const struct run *run)
 {
     return run->started_us + (int64_t)run->request.timeout_us;
@@ -435,6 +445,7 @@ static void watch(struct slot *slot, struct run *run)
             { .fd = slot->cell.pid_fd, .events = POLLIN },
             { .fd = run->hung_up ? -1 : slot->cell.control_fd, .events = POLLIN },
             { .fd = run->killed ? -1 : run->fds[WIRE_RUN_CHANNEL], .events = POLLIN },
+            cgroup_slot_oom_poll(&slot->cgroup),
         };
         int timeout_ms = poll_timeout_ms(run);
 
@@ -451,6 +462,8 @@ static void watch(struct slot *slot, struct run *run)
         }
         if (polls[2].revents)
             read_channel(slot, run);
+        if (polls[3].revents)
+            on_out_of_memory(slot, run);
         on_time(slot, run);
     }
     read_reports(slot, run);

@@ -40,7 +40,7 @@ static bool run_is_valid(const union wire_message *m)
 
 static bool ended_is_valid(const union wire_message *m)
 {
-    return m->ended.reason <= WIRE_END_LOST && m->ended.signal >= 0 && m->ended.signal < 128;
+    return m->ended.reason <= WIRE_END_MEMORY && m->ended.signal >= 0 && m->ended.signal < 128;
 }
 
 static bool entry_is_valid(const union wire_message *m)

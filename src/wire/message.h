@@ -85,6 +85,7 @@ enum wire_end_reason {
     WIRE_END_TIMEOUT, /* killed at its wall-clock limit */
     WIRE_END_KILLED,  /* WIRE_KILL, or the execution channel was closed */
     WIRE_END_LOST,    /* the cell's init died without a report (the kernel killed it) */
+    WIRE_END_MEMORY,  /* killed because the kernel had to kill one process after the other for memory */
 };
 
 /* Everything in the cell is dead. Figures come from waitid and the cgroup. */

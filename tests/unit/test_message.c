@@ -218,7 +218,7 @@ static int check_warden(const union wire_message *m, size_t size, size_t n_fds)
 
 static void answers_outside_their_ranges_are_refused(void **state)
 {
-    union wire_message m = { .ended = { .type = WIRE_ENDED, .reason = WIRE_END_LOST + 1 } };
+    union wire_message m = { .ended = { .type = WIRE_ENDED, .reason = WIRE_END_MEMORY + 1 } };
 
     (void)state;
     assert_int_equal(check_warden(&m, sizeof(m.ended), 0), WIRE_E_INVALID);

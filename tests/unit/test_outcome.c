@@ -59,6 +59,8 @@ static const struct row rows[] = {
     { "a child out of memory", END(.exit_code = 1, .oom_kills = 2), NULL, NULL, OUTCOME_OUT_OF_MEMORY, 137, SIGKILL,
       "SG", "Out of memory", "Execution failed: Out of memory (limit 512 MB)" },
     { "out of memory, survived", END(.exit_code = 0, .oom_kills = 1), NULL, NULL, OUTCOME_OK, 0, 0, NULL, NULL, "" },
+    { "one child after the other out of memory", END(.reason = WIRE_END_MEMORY, .oom_kills = 3), NULL, NULL,
+      OUTCOME_OUT_OF_MEMORY, 137, SIGKILL, "SG", "Out of memory", "Execution failed: Out of memory (limit 512 MB)" },
     { "the cell's init out of memory", END(.reason = WIRE_END_LOST, .oom_kills = 1), NULL, NULL, OUTCOME_OUT_OF_MEMORY,
       137, SIGKILL, "SG", "Out of memory", "Execution failed: Out of memory (limit 512 MB)" },
     { "out of memory while compiling", END(.exit_code = 4, .oom_kills = 1), NULL, &compiled, OUTCOME_OUT_OF_MEMORY, 137,
