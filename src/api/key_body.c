@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "domain/limits.h"
 
 #define FIELD_SIZE 320
@@ -25,11 +26,14 @@ violate(struct key_body *body, const char *code, const char *message, const char
 {
     char field[FIELD_SIZE] = "body -> ";
     json_t *detail;
+    size_t length;
     va_list args;
 
     va_start(args, format);
     vsnprintf(field + strlen(field), sizeof(field) - strlen(field), format, args);
     va_end(args);
+    length = strlen(field); /* a long name was cut, perhaps within a character */
+    field[length - utf8_unfinished((const unsigned char *)field, length)] = '\0';
     detail = json_pack("{s:s, s:s, s:s}", "field", field, "message", message, "code", code);
     return detail && json_array_append_new(body->details, detail) == 0 ? 0 : -ENOMEM;
 }

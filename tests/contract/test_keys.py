@@ -182,6 +182,12 @@ def test_bad_bodies_name_the_field(keys, fields, field):
     assert [detail["field"] for detail in reply.json["details"]] == [f"body -> {field}"]
 
 
+def test_a_long_field_name_is_cut_between_characters(keys):
+    for name in ("ä" * 150, "a" + "ä" * 150, "世" * 150, "a" + "世" * 150):
+        reply = keys.http.post(ADMIN, {"name": "x", "metadata": {name: 1}})
+        assert reply.status == 422 and reply.json["details"][0]["field"].startswith("body -> metadata -> "), reply
+
+
 def test_all_violations_at_once(keys):
     reply = keys.http.post(ADMIN, {"name": 1, "rate_limits": {"hourly": 0, "daily": "x"}, "tenant": "/"})
     assert {detail["field"] for detail in reply.json["details"]} == {
