@@ -54,7 +54,8 @@ bool keep_relay_run(struct keep_relay *relay, pid_t child, int out_fd)
     bool silent = ended_fd >= 0, open = true;
 
     close(TAKE_FD(relay->write_fd));
-    while (ended_fd >= 0) {
+    /* Without a descriptor for the child, which must not happen, the pipe's end tells of it. */
+    while (open || ended_fd >= 0) {
         struct pollfd polls[] = { { .fd = open ? read_fd : -1, .events = POLLIN },
                                   { .fd = ended_fd, .events = POLLIN } };
 
