@@ -29,7 +29,7 @@ def start_blocker(server, seconds):
     mark = "ldblock"
     thread = threading.Thread(target=lambda: server.client().exec(f"exec -a {mark} sleep {seconds}", "bash"))
     thread.start()
-    assert host.until(lambda: host.marked(mark), 5)
+    assert host.until(lambda: host.marked(mark), 20)
     return thread
 
 
@@ -53,12 +53,12 @@ def test_not_ready_is_503(server_with):
 
 def test_queue_ms(single):
     """X1, X2: a run that waited says how long."""
-    thread = start_blocker(single, 1)
+    thread = start_blocker(single, 2)
     with single.client() as client:
         run = client.exec("echo x", "bash")
     thread.join()
-    assert run.outcome == "ok" and 500 < run.usage["queue_ms"] < 1500, run.usage
-    assert run.usage["wall_ms"] < 500
+    assert run.outcome == "ok" and 1000 < run.usage["queue_ms"] < 10000, run.usage
+    assert run.usage["wall_ms"] < 1000
 
 
 def test_full_queue(single):
@@ -82,7 +82,7 @@ def test_full_queue(single):
     refused = [(took, reply) for took, reply in replies if reply.status == 503]
     assert len(served) == 8 and len(refused) == 6, [reply for _, reply in replies]
     for took, reply in refused:
-        assert took < 1 and reply.error == "Server is at capacity" and reply.json["error_type"] == "service_unavailable"
+        assert took < 1.8 and reply.error == "Server is at capacity" and reply.json["error_type"] == "service_unavailable"
         assert reply.json["retry_after_seconds"] == int(reply.header("retry-after")) >= 1
         assert len(reply.json["request_id"]) == 21 and reply.header("x-content-type-options") == "nosniff"
 
@@ -90,13 +90,13 @@ def test_full_queue(single):
 def test_queue_time_limit(server_with):
     """X2: a wait longer than MAX_QUEUE_SECONDS ends in 503, or is refused at once."""
     server = server_with(MAX_CONCURRENT_EXECUTIONS="1", MAX_QUEUE_SECONDS="1")
-    thread = start_blocker(server, 3)
+    thread = start_blocker(server, 5)
     with server.client() as client:
         start = time.monotonic()
         reply = client.exec_reply("echo x", "bash")
         took = time.monotonic() - start
     thread.join()
-    assert reply.status == 503 and reply.error == "Server is at capacity" and took < 2.5, (took, reply)
+    assert reply.status == 503 and reply.error == "Server is at capacity" and took < 4.5, (took, reply)
     assert int(reply.header("retry-after")) >= 1
 
 
