@@ -66,6 +66,21 @@ def test_r02_over_the_limit(attack, way):
     _check_oom(attack.exec(OVER[way], "c", timeout=20000))
 
 
+def test_r02_a_child_may_be_lost(attack):
+    """The kernel takes the process that ate the memory; a parent that can go on without it does."""
+    run = attack.exec(
+        C_HEAD
+        + """int main(void) { int status;
+            if (fork() == 0) for (;;) { char *p = malloc(1 << 20); if (!p) return 3; memset(p, 1, 1 << 20); }
+            wait(&status);
+            printf("%d", WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+            return 0; }""",
+        "c",
+        timeout=20000,
+    )
+    assert run.outcome == "ok" and run.stdout == "9\n", dict(run)
+
+
 def test_r02_python(attack):
     run = attack.exec(
         "print('before', flush=True)\na = []\nwhile True: a.append(bytearray(1 << 20))", "py", timeout=20000
