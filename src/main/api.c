@@ -388,7 +388,8 @@ static int step_house(struct process *p)
     return api_house_new(&p->api, &p->handover.config, &p->versions, &p->house);
 }
 
-/* In this order; stop() undoes what was done. again: a new start may succeed where this one failed. */
+/* In this order; stop() undoes what was done. Nothing above the confinement may start a thread, since Landlock binds
+ * only the one that asks for it. again: a new start may succeed where this one failed. */
 static const struct {
     const char *name;
     int (*run)(struct process *p);
@@ -398,12 +399,12 @@ static const struct {
     { "signals", step_signals, false },
     { "configuration", step_configuration, false },
     { "data directory", step_data, false },
-    { "stores", step_stores, false },
     { "languages", step_languages, false },
     { "versions of languages", step_versions, false },
     { "tool chains", step_tool_chains, false },
     { "HTTP options", step_options, false },
     { "confinement", step_confine, false },
+    { "stores", step_stores, false },
     { "builds", step_builds, false },
     { "state", step_state, false },
     { "audit log", step_audit, false },
