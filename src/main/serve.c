@@ -5,6 +5,7 @@
  * this process becomes the warden by exec, with an empty environment; what the api must know travels in sealed memory.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -108,21 +109,38 @@ static int prepare_data(const struct serve *serve)
     return r < 0 ? fail(path, r) : 0;
 }
 
+/* The directory may be the api's, and so may what lies at the path: only a file that is nobody else's is given to it,
+ * by no other name. What is no file stays whose it is. */
+static int give_log(int fd, uid_t api_uid)
+{
+    struct stat st;
+
+    if (fcntl(fd, F_SETFL, O_APPEND) < 0 || fstat(fd, &st) < 0)
+        return error_from_errno();
+    if (!S_ISREG(st.st_mode))
+        return 0;
+    if (st.st_nlink != 1 || (st.st_uid != 0 && st.st_uid != api_uid))
+        return -EPERM;
+    return fchown(fd, api_uid, (gid_t)-1) < 0 ? error_from_errno() : 0;
+}
+
 /* The warden writes to stdout and stderr, the api to stdout: LOG_FILE is both. */
 static int redirect_output(const struct serve *serve)
 {
     const char *path = serve->handover.config.log_file;
     CLEANUP_CLOSE int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC), log_fd = -1;
+    int r;
 
     if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0)
         return fail("/dev/null", error_from_errno());
     if (*path == '\0')
         return 0;
-    log_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    log_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, 0640);
     if (log_fd < 0)
         return fail("LOG_FILE", error_from_errno());
-    if (fchown(log_fd, serve->identity.api_uid, (gid_t)-1) < 0)
-        return fail("LOG_FILE", error_from_errno());
+    r = give_log(log_fd, serve->identity.api_uid);
+    if (r < 0)
+        return fail("LOG_FILE", r);
     if (dup2(log_fd, STDOUT_FILENO) < 0 || dup2(log_fd, STDERR_FILENO) < 0)
         return fail("LOG_FILE", error_from_errno());
     return 0;
@@ -226,6 +244,16 @@ static void start_log(const struct config *config)
     log_init(&options);
 }
 
+/* A wish to reload that comes before there is anything to reload waits: the warden keeps the mask and reads it then. */
+static void hold_reloads(void)
+{
+    sigset_t reload;
+
+    sigemptyset(&reload);
+    sigaddset(&reload, SIGHUP);
+    sigprocmask(SIG_BLOCK, &reload, NULL);
+}
+
 int command_serve(int argc, char **argv)
 {
     struct serve serve = { .config_fd = -1 };
@@ -235,6 +263,7 @@ int command_serve(int argc, char **argv)
     if (!option_parse("serve", rows, argc, argv, &status))
         return status;
     umask(022);
+    hold_reloads();
     status = load(&serve);
     r = location_find(&serve.location);
     if (status == 0 && r < 0)

@@ -40,10 +40,14 @@ _Noreturn static void become_api(const struct api_process *api, const char *prog
     int config = fcntl(api->config_fd, F_DUPFD_CLOEXEC, 16);
     int channel = fcntl(channel_fd, F_DUPFD_CLOEXEC, 16);
     int executable = fcntl(api->program_fd, F_DUPFD_CLOEXEC, 16);
-    sigset_t none;
+    sigset_t told;
 
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    /* What the warden passes on waits until the api reads it. */
+    sigemptyset(&told);
+    sigaddset(&told, SIGHUP);
+    sigaddset(&told, SIGTERM);
+    sigaddset(&told, SIGINT);
+    sigprocmask(SIG_SETMASK, &told, NULL);
     if (config < 0 || channel < 0 || executable < 0 || dup2(config, CONFIG_FD) < 0 || dup2(channel, CHANNEL_FD) < 0 ||
         dup3(executable, PROGRAM_FD, O_CLOEXEC) < 0 || close_range(PROGRAM_FD + 1, ~0U, 0) < 0)
         _exit(126);
