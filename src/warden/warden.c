@@ -36,6 +36,7 @@
 #include "wire/packet.h"
 
 #define RESTART_PAUSE_US  1000000
+#define RETRY_MS          1000
 #define FAILURES_PER_SLOT 3
 #define EVENTS_MAX        64
 
@@ -73,8 +74,9 @@ struct warden {
     struct waiting_run *waiting_ring;
     unsigned waiting_head, waiting_count;
     int epoll_fd, signal_fd;
-    int work_dir_fd;   /* DATA_DIR/work */
-    unsigned failures; /* keepers that died since one was ready */
+    int work_dir_fd;     /* DATA_DIR/work */
+    unsigned failures;   /* keepers that died since one was ready */
+    bool keeper_missing; /* one could not be started; it is tried again */
     bool greeted, stopping, finished;
     bool tls_renewed; /* what the api was started with may be out of date */
     int status;
@@ -193,7 +195,7 @@ static int open_api_program(struct warden *w)
 static int start_keeper(struct warden *w, unsigned index)
 {
     struct keeper *keeper = &w->keepers[index];
-    int sockets[2];
+    int sockets[2], r;
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
         return error_from_errno();
@@ -202,15 +204,17 @@ static int start_keeper(struct warden *w, unsigned index)
         slot_keep(&w->context, index, sockets[1]);
     close(sockets[1]);
     if (keeper->pid < 0) {
-        int r = error_from_errno();
-
+        r = error_from_errno();
         close(sockets[0]);
         return r;
     }
     keeper->socket_fd = sockets[0];
     keeper->started_us = clock_monotonic_us();
     keeper->ready = false;
-    return watch(w, keeper->socket_fd, WATCH_SLOT + index);
+    r = watch(w, keeper->socket_fd, WATCH_SLOT + index);
+    if (r < 0)
+        kill(keeper->pid, SIGKILL); /* nobody would hear it; its death asks for another */
+    return r;
 }
 
 static int start_keepers(struct warden *w)
@@ -292,7 +296,11 @@ static int pass_on(struct warden *w, struct keeper *keeper, struct waiting_run *
     r = packet_send(keeper->socket_fd, &run->request, sizeof(run->request), fds, WIRE_RUN_FDS + has_inputs);
     if (r == 0)
         wire_close_fds(run->fds);
-    return r;
+    if (r == 0 || r == -EPIPE || r == -ECONNRESET)
+        return r;
+    /* For want of memory, or for descriptors that the kernel will not carry: the keeper still waits. */
+    refuse(run->fds, -r);
+    return 1;
 }
 
 static void lose_turn(struct warden *w, unsigned index)
@@ -453,6 +461,24 @@ static void on_api_death(struct warden *w, int status)
             greet_api(w);
 }
 
+static void restart_keeper(struct warden *w, unsigned index)
+{
+    int r = start_keeper(w, index);
+
+    if (r >= 0)
+        return;
+    log_error("slot %u: cannot start its keeper, trying again: %s", index, strerror(-r));
+    w->keeper_missing = true;
+}
+
+static void restart_missing_keepers(struct warden *w)
+{
+    w->keeper_missing = false;
+    for (unsigned i = 0; i < w->options->slots && !w->stopping; i++)
+        if (w->keepers[i].pid < 0)
+            restart_keeper(w, i);
+}
+
 static void on_keeper_death(struct warden *w, unsigned index)
 {
     struct keeper *keeper = &w->keepers[index];
@@ -471,8 +497,7 @@ static void on_keeper_death(struct warden *w, unsigned index)
     log_warning("slot %u: its keeper died and is started again", index);
     if (clock_monotonic_us() - keeper->started_us < RESTART_PAUSE_US)
         usleep(RESTART_PAUSE_US / 4); /* a keeper that cannot live must not become a fork loop */
-    if (start_keeper(w, index) < 0)
-        log_error("slot %u: cannot start its keeper: %s", index, strerror(errno));
+    restart_keeper(w, index);
 }
 
 static void reap(struct warden *w)
@@ -515,8 +540,10 @@ static void loop(struct warden *w)
 {
     while (!w->finished) {
         struct epoll_event events[EVENTS_MAX];
-        int n = epoll_wait(w->epoll_fd, events, EVENTS_MAX, -1);
+        int n = epoll_wait(w->epoll_fd, events, EVENTS_MAX, w->keeper_missing ? RETRY_MS : -1);
 
+        if (n == 0)
+            restart_missing_keepers(w);
         for (int i = 0; i < n && !w->finished; i++) {
             uint32_t tag = events[i].data.u32;
 
