@@ -41,6 +41,8 @@
  * kernel's search for more, and its own parent process could not get a page to see the end. */
 #define OOM_KILLS_MAX 3
 
+#define REPORTS_MAX 16
+
 #define ARM_TIMEOUT_MS   10000
 #define EMPTY_TIMEOUT_MS 5000
 #define SEND_TIMEOUT_S   30
@@ -342,6 +344,8 @@ static void on_report(struct run *run, const struct cell_report *report, int fd)
     case CELL_STARTED: {
         struct wire_started started = { .type = WIRE_STARTED, .armed = run->was_armed };
 
+        if (run->started_us)
+            break; /* the time limit runs but once */
         run->started_us = clock_monotonic_us();
         started.prepare_us = (uint64_t)(run->started_us - run->received_us);
         (void)wire_send(run->fds[WIRE_RUN_CHANNEL], &started, NULL);
@@ -363,12 +367,13 @@ static void on_report(struct run *run, const struct cell_report *report, int fd)
     }
 }
 
+/* Not more at a time than an init has to tell: whoever might have taken one over must not keep the keeper here. */
 static void read_reports(struct slot *slot, struct run *run)
 {
     struct cell_report report;
     int fd;
 
-    while (cell_report(&slot->cell, &report, &fd) == 0) {
+    for (int i = 0; i < REPORTS_MAX && cell_report(&slot->cell, &report, &fd) == 0; i++) {
         on_report(run, &report, fd);
         cleanup_close_fd(&fd);
     }
