@@ -302,13 +302,15 @@ int build_cache_get(struct build_cache *cache, const char key[static DIGEST_HEX_
     if (!is_present(cache, key, &verified, &modified_s))
         return BUILD_CACHE_E_ABSENT;
     fd = openat(cache->directory_fd, key, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0) {
+    if (fd < 0 && (errno == ENOENT || errno == ELOOP)) {
         forget(cache, key);
         return BUILD_CACHE_E_ABSENT;
     }
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return error_from_errno();
     identity = identity_of(&st);
     r = read_entry(fd, key, &st, same_identity(&identity, &verified), ret_built);
-    if (r == -ENOMEM)
+    if (r < 0)
         return r;
     if (r != 0) {
         log_warning("a kept build is damaged and was removed: %s", key);
@@ -362,12 +364,27 @@ static int write_entry(struct build_cache *cache, const char *key, const struct 
     return r;
 }
 
+/* Two runs of one source may both have come too early for a hit. The first to be written counts: a second would change
+ * the file below the entry. Nobody but the writing thread adds entries. */
+static bool is_stored(struct build_cache *cache, const char *key)
+{
+    bool stored;
+
+    pthread_mutex_lock(&cache->lock);
+    stored = *place_of(cache, key) != NULL;
+    pthread_mutex_unlock(&cache->lock);
+    return stored;
+}
+
 static int store(struct build_cache *cache, const struct waiting *job)
 {
     CLEANUP(buffer_deinit) struct buffer built = BUFFER_INIT(BUILT_BYTES_MAX);
     struct stat st = { 0 };
-    int r = read_built(job->built_fd, &built);
+    int r;
 
+    if (is_stored(cache, job->key))
+        return 0;
+    r = read_built(job->built_fd, &built);
     if (r < 0)
         return r;
     if (blocks((int64_t)built.length) > cache->max_bytes / ENTRY_SHARE_LEFT)

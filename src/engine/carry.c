@@ -22,8 +22,11 @@ void carry_find(const struct engine *engine, const struct language *language, co
         return;
     r = state_load(&store, session, &carry->found, &source);
     carry->was_found = r == 0;
-    if (r < 0)
-        log_warning("the state of session %s cannot be loaded: %s", session->id, strerror(-r));
+    if (r >= 0)
+        return;
+    /* A state that could not be read now must not be replaced by that of a run which did not have it. */
+    carry->wanted = false;
+    log_warning("the state of session %s cannot be loaded: %s", session->id, strerror(-r));
 }
 
 static bool counts(const struct engine *engine, enum execution_outcome outcome)
