@@ -138,6 +138,8 @@ static int take_metadata(struct key_body *body, const json_t *root)
     {
         if (r == 0 && !json_is_string(value))
             r = violate(body, "string_type", "Input should be a valid string", "metadata -> %.200s", name);
+        else if (r == 0 && strlen(json_string_value(value)) != json_string_length(value))
+            r = violate(body, "value_error", "Text should hold no NUL", "metadata -> %.200s", name);
     }
     if (r == 0 && json_dumpb(metadata, NULL, 0, JSON_COMPACT) > LIMIT_KEY_METADATA_BYTES)
         r = violate(body, "value_error", "Metadata should have at most 8192 bytes of JSON", "metadata");

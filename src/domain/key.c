@@ -12,11 +12,13 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "domain/limits.h"
 #include "domain/record.h"
@@ -40,13 +42,35 @@ void key_deinit(struct key *key)
     key->metadata = NULL;
 }
 
+/* The bytes themselves, not a hole: a full disk would answer the first write to a mapped hole with a signal. Under the
+ * lock, so that no counting of another process is undone. */
+static int fill_generation(int fd)
+{
+    static const uint64_t zero;
+    struct stat st;
+    int r = 0;
+
+    if (flock(fd, LOCK_EX) < 0)
+        return error_from_errno();
+    if (fstat(fd, &st) < 0)
+        r = error_from_errno();
+    else if (st.st_size < (off_t)sizeof(zero))
+        r = fd_write_full(fd, &zero, sizeof(zero));
+    flock(fd, LOCK_UN);
+    return r;
+}
+
 static int map_generation(struct key_store *store, int data_dir_fd)
 {
     void *map;
+    int r;
 
     store->fd = openat(data_dir_fd, KEY_GENERATION_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (store->fd < 0 || ftruncate(store->fd, sizeof(uint64_t)) < 0)
+    if (store->fd < 0)
         return error_from_errno();
+    r = fill_generation(store->fd);
+    if (r < 0)
+        return r;
     map = mmap(NULL, sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED, store->fd, 0);
     if (map == MAP_FAILED)
         return error_from_errno();
@@ -121,11 +145,15 @@ static void free_batch(struct kv_batch **batch)
     kv_batch_free(*batch);
 }
 
-/* Commits a change of keys and tells everybody. The generation goes up even if the commit failed: no harm. */
+/* Commits a change of keys and tells everybody. The generation goes up even if the commit failed: no harm. It goes up
+ * before as well, in case this process is ended in between; what somebody reads and keeps in that moment the second one
+ * corrects. */
 static int commit(struct key_store *store, struct kv_batch *batch)
 {
-    int r = kv_batch_commit(batch);
+    int r;
 
+    atomic_fetch_add(store->generation, 1);
+    r = kv_batch_commit(batch);
     atomic_fetch_add(store->generation, 1);
     return r == KV_E_FULL ? -ENOSPC : r;
 }

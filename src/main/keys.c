@@ -284,6 +284,15 @@ static int change(struct keys *keys, const char *hash, const struct key_change *
     return r == KEY_E_NOT_FOUND ? fail("the key is gone") : r < 0 ? fail_error(r) : 0;
 }
 
+/* Limits that were not asked for stay what they are at the moment of the change, not what they were when read. */
+static bool wants_limits(const struct keys *keys)
+{
+    for (int i = 0; i < RATE_PERIODS; i++)
+        if (keys->limits[i] >= 0)
+            return true;
+    return false;
+}
+
 static int run_change(struct keys *keys)
 {
     CLEANUP(cleanup_body) struct key_body body = KEY_BODY_INIT;
@@ -296,7 +305,7 @@ static int run_change(struct keys *keys)
         return status;
     return change(keys, key.hash,
                   &(struct key_change){ .name = body.has_name ? body.key.name : NULL,
-                                        .limits = body.key.limits,
+                                        .limits = wants_limits(keys) ? body.key.limits : NULL,
                                         .expires_ms = body.has_expiry ? &body.key.expires_ms : NULL });
 }
 
