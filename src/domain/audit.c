@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ struct audit {
     struct audit_file file;
     bool has_file;
     int echo_fd;
+    uint64_t unechoed_unsaid;
     pthread_t thread;
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t work, ending;
@@ -169,32 +171,49 @@ static void own_up(struct audit *audit, struct buffer *batch)
     audit->lost_unsaid = 0;
 }
 
-/* Waits for events, or for the end. Returns false when there is nothing more to write. */
-static bool take_batch(struct audit *audit, struct buffer *ret_batch)
-{
-    bool any;
-
-    pthread_mutex_lock(&audit->lock);
-    while (audit->queue.length == 0 && audit->lost_unsaid == 0 && !audit->stopping)
-        pthread_cond_wait(&audit->work, &audit->lock);
-    *ret_batch = audit->queue;
-    audit->queue = BUFFER_INIT(ret_batch->ceiling);
-    own_up(audit, ret_batch);
-    any = ret_batch->length > 0;
-    pthread_mutex_unlock(&audit->lock);
-    return any;
-}
-
-/* Returns early, with false, if told to stop. */
-static bool pause_for(struct audit *audit, int64_t ms)
+static struct timespec time_after(int64_t ms)
 {
     struct timespec until;
-    bool stopping;
 
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += ms % 1000 * 1000000;
     until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
+    return until;
+}
+
+/* With the lock held: waits for events, for the end, or for max_ms (0 = as long as it takes). */
+static void await_work(struct audit *audit, int64_t max_ms)
+{
+    struct timespec until = time_after(max_ms);
+    int r = 0;
+
+    while (audit->queue.length == 0 && audit->lost_unsaid == 0 && !audit->stopping && r == 0)
+        r = max_ms > 0 ? pthread_cond_clockwait(&audit->work, &audit->lock, CLOCK_MONOTONIC, &until)
+                       : pthread_cond_wait(&audit->work, &audit->lock);
+}
+
+/* The batch is empty if max_ms passed first. Returns false when there is nothing more to write, ever. */
+static bool take_batch(struct audit *audit, int64_t max_ms, struct buffer *ret_batch)
+{
+    bool more;
+
+    pthread_mutex_lock(&audit->lock);
+    await_work(audit, max_ms);
+    *ret_batch = audit->queue;
+    audit->queue = BUFFER_INIT(ret_batch->ceiling);
+    own_up(audit, ret_batch);
+    more = ret_batch->length > 0 || !audit->stopping;
+    pthread_mutex_unlock(&audit->lock);
+    return more;
+}
+
+/* Returns early, with false, if told to stop. */
+static bool pause_for(struct audit *audit, int64_t ms)
+{
+    struct timespec until = time_after(ms);
+    bool stopping;
+
     pthread_mutex_lock(&audit->lock);
     while (!audit->stopping && pthread_cond_clockwait(&audit->ending, &audit->lock, CLOCK_MONOTONIC, &until) == 0)
         continue;
@@ -235,15 +254,36 @@ static bool write_batch(struct audit *audit, const struct buffer *batch, struct 
     }
 }
 
-/* Each line with one write, so that those of other processes stay whole. */
-static void echo(const struct audit *audit, const struct buffer *lines)
+/* A pipe that is ready takes PIPE_BUF bytes, more than a line has, without a wait. */
+static bool echo_is_ready(const struct audit *audit)
+{
+    struct pollfd poll_fd = { .fd = audit->echo_fd, .events = POLLOUT };
+
+    return poll(&poll_fd, 1, 0) > 0 && poll_fd.revents & POLLOUT;
+}
+
+static void own_up_to_gap(struct audit *audit)
+{
+    if (audit->unechoed_unsaid == 0 || !echo_is_ready(audit))
+        return;
+    log_warning("%" PRIu64 " security events are missing above: this output was not being read",
+                audit->unechoed_unsaid);
+    audit->unechoed_unsaid = 0;
+}
+
+/* Each line with one write, so that those of other processes stay whole. Never waits: a reader of the log output that
+ * stalls would stop the audit log. */
+static void echo(struct audit *audit, const struct buffer *lines)
 {
     const char *at = lines->data, *end = at + lines->length;
 
     while (audit->echo_fd >= 0 && at < end) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
 
-        if (fd_write_full(audit->echo_fd, at, (size_t)(newline + 1 - at)) < 0)
+        own_up_to_gap(audit);
+        if (!echo_is_ready(audit))
+            audit->unechoed_unsaid++;
+        else if (fd_write_full(audit->echo_fd, at, (size_t)(newline + 1 - at)) < 0)
             return;
         at = newline + 1;
     }
@@ -254,12 +294,12 @@ static void *audit_main(void *argument)
     struct audit *audit = argument;
     struct buffer batch;
 
-    while (take_batch(audit, &batch)) {
+    while (take_batch(audit, audit_file_settle(&audit->file), &batch)) {
         CLEANUP(buffer_deinit) struct buffer lines = BUFFER_INIT(batch.length * 3 + AUDIT_EVENT_MAX_BYTES);
 
         if (!audit->has_file)
             echo(audit, &batch);
-        else if (write_batch(audit, &batch, &lines))
+        else if (batch.length > 0 && write_batch(audit, &batch, &lines))
             echo(audit, &lines);
         buffer_deinit(&batch);
         (void)pause_for(audit, PAUSE_MS);

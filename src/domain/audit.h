@@ -23,7 +23,8 @@ struct audit_options {
     unsigned max_rotated;   /* rotated files that are kept; 0 = never rotate */
     size_t max_ring_events;
     size_t max_queue_bytes;
-    int echo_fd; /* every line goes there as well; -1 = nowhere. Borrowed */
+    int echo_fd; /* every line goes there as well, unless its reader stalls: then lines are left out of it, and counted
+                  * in its log. -1 = nowhere. Borrowed */
 };
 
 struct audit_status {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
 
@@ -19,6 +20,7 @@
 #define SEQ_WIDTH         20
 #define RESERVE_MAX_BYTES (2 << 20)
 #define RESERVE_PART      32 /* of a small disk, the reserve */
+#define SETTLE_MS         1000
 #define ROTATED_NAME_SIZE (sizeof(AUDIT_FILE_NAME) + 11)
 
 static int open_log(int dir_fd)
@@ -48,39 +50,82 @@ int audit_file_read_head(int head_fd, struct audit_chain *ret_chain)
 }
 
 /* The lines are written already: a head that stays behind proves less, and is no reason to write them again. */
-static void write_head(const struct audit_file *file)
+static void write_head(struct audit_file *file)
 {
     char text[HEAD_SIZE];
     int length = snprintf(text, sizeof(text), "%0*" PRIu64 " %s\n", SEQ_WIDTH, file->chain.seq, file->chain.hash);
 
-    if (pwrite(file->head_fd, text, (size_t)length, 0) != length)
-        return;
+    file->head_lags = pwrite(file->head_fd, text, (size_t)length, 0) != length;
 }
 
-/* Cuts off what is behind the last newline and reads the last whole line. Returns 0, AUDIT_CHAIN_E_FORM or a negative
- * errno; an empty file has no last line. */
+/* A head on the disk whose lines are not would make a power failure look like tampering: so the log comes first. */
+static int sync_both(struct audit_file *file)
+{
+    if (fdatasync(file->fd) < 0)
+        return error_from_errno();
+    if (file->head_lags)
+        write_head(file);
+    return 0;
+}
+
+int64_t audit_file_settle(struct audit_file *file)
+{
+    int64_t now_us = clock_monotonic_us(), passed_ms = (now_us - file->settled_us) / 1000;
+
+    if (!file->head_lags)
+        return 0;
+    if (file->settled_us != 0 && passed_ms < SETTLE_MS)
+        return SETTLE_MS - passed_ms;
+    file->settled_us = now_us;
+    (void)sync_both(file); /* if it failed, the head stays behind and this is tried again */
+    return file->head_lags ? SETTLE_MS : 0;
+}
+
+/* Reads the last size bytes, or all if there are fewer. Returns their number or a negative errno. */
+static ssize_t read_tail(const struct audit_file *file, char *ret_tail, size_t size)
+{
+    size_t want = file->size_bytes < (int64_t)size ? (size_t)file->size_bytes : size;
+    ssize_t n = pread(file->fd, ret_tail, want, file->size_bytes - (int64_t)want);
+
+    if (n < 0)
+        return error_from_errno();
+    return n == (ssize_t)want ? n : -EIO;
+}
+
+static int cut_off(struct audit_file *file, size_t length)
+{
+    snprintf(file->note, sizeof(file->note), "a torn line at the end of the audit log was cut off");
+    if (ftruncate(file->fd, file->size_bytes - (int64_t)length) < 0)
+        return error_from_errno();
+    file->size_bytes -= (int64_t)length;
+    return 0;
+}
+
+/* Cuts off all that is behind the last newline and reads the last whole line. Returns 0, AUDIT_CHAIN_E_FORM or a
+ * negative errno; an empty file has no last line. */
 static int read_last_line(struct audit_file *file, struct audit_chain *ret_last)
 {
     char tail[2 * AUDIT_LINE_MAX_BYTES];
-    size_t want = file->size_bytes < (int64_t)sizeof(tail) ? (size_t)file->size_bytes : sizeof(tail);
-    int64_t start = file->size_bytes - (int64_t)want;
-    const char *end, *line;
-    ssize_t n = pread(file->fd, tail, want, start);
 
-    if (n != (ssize_t)want)
-        return n < 0 ? error_from_errno() : -EIO;
-    end = memrchr(tail, '\n', want);
-    if (end != tail + want - 1) {
-        file->size_bytes = start + (end ? end + 1 - tail : 0);
-        snprintf(file->note, sizeof(file->note), "a torn line at the end of the audit log was cut off");
-        if (ftruncate(file->fd, file->size_bytes) < 0)
-            return error_from_errno();
+    while (file->size_bytes > 0) {
+        ssize_t n = read_tail(file, tail, sizeof(tail));
+        const char *end, *line;
+        int r = 0;
+
+        if (n < 0)
+            return (int)n;
+        end = memrchr(tail, '\n', (size_t)n);
+        if (end != tail + n - 1)
+            r = cut_off(file, end ? (size_t)(tail + n - (end + 1)) : (size_t)n);
+        if (r < 0)
+            return r;
+        if (!end)
+            continue;
+        line = memrchr(tail, '\n', (size_t)(end - tail));
+        line = line ? line + 1 : tail;
+        return audit_chain_read(line, (size_t)(end - line), ret_last);
     }
-    if (!end)
-        return AUDIT_CHAIN_E_FORM;
-    line = memrchr(tail, '\n', (size_t)(end - tail));
-    line = line ? line + 1 : tail;
-    return audit_chain_read(line, (size_t)(end - line), ret_last);
+    return AUDIT_CHAIN_E_FORM;
 }
 
 /* The later one of what log and head say. */
@@ -140,7 +185,7 @@ int audit_file_open(struct audit_file *file, const struct audit_file_options *op
 void audit_file_close(struct audit_file *file)
 {
     if (file->fd >= 0)
-        fdatasync(file->fd);
+        (void)sync_both(file);
     cleanup_close_fd(&file->fd);
     cleanup_close_fd(&file->head_fd);
     cleanup_close_fd(&file->dir_fd);
@@ -156,9 +201,10 @@ static void rotated_name(unsigned number, char ret_name[static ROTATED_NAME_SIZE
 static int rotate(struct audit_file *file)
 {
     char from[ROTATED_NAME_SIZE], to[ROTATED_NAME_SIZE];
+    int r = sync_both(file);
 
-    if (fdatasync(file->fd) < 0)
-        return error_from_errno();
+    if (r < 0)
+        return r;
     for (unsigned i = file->max_rotated; i > 1; i--) {
         rotated_name(i - 1, from);
         rotated_name(i, to);
@@ -182,8 +228,10 @@ static bool was_moved(const struct audit_file *file)
 
 static int renew(struct audit_file *file)
 {
-    if (was_moved(file))
+    if (was_moved(file)) {
+        (void)sync_both(file); /* an old file that cannot be synced must not hold up the new one */
         return take_log(file, open_log(file->dir_fd));
+    }
     if (file->max_rotated > 0 && file->size_bytes >= file->max_bytes)
         return rotate(file);
     return 0;
@@ -251,6 +299,6 @@ int audit_file_write(struct audit_file *file, const struct buffer *events, struc
         return r;
     }
     file->chain = chain;
-    write_head(file);
+    file->head_lags = true;
     return 0;
 }

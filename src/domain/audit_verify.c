@@ -88,6 +88,7 @@ int audit_verify_file(FILE *file, struct audit_verdict *verdict)
 
     if (!line)
         return -ENOMEM;
+    verdict->end = AUDIT_END_WHOLE;
     while (verdict->sound) {
         size_t length = 0;
         int c;
@@ -97,20 +98,28 @@ int audit_verify_file(FILE *file, struct audit_verdict *verdict)
         if (c == EOF && length == 0)
             break;
         number++;
-        if (c != '\n')
-            blame(verdict, "line %ju: cut off, or too long", number);
-        else
+        if (c == '\n') {
             check_line(verdict, number, line, length);
+            continue;
+        }
+        verdict->end = c == EOF ? AUDIT_END_TORN : AUDIT_END_WHOLE;
+        blame(verdict, "line %ju: cut off, or too long", number);
     }
     if (ferror(file))
         return error_from_errno();
-    if (number == 0 && verdict->sound)
+    if (number == 0 && verdict->sound) {
+        verdict->end = AUDIT_END_EMPTY;
         blame(verdict, "is empty");
+    }
     return 0;
 }
 
 void audit_verify_end(const struct audit_chain *head, struct audit_verdict *verdict)
 {
+    if (verdict->end != AUDIT_END_WHOLE && verdict->last_seq > 0 && head->seq <= verdict->last_seq) {
+        verdict->sound = true;
+        verdict->problem[0] = '\0';
+    }
     if (!verdict->sound)
         return;
     if (head->seq > verdict->chain.seq)

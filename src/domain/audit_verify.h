@@ -9,8 +9,15 @@
 
 #include "domain/audit_chain.h"
 
+enum audit_end {
+    AUDIT_END_WHOLE,
+    AUDIT_END_TORN,  /* in the middle of a line */
+    AUDIT_END_EMPTY, /* the file has no line at all */
+};
+
 struct audit_verdict {
     bool sound;
+    enum audit_end end;           /* of the last file read; unsound unless whole, but see audit_verify_end() */
     uint64_t first_seq, last_seq; /* what was found in order; 0 = nothing */
     struct audit_chain chain;     /* behind the last good line */
     char problem[256];            /* with the line; "" while sound */
@@ -22,5 +29,7 @@ void audit_verdict_init(struct audit_verdict *verdict);
  * problem. Returns 0 with the verdict, or a negative errno if the file cannot be read. */
 int audit_verify_file(FILE *file, struct audit_verdict *verdict);
 
-/* Compares the end with the head that was kept beside the last file. */
+/* Compares the end with the head that was kept beside the last file, and read before the log: a server at work may have
+ * moved both on meanwhile. A last file that is torn or empty is sound if the head is reached all the same: it was being
+ * written. Only for the verdict on the last file. */
 void audit_verify_end(const struct audit_chain *head, struct audit_verdict *verdict);

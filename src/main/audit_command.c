@@ -24,6 +24,7 @@ struct files {
     const char *paths[FILES_MAX];
     size_t n;
     char *own[FILES_MAX]; /* of paths, those to be freed */
+    bool of_server;       /* none was named: those of the configured server */
 };
 
 static void files_deinit(struct files *files)
@@ -79,30 +80,56 @@ static int conclude(const char *path, const struct audit_verdict *verdict, bool 
     printf("events %" PRIu64 " to %" PRIu64 " are whole and unchanged%s\nlast hash %s\n", verdict->first_seq,
            verdict->last_seq, end_is_known ? "" : "; whether more followed cannot be told (no head file, no --last)",
            verdict->chain.hash);
+    if (verdict->end == AUDIT_END_TORN)
+        printf("behind them is the beginning of a line, as while a server writes\n");
     return 0;
 }
 
+/* A server keeps a head beside its log from the first event on: that it is gone tells something. */
+static int conclude_headless(const char *path, const char *newest, const struct audit_verdict *verdict, bool has_last)
+{
+    if (verdict->end == AUDIT_END_EMPTY && verdict->last_seq == 0 && !has_last) {
+        printf("%s: is empty: no event was written yet\n", newest);
+        return 0;
+    }
+    if (!verdict->sound)
+        return conclude(path, verdict, false);
+    printf("%s.head: is missing or damaged: whether the end of the log is missing too cannot be told\n", newest);
+    return 1;
+}
+
+/* Stops at the first file that is not sound: *ret_path. */
+static int verify_all(const struct files *files, struct audit_verdict *verdict, const char **ret_path)
+{
+    int r = 0;
+
+    audit_verdict_init(verdict);
+    for (size_t i = 0; i < files->n && verdict->sound && r == 0; i++) {
+        *ret_path = files->paths[i];
+        r = verify_one(*ret_path, verdict);
+    }
+    return r;
+}
+
+/* The head is read first: by the time the log is read, a server at work has moved it on, not back. */
 static int verify(const struct files *files, const char *last)
 {
+    const char *newest = files->paths[files->n - 1], *path = newest;
     struct audit_verdict verdict;
     struct audit_chain head;
-    const char *path = files->paths[0];
-    int h, r = 0;
+    int h = read_head(newest, &head), r;
 
-    audit_verdict_init(&verdict);
-    for (size_t i = 0; i < files->n && verdict.sound && r == 0; i++) {
-        path = files->paths[i];
-        r = verify_one(path, &verdict);
-    }
+    if (h < 0)
+        return fail(newest, h);
+    r = verify_all(files, &verdict, &path);
     if (r < 0)
         return fail(path, r);
-    h = read_head(path, &head);
-    if (h < 0)
-        return fail(path, h);
-    if (h == 0)
+    if (h == 0 && path == newest)
         audit_verify_end(&head, &verdict);
     if (last)
         check_last(last, &verdict);
+    if (h != 0 && files->of_server)
+        return conclude_headless(path, newest, &verdict, last != NULL);
     return conclude(path, &verdict, h == 0 || last);
 }
 
@@ -133,6 +160,7 @@ static int find_files(struct files *files)
     if (r < 0)
         return r;
     r = 0;
+    files->of_server = true;
     snprintf(directory, sizeof(directory), "%s/%s", config.data_dir, DATA_DIR_AUDIT);
     for (int64_t number = config.log_backup_count; number >= 0 && r == 0; number--)
         r = add_own(files, directory, (unsigned)number);

@@ -260,6 +260,12 @@ def test_hostile_values_are_escaped(served):
     assert host.until(lambda: verify(audit_path(served)).returncode == 0, 10, 0.1)
 
 
+def head_has_arrived(server):
+    """It follows the log about a second behind."""
+    last = json.loads(host.read(audit_path(server)).splitlines()[-1])
+    return host.read(audit_path(server, "audit.log.head")) == f"{last['seq']:020} {last['hash']}\n"
+
+
 @pytest.fixture
 def kept(served, tmp_path):
     """A copy of the log and its head, of at least ten lines."""
@@ -267,6 +273,7 @@ def kept(served, tmp_path):
         for _ in range(10):
             client.get("/files/x")
     assert host.until(lambda: verify(audit_path(served)).returncode == 0, 10, 0.1)
+    assert host.until(lambda: head_has_arrived(served), 20, 0.1)
     for name in ("audit.log", "audit.log.head"):
         shutil.copy(audit_path(served, name), tmp_path / name)
     path = tmp_path / "audit.log"
@@ -320,16 +327,57 @@ def test_the_chain_goes_on_after_restart_and_kill(server_with, tmp_path):
     assert host.until(lambda: "/files/after" in host.read(audit_path(server)), 10, 0.05)
     assert host.until(lambda: verify(audit_path(server)).returncode == 0, 10, 0.1), verify(audit_path(server)).stdout
     server.terminate()
-    done = subprocess.run(
+    done = verify_own(server.data_dir, tmp_path)
+    assert done.returncode == 0, done
+
+
+def verify_own(data_dir, place):
+    """The log of a configured server, no file being named."""
+    return subprocess.run(
         [PROGRAM, "audit", "verify"],
-        env={"DATA_DIR": server.data_dir, "PATH": os.environ["PATH"]},
-        cwd=tmp_path,
+        env={"DATA_DIR": str(data_dir), "PATH": os.environ["PATH"]},
+        cwd=place,
         capture_output=True,
         text=True,
         timeout=30,
         check=False,
     )
-    assert done.returncode == 0, done
+
+
+def test_a_log_without_its_head_is_not_sound(kept, tmp_path):
+    place = tmp_path / "data" / "audit"
+    place.mkdir(parents=True)
+    for name in ("audit.log", "audit.log.head"):
+        shutil.copy(tmp_path / name, place / name)
+    assert verify_own(place.parent, tmp_path).returncode == 0
+    (place / "audit.log.head").unlink()
+    done = verify_own(place.parent, tmp_path)
+    assert done.returncode == 1 and "audit.log.head: is missing" in done.stdout, done
+    (place / "audit.log").write_text("")
+    done = verify_own(place.parent, tmp_path)
+    assert done.returncode == 0 and "no event was written yet" in done.stdout, done
+
+
+def test_a_busy_log_is_sound(kept):
+    with open(kept, "a", encoding="utf-8") as file:
+        file.write('{"event_type":"au')
+    done = verify(str(kept))
+    assert done.returncode == 0 and "beginning of a line" in done.stdout, done
+    os.remove(str(kept) + ".head")
+    assert verify(str(kept)).returncode == 1
+
+
+def test_a_path_cannot_pass_for_other_fields_of_an_access_line(served):
+    with served.client() as client:
+        client.get("/files/%22,%20client%20192.0.2.9,%20path%20%22" + "y" * 600)
+    assert host.until(lambda: "192.0.2.9, path " in served.log(), 10, 0.1)
+    lines = [line for line in served.log().splitlines() if "192.0.2.9" in line and " ms, client " in line]
+    assert len(lines) == 1, lines
+    line = json.loads(lines[0])["message"] if lines[0].startswith("{") else lines[0]
+    before, path = line.split(", path ", 1)
+    assert ", client 127.0.0.1, key " in before and "192.0.2.9" not in before
+    assert path.startswith('"/files/\\", client 192.0.2.9, path \\"yyy') and path.endswith('yyy"...'), path
+    assert len(path) < 530
 
 
 def test_rotation(server_with):

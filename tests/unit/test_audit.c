@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "domain/audit.h"
 #include "domain/audit_file.h"
 #include "domain/audit_verify.h"
@@ -475,6 +476,88 @@ static void a_torn_line_is_cut_off(void **state)
     assert_string_equal(verify_log().problem, "");
 }
 
+/* However much of it there is; and where no line is whole, a log begins anew. */
+static void all_that_is_torn_is_cut_off(void **state)
+{
+    size_t length;
+    char *text, path[128];
+
+    (void)state;
+    write_events(0, 10);
+    text = read_log(AUDIT_FILE_NAME, &length);
+    memset(text + length, 'x', 50000);
+    write_log(AUDIT_FILE_NAME, text, length + 50000);
+    write_events(10, 3);
+    assert_string_equal(verify_log().problem, "");
+    assert_int_equal(verify_log().last_seq, 14);
+    path_of(AUDIT_FILE_HEAD, path);
+    assert_int_equal(unlink(path), 0);
+    write_log(AUDIT_FILE_NAME, text + length, 50000);
+    free(text);
+    write_events(0, 3);
+    assert_string_equal(verify_log().problem, "");
+    assert_int_equal(verify_log().last_seq, 4);
+}
+
+/* What a reader may see while a line is being written, or right after a rotation. */
+static void a_log_at_work_is_sound(void **state)
+{
+    static const char *const rotated[] = { "audit.log.1", "audit.log", NULL };
+    struct audit_verdict verdict;
+    char *text, from[128], to[128];
+    size_t length;
+
+    (void)state;
+    write_events(0, 10);
+    text = read_log(AUDIT_FILE_NAME, &length);
+    memcpy(text + length, "{\"event_type\":\"od", 17);
+    write_log(AUDIT_FILE_NAME, text, length + 17);
+    free(text);
+    verdict = verify_log();
+    assert_string_equal(verdict.problem, "");
+    assert_int_equal(verdict.end, AUDIT_END_TORN);
+    assert_int_equal(verdict.last_seq, 11);
+
+    sweep();
+    write_events(0, 10);
+    path_of("audit.log", from);
+    path_of("audit.log.1", to);
+    assert_int_equal(rename(from, to), 0);
+    write_log(AUDIT_FILE_NAME, "", 0);
+    assert_string_equal(verify(rotated).problem, "");
+    assert_int_equal(truncate(to, (off_t)length - 30), 0);
+    assert_false(verify(rotated).sound);
+}
+
+static uint64_t seq_of_head(void)
+{
+    struct audit_chain head = { 0 };
+    char path[128];
+    int fd;
+
+    path_of(AUDIT_FILE_HEAD, path);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    (void)audit_file_read_head(fd, &head);
+    close(fd);
+    return head.seq;
+}
+
+/* Without another event, and without the end of the server. */
+static void the_head_follows_by_itself(void **state)
+{
+    struct audit *audit = start(1 << 20, 1);
+
+    (void)state;
+    for (int i = 1; i <= 3; i++) {
+        post(audit, i);
+        for (int wait = 0; wait < 1000 && seq_of_head() != (uint64_t)i + 1; wait++)
+            usleep(20000);
+        assert_int_equal(seq_of_head(), i + 1);
+    }
+    audit_free(audit);
+}
+
 static void a_head_that_lags_is_no_problem(void **state)
 {
     size_t length;
@@ -659,6 +742,89 @@ static void lines_are_echoed(void **state)
     free(echoed);
 }
 
+/* Makes fd, the writing end of a pipe, take no more. */
+static void stuff(int fd)
+{
+    char bytes[4096];
+
+    memset(bytes, ' ', sizeof(bytes));
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    while (write(fd, bytes, sizeof(bytes)) > 0)
+        continue;
+    assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
+}
+
+static size_t drain(int fd, char *ret_bytes, size_t size)
+{
+    size_t length = 0;
+    ssize_t n;
+
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    while (length < size && (n = read(fd, ret_bytes + length, size - length)) > 0)
+        length += (size_t)n;
+    return length;
+}
+
+static bool wait_for_log(const char *what)
+{
+    bool found = false;
+
+    for (int wait = 0; wait < 1000 && !found; wait++) {
+        size_t length;
+        char *text = read_log(AUDIT_FILE_NAME, &length);
+
+        found = strstr(text, what) != NULL;
+        free(text);
+        usleep(20000);
+    }
+    return found;
+}
+
+/* The log output may be a pipe that nobody reads: the file goes on, and what is missing there is said. */
+static void a_reader_that_stalls_stops_nothing(void **state)
+{
+    struct audit_options options = {
+        .directory = place,
+        .max_file_bytes = 1 << 20,
+        .max_rotated = 1,
+        .max_ring_events = 1,
+        .max_queue_bytes = 1 << 16,
+    };
+    struct log_options log = { .level = LOG_LEVEL_INFO, .process = "test" };
+    char *echoed = calloc(1, (1 << 20) + 1), *said;
+    struct audit *audit = NULL;
+    size_t length;
+    int fds[2];
+
+    (void)state;
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    stuff(fds[1]);
+    options.echo_fd = log.fd = fds[1];
+    log_init(&log);
+    assert_int_equal(audit_new(&options, &audit), 0);
+    for (int i = 1; i <= 20; i++)
+        post(audit, i);
+    assert_true(wait_for_log("\"number\":20,"));
+    post(audit, 21); /* not written before the echo of those before was given up */
+    assert_true(wait_for_log("\"number\":21,"));
+    length = drain(fds[0], echoed, 1 << 19);
+    post(audit, 22);
+    audit_free(audit);
+    log.fd = STDERR_FILENO;
+    log_init(&log);
+    drain(fds[0], echoed + length, 1 << 19);
+    said = strstr(echoed, "events are missing above");
+    assert_non_null(said);
+    assert_null(strstr(said + 1, "events are missing above"));
+    assert_non_null(strstr(said, "\"number\":22,"));
+    assert_null(strstr(echoed, "\"number\":20,"));
+    assert_string_equal(verify_log().problem, "");
+    assert_int_equal(verify_log().last_seq, 23);
+    close(fds[0]);
+    close(fds[1]);
+    free(echoed);
+}
+
 #define IN_EMPTY_PLACE(test) cmocka_unit_test_setup(test, empty_place)
 
 int main(void)
@@ -671,6 +837,8 @@ int main(void)
         IN_EMPTY_PLACE(a_head_that_lags_is_no_problem), IN_EMPTY_PLACE(rotation_loses_no_line),
         IN_EMPTY_PLACE(a_moved_file_is_opened_again),   IN_EMPTY_PLACE(what_is_lost_is_said),
         IN_EMPTY_PLACE(many_threads_may_post),          IN_EMPTY_PLACE(lines_are_echoed),
+        IN_EMPTY_PLACE(all_that_is_torn_is_cut_off),    IN_EMPTY_PLACE(a_log_at_work_is_sound),
+        IN_EMPTY_PLACE(the_head_follows_by_itself),     IN_EMPTY_PLACE(a_reader_that_stalls_stops_nothing),
     };
 
     return cmocka_run_group_tests(tests, make_place, remove_place);
