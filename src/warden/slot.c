@@ -34,8 +34,12 @@
  * time. */
 #define LAST_MOMENTS_US 500000
 
+/* What was killed gets more than a running program at once, and nearly everything if it is still there a little later:
+ * hundreds of processes are a long time dying, and their caller was promised an answer. */
 #define DYING_CPU_MILLIS 64000
-#define DYING_SHARES     (64 * CGROUP_SHARES_FULL)
+#define DYING_SHARES     (8 * CGROUP_SHARES_FULL)
+#define OVERDUE_SHARES   (64 * CGROUP_SHARES_FULL)
+#define OVERDUE_AFTER_US 400000
 
 /* A program may lose a child or two for memory and go on. One that keeps losing them would spend its time in the
  * kernel's search for more, and its own parent process could not get a page to see the end. */
@@ -81,9 +85,10 @@ struct run {
     struct workspace workspace;
     bool was_armed;
     int64_t received_us, started_us, ended_us; /* 0 = not yet */
+    int64_t killed_us;                         /* the same */
     size_t age;                                /* row of ages[] that holds */
     enum wire_end_reason reason;
-    bool killed, reported, hung_up, in_last_moments, built_sent;
+    bool killed, reported, hung_up, in_last_moments, overdue, built_sent;
     struct cell_report last;   /* the step that ended last */
     struct wire_failed failed; /* type 0 = no failure */
 };
@@ -322,6 +327,7 @@ static void kill_for(struct slot *slot, struct run *run, enum wire_end_reason re
     if (run->killed)
         return;
     run->killed = true;
+    run->killed_us = clock_monotonic_us();
     run->reason = reason;
     speed_up(slot);
     cell_kill(&slot->cell);
@@ -409,6 +415,8 @@ static int64_t next_change_us(const struct run *run)
     int64_t last_us = time_limit_us(run) - LAST_MOMENTS_US;
     bool ages_left = run->age + 1 < ARRAY_SIZE(ages);
 
+    if (run->killed)
+        return run->killed_us + OVERDUE_AFTER_US;
     if (run->in_last_moments)
         return time_limit_us(run);
     if (ages_left && run->started_us + ages[run->age + 1].from_us < last_us)
@@ -421,7 +429,7 @@ static int poll_timeout_ms(const struct run *run)
 {
     int64_t left_us;
 
-    if (run->killed || !run->started_us)
+    if (run->overdue || !(run->killed || run->started_us))
         return -1;
     left_us = next_change_us(run) - clock_monotonic_us();
     return left_us <= 0 ? 0 : (int)(left_us / 1000) + 1;
@@ -431,9 +439,12 @@ static void on_time(struct slot *slot, struct run *run)
 {
     int64_t now_us = clock_monotonic_us();
 
-    if (run->killed || !run->started_us || now_us < next_change_us(run))
+    if (run->overdue || !(run->killed || run->started_us) || now_us < next_change_us(run))
         return;
-    if (now_us >= time_limit_us(run))
+    if (run->killed) {
+        run->overdue = true;
+        (void)cgroup_slot_weigh(&slot->cgroup, OVERDUE_SHARES);
+    } else if (now_us >= time_limit_us(run))
         kill_for(slot, run, WIRE_END_TIMEOUT);
     else if (now_us >= time_limit_us(run) - LAST_MOMENTS_US) {
         run->in_last_moments = true;
