@@ -2,6 +2,7 @@
 """http-api.md 13: bad values stop the start with a message that names the variable; unknown ones are ignored."""
 
 import os
+import pathlib
 import shutil
 import socket
 import subprocess
@@ -81,6 +82,32 @@ def test_bad_values(program, tmp_path, variable, value):
     assert done.returncode != 0
     assert variable in done.stdout + done.stderr, done
     assert "good-key-0123456789" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("kind", ["link", "second name", "another's"])
+def test_a_log_file_of_somebody_else(program, open_directory, kind):
+    """13: root gives the log to the api's user, and so nothing that may be another's file."""
+    place = pathlib.Path(open_directory)
+    log, other = place / "codecell.log", place / "other"
+    other.write_text("")
+    if kind == "link":
+        log.symlink_to(other)
+    elif kind == "second name":
+        os.link(other, log)
+    else:
+        log.write_text("")
+        os.chown(log, 12345, 12345)
+    env = {
+        "PATH": os.environ["PATH"],
+        "API_HOST": "127.0.0.1",
+        "API_PORT": str(free_port()),
+        "API_KEY": "good-key-7d1f0c2b9a",
+        "DATA_DIR": str(place / "data"),
+        "LOG_FILE": str(log),
+    }
+    done = subprocess.run([program, "serve"], env=env, cwd=place, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and "LOG_FILE" in done.stdout + done.stderr, done
+    assert other.stat().st_uid == 0 and log.lstat().st_uid in (0, 12345)
 
 
 def test_several_at_once(program, tmp_path):

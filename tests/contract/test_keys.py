@@ -165,6 +165,7 @@ def test_unknown_hashes(keys):
         ({"name": "x", "metadata": "text"}, "metadata"),
         ({"name": "x", "metadata": {"a": 1}}, "metadata -> a"),
         ({"name": "x", "metadata": {"a": "x" * 9000}}, "metadata"),
+        ({"name": "x", "metadata": {"a": "x\x00"}}, "metadata -> a"),
         ({"name": "x", "tenant": ""}, "tenant"),
         ({"name": "x", "tenant": "a b"}, "tenant"),
         ({"name": "x", "tenant": "x" * 65}, "tenant"),
