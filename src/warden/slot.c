@@ -40,6 +40,7 @@
 #define DYING_SHARES     (8 * CGROUP_SHARES_FULL)
 #define OVERDUE_SHARES   (64 * CGROUP_SHARES_FULL)
 #define OVERDUE_AFTER_US 400000
+#define NEVER_US         INT64_MAX
 
 /* A program may lose a child or two for memory and go on. One that keeps losing them would spend its time in the
  * kernel's search for more, and its own parent process could not get a page to see the end. */
@@ -88,7 +89,7 @@ struct run {
     int64_t killed_us;                         /* the same */
     size_t age;                                /* row of ages[] that holds */
     enum wire_end_reason reason;
-    bool killed, reported, hung_up, in_last_moments, overdue, built_sent;
+    bool reported, hung_up, in_last_moments, overdue, built_sent;
     struct cell_report last;   /* the step that ended last */
     struct wire_failed failed; /* type 0 = no failure */
 };
@@ -324,9 +325,8 @@ static void speed_up(struct slot *slot)
 
 static void kill_for(struct slot *slot, struct run *run, enum wire_end_reason reason)
 {
-    if (run->killed)
+    if (run->killed_us)
         return;
-    run->killed = true;
     run->killed_us = clock_monotonic_us();
     run->reason = reason;
     speed_up(slot);
@@ -409,13 +409,15 @@ static int64_t time_limit_us(const struct run *run)
     return run->started_us + (int64_t)run->request.timeout_us;
 }
 
-/* When something is due: the next age, the last moments, or the end. */
+/* When something is due: the next age, the last moments, the end, or that the dying are late. */
 static int64_t next_change_us(const struct run *run)
 {
     int64_t last_us = time_limit_us(run) - LAST_MOMENTS_US;
     bool ages_left = run->age + 1 < ARRAY_SIZE(ages);
 
-    if (run->killed)
+    if (run->overdue || !(run->killed_us || run->started_us))
+        return NEVER_US;
+    if (run->killed_us)
         return run->killed_us + OVERDUE_AFTER_US;
     if (run->in_last_moments)
         return time_limit_us(run);
@@ -427,11 +429,11 @@ static int64_t next_change_us(const struct run *run)
 /* -1 = nothing to wait for but events. */
 static int poll_timeout_ms(const struct run *run)
 {
-    int64_t left_us;
+    int64_t change_us = next_change_us(run), left_us;
 
-    if (run->overdue || !(run->killed || run->started_us))
+    if (change_us == NEVER_US)
         return -1;
-    left_us = next_change_us(run) - clock_monotonic_us();
+    left_us = change_us - clock_monotonic_us();
     return left_us <= 0 ? 0 : (int)(left_us / 1000) + 1;
 }
 
@@ -439,9 +441,9 @@ static void on_time(struct slot *slot, struct run *run)
 {
     int64_t now_us = clock_monotonic_us();
 
-    if (run->overdue || !(run->killed || run->started_us) || now_us < next_change_us(run))
+    if (now_us < next_change_us(run))
         return;
-    if (run->killed) {
+    if (run->killed_us) {
         run->overdue = true;
         (void)cgroup_slot_weigh(&slot->cgroup, OVERDUE_SHARES);
     } else if (now_us >= time_limit_us(run))
@@ -460,7 +462,7 @@ static void watch(struct slot *slot, struct run *run)
         struct pollfd polls[] = {
             { .fd = slot->cell.pid_fd, .events = POLLIN },
             { .fd = run->hung_up ? -1 : slot->cell.control_fd, .events = POLLIN },
-            { .fd = run->killed ? -1 : run->fds[WIRE_RUN_CHANNEL], .events = POLLIN },
+            { .fd = run->killed_us ? -1 : run->fds[WIRE_RUN_CHANNEL], .events = POLLIN },
             cgroup_slot_oom_poll(&slot->cgroup),
         };
         int timeout_ms = poll_timeout_ms(run);
@@ -486,7 +488,7 @@ static void watch(struct slot *slot, struct run *run)
     cell_kill(&slot->cell);
     (void)cgroup_slot_weigh(&slot->cgroup, CGROUP_SHARES_FULL); /* the keeper has work to do */
     cell_reap(&slot->cell);
-    if (!run->ended_us || run->killed)
+    if (!run->ended_us || run->killed_us)
         run->ended_us = clock_monotonic_us();
 }
 
@@ -507,7 +509,7 @@ static int send_ended(struct slot *slot, struct run *run)
     struct cgroup_figures figures;
     struct wire_ended ended = {
         .type = WIRE_ENDED,
-        .reason = run->killed     ? run->reason
+        .reason = run->killed_us  ? run->reason
                   : run->reported ? WIRE_END_EXITED
                                   : WIRE_END_LOST,
         .step = run->last.step,
