@@ -23,24 +23,13 @@
 #include "cell/namespaces.h"
 #include "cell/rootfs.h"
 #include "cell/workspace.h"
+#include "warden/pace.h"
 #include "wire/message.h"
 #include "wire/packet.h"
 
 /* Numbers that stay taken in a keeper, so that a cell's init can have them (cell.h). */
 #define SOCKET_FD 3
 #define SPARE_FD  4
-
-/* Before its time limit a program gets a full share again: its keeper lives on the same share, and must be there in
- * time. */
-#define LAST_MOMENTS_US 500000
-
-/* What was killed gets more than a running program at once, and nearly everything if it is still there a little later:
- * hundreds of processes are a long time dying, and their caller was promised an answer. */
-#define DYING_CPU_MILLIS 64000
-#define DYING_SHARES     (8 * CGROUP_SHARES_FULL)
-#define OVERDUE_SHARES   (64 * CGROUP_SHARES_FULL)
-#define OVERDUE_AFTER_US 400000
-#define NEVER_US         INT64_MAX
 
 /* A program may lose a child or two for memory and go on. One that keeps losing them would spend its time in the
  * kernel's search for more, and its own parent process could not get a page to see the end. */
@@ -86,10 +75,9 @@ struct run {
     struct workspace workspace;
     bool was_armed;
     int64_t received_us, started_us, ended_us; /* 0 = not yet */
-    int64_t killed_us;                         /* the same */
-    size_t age;                                /* row of ages[] that holds */
+    struct pace pace;
     enum wire_end_reason reason;
-    bool reported, hung_up, in_last_moments, overdue, built_sent;
+    bool reported, hung_up, built_sent;
     struct cell_report last;   /* the step that ended last */
     struct wire_failed failed; /* type 0 = no failure */
 };
@@ -253,18 +241,6 @@ static int make_workspace(struct slot *slot, struct run *run)
     return workspace_new(run->lower_fd, slot->idmap_fd, slot->uid, disk_bytes(&run->request), &run->workspace);
 }
 
-/* The longer a program has run, the less of a busy machine it gets: most programs are short, and a few that loop for
- * ever must not slow them down. Alone on the machine each has what its limit allows at any age. */
-static const struct {
-    int64_t from_us; /* since the program's start */
-    uint32_t shares;
-} ages[] = {
-    { 0, CGROUP_SHARES_FULL },
-    { 100000, CGROUP_SHARES_FULL / 4 },
-    { 500000, CGROUP_SHARES_FULL / 16 },
-    { 3000000, CGROUP_SHARES_FULL / 64 },
-};
-
 static int set_limits(struct slot *slot, struct run *run)
 {
     struct cgroup_limits limits = {
@@ -275,7 +251,7 @@ static int set_limits(struct slot *slot, struct run *run)
     int r = cgroup_slot_limit(&slot->cgroup, &limits);
 
     if (r == 0)
-        r = cgroup_slot_weigh(&slot->cgroup, ages[0].shares);
+        r = pace_begin(&run->pace, &slot->cgroup);
     return r ? r : cgroup_slot_begin(&slot->cgroup);
 }
 
@@ -313,23 +289,12 @@ static void fail(struct run *run, const char *name, int error)
     snprintf(run->failed.step, sizeof(run->failed.step), "%s", name);
 }
 
-/* What dies shall die fast: hundreds of processes take a while to end within the share and quota of one. */
-static void speed_up(struct slot *slot)
-{
-    struct cgroup_limits limits = slot->cgroup.current;
-
-    limits.cpu_millis = DYING_CPU_MILLIS;
-    (void)cgroup_slot_weigh(&slot->cgroup, DYING_SHARES);
-    (void)cgroup_slot_limit(&slot->cgroup, &limits);
-}
-
 static void kill_for(struct slot *slot, struct run *run, enum wire_end_reason reason)
 {
-    if (run->killed_us)
+    if (run->pace.killed_us)
         return;
-    run->killed_us = clock_monotonic_us();
     run->reason = reason;
-    speed_up(slot);
+    pace_kill(&run->pace, &slot->cgroup, clock_monotonic_us());
     cell_kill(&slot->cell);
 }
 
@@ -353,6 +318,7 @@ static void on_report(struct run *run, const struct cell_report *report, int fd)
         if (run->started_us)
             break; /* the time limit runs but once */
         run->started_us = clock_monotonic_us();
+        pace_start(&run->pace, run->started_us, run->request.timeout_us);
         started.prepare_us = (uint64_t)(run->started_us - run->received_us);
         (void)wire_send(run->fds[WIRE_RUN_CHANNEL], &started, NULL);
         break;
@@ -404,55 +370,15 @@ static void on_out_of_memory(struct slot *slot, struct run *run)
         kill_for(slot, run, WIRE_END_MEMORY);
 }
 
-static int64_t time_limit_us(const struct run *run)
-{
-    return run->started_us + (int64_t)run->request.timeout_us;
-}
-
-/* When something is due: the next age, the last moments, the end, or that the dying are late. */
-static int64_t next_change_us(const struct run *run)
-{
-    int64_t last_us = time_limit_us(run) - LAST_MOMENTS_US;
-    bool ages_left = run->age + 1 < ARRAY_SIZE(ages);
-
-    if (run->overdue || !(run->killed_us || run->started_us))
-        return NEVER_US;
-    if (run->killed_us)
-        return run->killed_us + OVERDUE_AFTER_US;
-    if (run->in_last_moments)
-        return time_limit_us(run);
-    if (ages_left && run->started_us + ages[run->age + 1].from_us < last_us)
-        return run->started_us + ages[run->age + 1].from_us;
-    return last_us;
-}
-
 /* -1 = nothing to wait for but events. */
 static int poll_timeout_ms(const struct run *run)
 {
-    int64_t change_us = next_change_us(run), left_us;
+    int64_t due_us = pace_due_us(&run->pace), left_us;
 
-    if (change_us == NEVER_US)
+    if (due_us == PACE_NEVER_US)
         return -1;
-    left_us = change_us - clock_monotonic_us();
+    left_us = due_us - clock_monotonic_us();
     return left_us <= 0 ? 0 : (int)(left_us / 1000) + 1;
-}
-
-static void on_time(struct slot *slot, struct run *run)
-{
-    int64_t now_us = clock_monotonic_us();
-
-    if (now_us < next_change_us(run))
-        return;
-    if (run->killed_us) {
-        run->overdue = true;
-        (void)cgroup_slot_weigh(&slot->cgroup, OVERDUE_SHARES);
-    } else if (now_us >= time_limit_us(run))
-        kill_for(slot, run, WIRE_END_TIMEOUT);
-    else if (now_us >= time_limit_us(run) - LAST_MOMENTS_US) {
-        run->in_last_moments = true;
-        (void)cgroup_slot_weigh(&slot->cgroup, CGROUP_SHARES_FULL);
-    } else
-        (void)cgroup_slot_weigh(&slot->cgroup, ages[++run->age].shares);
 }
 
 /* From hand-over to the death of the cell's last process. */
@@ -462,7 +388,7 @@ static void watch(struct slot *slot, struct run *run)
         struct pollfd polls[] = {
             { .fd = slot->cell.pid_fd, .events = POLLIN },
             { .fd = run->hung_up ? -1 : slot->cell.control_fd, .events = POLLIN },
-            { .fd = run->killed_us ? -1 : run->fds[WIRE_RUN_CHANNEL], .events = POLLIN },
+            { .fd = run->pace.killed_us ? -1 : run->fds[WIRE_RUN_CHANNEL], .events = POLLIN },
             cgroup_slot_oom_poll(&slot->cgroup),
         };
         int timeout_ms = poll_timeout_ms(run);
@@ -482,13 +408,14 @@ static void watch(struct slot *slot, struct run *run)
             read_channel(slot, run);
         if (polls[3].revents)
             on_out_of_memory(slot, run);
-        on_time(slot, run);
+        if (pace_tick(&run->pace, &slot->cgroup, clock_monotonic_us()))
+            kill_for(slot, run, WIRE_END_TIMEOUT);
     }
     read_reports(slot, run);
     cell_kill(&slot->cell);
-    (void)cgroup_slot_weigh(&slot->cgroup, CGROUP_SHARES_FULL); /* the keeper has work to do */
+    pace_end(&run->pace, &slot->cgroup);
     cell_reap(&slot->cell);
-    if (!run->ended_us || run->killed_us)
+    if (!run->ended_us || run->pace.killed_us)
         run->ended_us = clock_monotonic_us();
 }
 
@@ -509,9 +436,9 @@ static int send_ended(struct slot *slot, struct run *run)
     struct cgroup_figures figures;
     struct wire_ended ended = {
         .type = WIRE_ENDED,
-        .reason = run->killed_us  ? run->reason
-                  : run->reported ? WIRE_END_EXITED
-                                  : WIRE_END_LOST,
+        .reason = run->pace.killed_us ? run->reason
+                  : run->reported     ? WIRE_END_EXITED
+                                      : WIRE_END_LOST,
         .step = run->last.step,
         .exit_code = run->last.exit_code,
         .signal = run->last.signal,

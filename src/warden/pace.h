@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pace.h -- how much of a busy machine an execution gets from its start to the death of its last process.
+ *
+ * One thread; all times are clock_monotonic_us(). A share that cannot be written is no reason to fail: the execution
+ * goes on with the one it has. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cell/cgroup.h"
+
+#define PACE_NEVER_US INT64_MAX
+
+struct pace {
+    int64_t started_us, limit_us; /* when the program started and when its time is over; 0 = not started */
+    int64_t killed_us;            /* 0 = not killed */
+    size_t age;                   /* row of ages[] that holds */
+    bool in_last_moments, overdue;
+};
+
+/* Before the program is handed over: a full share. Returns 0 or a negative errno. */
+int pace_begin(struct pace *pace, struct cgroup_slot *cgroup);
+
+/* The program runs since started_us and has timeout_us. */
+void pace_start(struct pace *pace, int64_t started_us, uint64_t timeout_us);
+
+/* To be called just before the cell is killed. What dies shall die fast. */
+void pace_kill(struct pace *pace, struct cgroup_slot *cgroup, int64_t now_us);
+
+/* When pace_tick() has something to do, PACE_NEVER_US if never. */
+int64_t pace_due_us(const struct pace *pace);
+
+/* Does what is due. Returns true if the program's time is over and it has not been killed. */
+bool pace_tick(struct pace *pace, struct cgroup_slot *cgroup, int64_t now_us);
+
+/* After the death of the last process: the keeper has work to do. */
+void pace_end(struct pace *pace, struct cgroup_slot *cgroup);
