@@ -47,6 +47,7 @@ struct birth {
     const struct cell *cell; /* the keeper's, for the scratch mounts it made */
     int proc_fd;             /* writable proc of the new PID namespace; never attached, closed before the program */
     int victim_fd;           /* oom_score_adj of this process, open for writing */
+    int namespace_fds[CELL_NAMESPACES];
     int fds[CELL_FDS];
     struct run_request request;
 };
@@ -211,7 +212,12 @@ static int wait_for_program(struct birth *birth)
     size_t n_fds;
     ssize_t n;
 
-    init_report(CONTROL_FD, &(struct cell_report){ .type = CELL_ARMED });
+    n = packet_send(CONTROL_FD, &(struct cell_report){ .type = CELL_ARMED }, sizeof(struct cell_report),
+                    birth->namespace_fds, CELL_NAMESPACES);
+    for (int i = 0; i < CELL_NAMESPACES; i++)
+        cleanup_close_fd(&birth->namespace_fds[i]);
+    if (n < 0)
+        return (int)n;
     n = packet_receive(CONTROL_FD, &birth->request, sizeof(birth->request), 0, fds, &n_fds);
     if (n == 0)
         _exit(0);
@@ -240,18 +246,15 @@ static int own_null_device(struct birth *birth)
     return 0;
 }
 
-static int attach_workspace(struct birth *birth)
+static int limit_file_size(struct birth *birth)
 {
-    int r = mount_attach(birth->fds[CELL_FD_WORKSPACE], AT_FDCWD, "/mnt/data");
-
-    close(birth->fds[CELL_FD_WORKSPACE]);
-    birth->fds[CELL_FD_WORKSPACE] = -1;
-    return r;
+    return rlimits_file_size(birth->request.file_bytes_max);
 }
 
 static int apply_rlimits(struct birth *birth)
 {
-    return rlimits_apply(birth->request.file_bytes_max);
+    (void)birth;
+    return rlimits_apply();
 }
 
 /* The kernel's choice when the cell's memory is used up: first the program's processes, then this init, last the
@@ -265,11 +268,25 @@ static int offer_as_victim(struct birth *birth)
 
 static int become_user(struct birth *birth)
 {
-    int r = credentials_become(birth->proc_fd, birth->options->host_uid, birth->options->inside_uid);
+    return credentials_become(birth->proc_fd, birth->options->host_uid, birth->options->inside_uid);
+}
 
+/* For the keeper, which could not open them without the right to trace, now that this process is nobody's any more. */
+static int open_namespaces(struct birth *birth)
+{
+    static const char *const paths[CELL_NAMESPACES] = {
+        [CELL_NS_MOUNT] = "1/ns/mnt", [CELL_NS_PID] = "1/ns/pid",       [CELL_NS_IPC] = "1/ns/ipc",
+        [CELL_NS_UTS] = "1/ns/uts",   [CELL_NS_CGROUP] = "1/ns/cgroup", [CELL_NS_USER] = "1/ns/user",
+    };
+
+    for (int i = 0; i < CELL_NAMESPACES; i++) {
+        birth->namespace_fds[i] = openat(birth->proc_fd, paths[i], O_RDONLY | O_CLOEXEC);
+        if (birth->namespace_fds[i] < 0)
+            return error_from_errno();
+    }
     close(birth->proc_fd);
     birth->proc_fd = -1;
-    return r;
+    return 0;
 }
 
 static int drop_privileges(struct birth *birth)
@@ -284,7 +301,8 @@ static int load_filter(struct birth *birth)
     return seccomp_filter_load(birth->options->filter);
 }
 
-/* A cell's life up to its first foreign byte. Above the wait it is armed; the filter goes last. */
+/* A cell's life up to its first foreign byte. From the wait on it is armed, with every wall up; the filter goes last.
+ */
 static const struct {
     const char *name;
     int (*run)(struct birth *birth);
@@ -297,14 +315,15 @@ static const struct {
     { "proc masks", mask_proc },
     { "scratch mounts", attach_scratches },
     { "descriptors", close_descriptors },
-    { "wait", wait_for_program },
-    { "standard input", own_null_device },
-    { "workspace", attach_workspace },
     { "rlimits", apply_rlimits },
     { "out-of-memory score", offer_as_victim },
     { "user", become_user },
+    { "namespaces", open_namespaces },
     { "privileges", drop_privileges },
     { "system call filter", load_filter },
+    { "wait", wait_for_program },
+    { "standard input", own_null_device },
+    { "size of files", limit_file_size },
 };
 
 static void report_failure(const char *name, int error)
@@ -379,6 +398,16 @@ int cell_arm(const struct cell_options *options, struct cell *ret_cell)
     return r;
 }
 
+int cell_attach(const struct cell *cell, int home_fd, int mount_fd)
+{
+    int r;
+
+    if (setns(cell->namespace_fds[CELL_NS_MOUNT], CLONE_NEWNS) < 0)
+        return error_from_errno();
+    r = mount_attach(mount_fd, AT_FDCWD, "/mnt/data");
+    return setns(home_fd, CLONE_NEWNS) < 0 ? -ESTALE : r;
+}
+
 int cell_run(struct cell *cell, const int fds[static CELL_FDS], uint64_t file_bytes_max)
 {
     struct run_request request = { .file_bytes_max = file_bytes_max };
@@ -392,16 +421,20 @@ int cell_report(struct cell *cell, struct cell_report *ret_report, int *ret_fd)
     size_t n_fds;
     ssize_t n = packet_receive(cell->control_fd, ret_report, sizeof(*ret_report), MSG_DONTWAIT, fds, &n_fds);
 
-    bool built = n == sizeof(*ret_report) && ret_report->type == CELL_BUILT && n_fds == 1;
+    bool whole = n == sizeof(*ret_report), built = whole && ret_report->type == CELL_BUILT && n_fds == 1;
+    bool armed = whole && ret_report->type == CELL_ARMED && n_fds == CELL_NAMESPACES && cell->namespace_fds[0] < 0;
 
     *ret_fd = built ? fds[0] : -1;
-    for (size_t i = 0; i < n_fds && !built; i++)
+    for (size_t i = 0; i < n_fds && !built && !armed; i++)
         close(fds[i]);
+    if (armed)
+        memcpy(cell->namespace_fds, fds, sizeof(cell->namespace_fds));
     if (n == 0 || n == -ECONNRESET)
         return -EPIPE;
     if (n < 0)
         return (int)n;
-    if (n != sizeof(*ret_report) || ret_report->type >= CELL_REPORTS || built != (ret_report->type == CELL_BUILT))
+    if (n != sizeof(*ret_report) || ret_report->type >= CELL_REPORTS || built != (ret_report->type == CELL_BUILT) ||
+        armed != (ret_report->type == CELL_ARMED))
         return -EBADMSG;
     ret_report->name[sizeof(ret_report->name) - 1] = '\0';
     return 0;
@@ -439,5 +472,7 @@ void cell_close(struct cell *cell)
     cleanup_close_fd(&cell->control_fd);
     for (int i = 0; i < CELL_SCRATCHES; i++)
         cleanup_close_fd(&cell->scratch_fds[i]);
+    for (int i = 0; i < CELL_NAMESPACES; i++)
+        cleanup_close_fd(&cell->namespace_fds[i]);
     *cell = CELL_INIT;
 }

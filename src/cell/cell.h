@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cell.h -- one cell: its PID 1, from clone to the program's end.
  *
- * cell_arm() clones an init that puts up every wall that needs no knowledge of the program and then waits ("armed").
- * cell_run() hands it the program; it attaches the workspace, drops its last privilege, loads the filter, and only then
- * looks at what it was given (cell.c lists the steps in order). The keeper learns of the end through the control
+ * cell_arm() clones an init that puts up every wall, the system-call filter last, and then waits ("armed"). The keeper
+ * attaches the workspace from outside with cell_attach(), and hands the program over with cell_run(): only then the
+ * init looks at what it was given (cell.c lists the steps in order). The keeper learns of the end through the control
  * socket, a pidfd and the cgroup; what the program prints is never read here.
  *
  * The init is a fork of the keeper, not an exec: it holds no secret, since the keeper has none. It cannot be signalled,
@@ -36,17 +36,36 @@ enum cell_scratch {
     CELL_SCRATCHES,
 };
 
-struct cell {
-    pid_t pid;                       /* -1 = no cell, or reaped */
-    int pid_fd;                      /* readable when PID 1, and with it everything else, is dead */
-    int control_fd;                  /* reports; SOCK_SEQPACKET */
-    int scratch_fds[CELL_SCRATCHES]; /* the cell's private file systems, held to see how full they were */
+/* The namespaces of an armed cell, which it hands to its keeper. That of the network is the keeper's own. */
+enum cell_namespace {
+    CELL_NS_MOUNT,
+    CELL_NS_PID,
+    CELL_NS_IPC,
+    CELL_NS_UTS,
+    CELL_NS_CGROUP,
+    CELL_NS_USER,
+    CELL_NAMESPACES,
 };
 
-#define CELL_INIT ((struct cell){ .pid = -1, .pid_fd = -1, .control_fd = -1, .scratch_fds = { -1, -1, -1 } })
+/* namespace_fds: taking a mount namespace down waits for the kernel's readers. The last process of a cell would do that
+ * before it counts as dead; held here, the namespace goes after the answer has been sent. */
+struct cell {
+    pid_t pid;                          /* -1 = no cell, or reaped */
+    int pid_fd;                         /* readable when PID 1, and with it everything else, is dead */
+    int control_fd;                     /* reports; SOCK_SEQPACKET */
+    int scratch_fds[CELL_SCRATCHES];    /* the cell's private file systems, held to see how full they were */
+    int namespace_fds[CELL_NAMESPACES]; /* from the CELL_ARMED report on */
+};
+
+#define CELL_INIT                                                                                                      \
+    ((struct cell){ .pid = -1,                                                                                         \
+                    .pid_fd = -1,                                                                                      \
+                    .control_fd = -1,                                                                                  \
+                    .scratch_fds = { -1, -1, -1 },                                                                     \
+                    .namespace_fds = { -1, -1, -1, -1, -1, -1 } })
 
 enum cell_report_type {
-    CELL_ARMED,   /* waiting for a program */
+    CELL_ARMED,   /* waiting for a program; comes with the descriptors of enum cell_namespace */
     CELL_STARTED, /* the first step is about to start */
     CELL_STEP,    /* the last step, or one that failed, ended: step, exit_code or signal */
     CELL_FAILED,  /* a wall could not be put up: name, error */
@@ -68,7 +87,6 @@ enum cell_fd {
     CELL_FD_STDIN,
     CELL_FD_STDOUT,
     CELL_FD_STDERR,
-    CELL_FD_WORKSPACE, /* detached mount for /mnt/data */
     CELL_FDS,
 };
 
@@ -77,12 +95,17 @@ enum cell_fd {
  * init's own. Returns 0 or a negative errno; the CELL_ARMED report follows. */
 int cell_arm(const struct cell_options *options, struct cell *ret_cell);
 
+/* Attaches a detached mount as the armed cell's /mnt/data. home_fd is the caller's own mount namespace, to come back
+ * to; its working directory becomes the root. Returns 0 or a negative errno; after -ESTALE the caller could not come
+ * back, and must end. */
+int cell_attach(const struct cell *cell, int home_fd, int mount_fd);
+
 /* Hands an armed cell its program. Returns 0 or a negative errno. */
 int cell_run(struct cell *cell, const int fds[static CELL_FDS], uint64_t file_bytes_max);
 
 /* Receives the next report without waiting. *ret_fd is the descriptor that CELL_BUILT comes with, which is the
- * caller's, or -1; the cell chose it, so nothing is known of it. Returns 0, -EAGAIN, -EPIPE (no more will come) or
- * another negative errno. */
+ * caller's, or -1; the cell chose it, so nothing is known of it. Those of CELL_ARMED go to cell->namespace_fds, once.
+ * Returns 0, -EAGAIN, -EPIPE (no more will come) or another negative errno. */
 int cell_report(struct cell *cell, struct cell_report *ret_report, int *ret_fd);
 
 /* Kills every process of the cell. */

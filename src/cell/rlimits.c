@@ -38,11 +38,16 @@ static int set(int resource, rlim_t soft, rlim_t hard)
     return 0;
 }
 
-int rlimits_apply(uint64_t file_bytes_max)
+int rlimits_apply(void)
 {
-    int r = set(RLIMIT_FSIZE, file_bytes_max, file_bytes_max);
+    int r = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(limits) && r == 0; i++)
         r = set(limits[i].resource, limits[i].soft, limits[i].hard);
     return r;
+}
+
+int rlimits_file_size(uint64_t bytes_max)
+{
+    return set(RLIMIT_FSIZE, bytes_max, bytes_max);
 }

@@ -4,7 +4,9 @@
 
 #include <stdint.h>
 
-/* Sets soft and hard limits of the calling process, which children inherit: no core files, 256 descriptors, files of at
- * most file_bytes_max, no real-time priority and so on. A hard limit that is already lower stays. Returns 0 or a
- * negative errno. */
-int rlimits_apply(uint64_t file_bytes_max);
+/* Sets soft and hard limits of the calling process, which children inherit: no core files, 256 descriptors, no
+ * real-time priority and so on. A hard limit that is already lower stays. Returns 0 or a negative errno. */
+int rlimits_apply(void);
+
+/* The same for the size of a file, which only a run knows. */
+int rlimits_file_size(uint64_t bytes_max);

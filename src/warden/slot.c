@@ -60,7 +60,7 @@ struct slot {
     struct cgroup_slot cgroup;
     int proc_fd;            /* the host's /proc */
     int proc_self_fd;       /* /proc/<keeper> in it */
-    int mounts_fd;          /* the armed cell's mount namespace, see pin_mounts() */
+    int home_fd;            /* the keeper's mount namespace */
     int idmap_fd;           /* the api's files as the slot's user's */
     uint64_t network_print; /* of the fresh network namespace */
     struct cell cell;
@@ -104,7 +104,8 @@ static int enter_root(struct slot *slot)
 {
     if (unshare(CLONE_NEWNS) < 0)
         return error_from_errno();
-    return rootfs_enter(slot->context->root_dir);
+    slot->home_fd = openat(slot->proc_self_fd, "ns/mnt", O_RDONLY | O_CLOEXEC);
+    return slot->home_fd < 0 ? error_from_errno() : rootfs_enter(slot->context->root_dir);
 }
 
 static int new_network(struct slot *slot)
@@ -170,23 +171,6 @@ static bool fd_readable(int fd, int timeout_ms)
     return poll(&p, 1, timeout_ms) > 0;
 }
 
-/* Taking a mount namespace down waits for the kernel's readers. The last process of a cell would do that before it
- * counts as dead; held here, the namespace goes after the answer has been sent. */
-static void pin_mounts(struct slot *slot)
-{
-    char path[32];
-
-    snprintf(path, sizeof(path), "%d/ns/mnt", (int)slot->cell.pid);
-    slot->mounts_fd = openat(slot->proc_fd, path, O_RDONLY | O_CLOEXEC);
-}
-
-static void close_cell(struct slot *slot)
-{
-    cell_close(&slot->cell);
-    cleanup_close_fd(&slot->mounts_fd);
-    slot->mounts_fd = -1;
-}
-
 static int arm(struct slot *slot)
 {
     const struct warden_options *o = slot->context->options;
@@ -214,7 +198,6 @@ static int arm(struct slot *slot)
         return -report.error;
     }
     slot->armed = true;
-    pin_mounts(slot);
     return 0;
 }
 
@@ -223,7 +206,7 @@ static void discard_cell(struct slot *slot)
 {
     cell_kill(&slot->cell);
     cell_reap(&slot->cell);
-    close_cell(slot);
+    cell_close(&slot->cell);
     slot->armed = false;
 }
 
@@ -239,6 +222,17 @@ static uint64_t disk_bytes(const struct wire_run *request)
 static int make_workspace(struct slot *slot, struct run *run)
 {
     return workspace_new(run->lower_fd, slot->idmap_fd, slot->uid, disk_bytes(&run->request), &run->workspace);
+}
+
+static int attach_workspace(struct slot *slot, struct run *run)
+{
+    int r = cell_attach(&slot->cell, slot->home_fd, run->workspace.mount_fd);
+
+    if (r == -ESTALE) {
+        log_error("slot %u: the way back from a cell's mounts is gone", slot->index);
+        _exit(1);
+    }
+    return r;
 }
 
 static int set_limits(struct slot *slot, struct run *run)
@@ -258,9 +252,10 @@ static int set_limits(struct slot *slot, struct run *run)
 static int hand_over(struct slot *slot, struct run *run)
 {
     int fds[CELL_FDS] = {
-        [CELL_FD_PROGRAM] = run->fds[WIRE_RUN_PROGRAM], [CELL_FD_STDIN] = run->fds[WIRE_RUN_STDIN],
-        [CELL_FD_STDOUT] = run->fds[WIRE_RUN_STDOUT],   [CELL_FD_STDERR] = run->fds[WIRE_RUN_STDERR],
-        [CELL_FD_WORKSPACE] = run->workspace.mount_fd,
+        [CELL_FD_PROGRAM] = run->fds[WIRE_RUN_PROGRAM],
+        [CELL_FD_STDIN] = run->fds[WIRE_RUN_STDIN],
+        [CELL_FD_STDOUT] = run->fds[WIRE_RUN_STDOUT],
+        [CELL_FD_STDERR] = run->fds[WIRE_RUN_STDERR],
     };
     int r = cell_run(&slot->cell, fds, run->request.file_bytes_max);
 
@@ -278,6 +273,7 @@ static const struct {
     int (*run)(struct slot *slot, struct run *run);
 } run_steps[] = {
     { "workspace mounts", make_workspace },
+    { "workspace", attach_workspace },
     { "limits", set_limits },
     { "hand over", hand_over },
 };
@@ -522,7 +518,7 @@ static void finish(struct slot *slot, struct run *run)
     else if (send_ended(slot, run) == 0 && send_state(slot, run) == 0)
         harvest(run);
     workspace_deinit(&run->workspace);
-    close_cell(slot);
+    cell_close(&slot->cell);
     close_run_fds(run);
 }
 
@@ -662,7 +658,7 @@ _Noreturn void slot_keep(const struct slot_context *context, unsigned index, int
         .cgroup = CGROUP_SLOT_INIT,
         .proc_fd = -1,
         .proc_self_fd = -1,
-        .mounts_fd = -1,
+        .home_fd = -1,
         .idmap_fd = -1,
         .cell = CELL_INIT,
     };

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define PACKET_FDS_MAX 6
+#define PACKET_FDS_MAX 16
 
 /* Sends size bytes and n_fds descriptors. Returns 0 or a negative errno (-EPIPE, -ECONNRESET: the peer is gone). */
 int packet_send(int socket_fd, const void *data, size_t size, const int *fds, size_t n_fds);

@@ -132,7 +132,7 @@ def test_n09_no_presence_oracle(pair):
 def test_n09_each_slot_is_another_user_on_the_host(attack):
     """Two cells at once have different host users, none of them root or a user of the host."""
     threads = [
-        threading.Thread(target=lambda i=i: attack.server.client().exec(f"exec -a n09user{i} sleep 2", "bash"))
+        threading.Thread(target=lambda i=i: attack.server.client().exec(f"exec -a n09user{i} sleep 4", "bash"))
         for i in range(2)
     ]
     for thread in threads:

@@ -370,8 +370,8 @@ WALLS = [
         "k07::test_k07_filter_is_on_and_sealed k11::test_k11_identity_cannot_change n09::test_n09_each_slot_is_another_user_on_the_host",
         (
             CELL,
-            "int r = credentials_become(birth->proc_fd, birth->options->host_uid, birth->options->inside_uid);",
-            "int r = 0 ? credentials_become(birth->proc_fd, 0, 0) : 0;",
+            "return credentials_become(birth->proc_fd, birth->options->host_uid, birth->options->inside_uid);",
+            "return 0 ? credentials_become(birth->proc_fd, 0, 0) : 0;",
         ),
     ),
     wall(
@@ -644,7 +644,7 @@ WALLS = [
     wall(
         "limits: size of a file",
         "x05::test_x05_limits_and_groups r08::test_r08_one_file_too_large",
-        (RLIMITS, "int r = set(RLIMIT_FSIZE, file_bytes_max, file_bytes_max);", "int r = (int)(file_bytes_max & 0);"),
+        (RLIMITS, "return set(RLIMIT_FSIZE, bytes_max, bytes_max);", "return (int)(bytes_max & 0);"),
     ),
     wall(
         "limits: time",
