@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "engine/running.h"
 
 #define TICK_US        3000000ll /* exec.md 10.11 */
 #define CLOCK_STEP_MS  100
@@ -251,6 +252,7 @@ static struct execution_job *look_around(struct admission *a)
     }
     if (a->n_running == 0 && a->n_waiting == 0)
         pthread_cond_broadcast(&a->idle);
+    running_expire(a->engine->running);
     return hopeless;
 }
 

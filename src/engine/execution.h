@@ -129,6 +129,7 @@ struct engine {
     int warden_fd;       /* channel to the warden (wire/channel.h) */
     int work_dir_fd;     /* DATA_DIR/work: workspaces, same file system as the blobs */
     const char *data_dir;
+    struct running *running;    /* which executions there are (running.h); NULL = nobody asks */
     struct build_cache *builds; /* what compilers made; NULL = every run compiles */
     struct build_key_base *build_base;
 

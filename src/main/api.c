@@ -30,6 +30,7 @@
 #include "base/title.h"
 #include "engine/build_cache.h"
 #include "engine/build_key.h"
+#include "engine/running.h"
 #include "engine/workdir.h"
 #include "main/api_audit.h"
 #include "main/api_house.h"
@@ -49,6 +50,7 @@
 #define HELLO_WAIT_MS      60000
 #define LOCK_WAIT_MS       5000
 #define HTTP_STOP_GRACE_MS 1000
+#define RUNS_KEPT_MAX      1024 /* executions that have ended, or wait for their client */
 
 /* A large value would hold up everybody else in the embedded store. */
 #define EMBEDDED_HOT_BYTES_MAX (1 << 20)
@@ -66,6 +68,7 @@ struct process {
     struct build_key_base build_base;
     struct state_rules state;
     struct engine engine;
+    struct running *running;
     struct admission *admission;
     struct filename_rules filename_rules;
     struct api api;
@@ -265,6 +268,7 @@ static int step_audit(struct process *p)
 static int step_engine(struct process *p)
 {
     const struct config *config = &p->handover.config;
+    int r;
 
     p->engine = (struct engine){
         .kv = p->kv,
@@ -293,6 +297,10 @@ static int step_engine(struct process *p)
         .state_enabled = config->state_persistence_enabled,
         .state_after_errors = config->state_capture_on_error,
     };
+    r = running_new(p->engine.max_concurrent + p->engine.max_queued + RUNS_KEPT_MAX, &p->running);
+    if (r < 0)
+        return r;
+    p->engine.running = p->running;
     return admission_new(&p->engine, &p->admission);
 }
 
@@ -475,6 +483,7 @@ static void stop(struct process *p)
         p->server = http_server_free(p->server);
     if (p->admission)
         p->admission = admission_free(p->admission);
+    p->running = running_free(p->running);
     p->audit = audit_free(p->audit);
     api_http_deinit(&p->http);
     filename_rules_deinit(&p->filename_rules);
