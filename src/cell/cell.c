@@ -48,7 +48,7 @@ struct birth {
     int proc_fd;             /* writable proc of the new PID namespace; never attached, closed before the program */
     int victim_fd;           /* oom_score_adj of this process, open for writing */
     int namespace_fds[CELL_NAMESPACES];
-    int fds[CELL_FDS];
+    int fds[CELL_FDS_MAX];
     struct run_request request;
 };
 
@@ -223,9 +223,10 @@ static int wait_for_program(struct birth *birth)
         _exit(0);
     if (n < 0)
         return (int)n;
-    if (n != sizeof(birth->request) || n_fds != CELL_FDS)
+    if (n != sizeof(birth->request) || n_fds < CELL_FDS || n_fds > CELL_FDS_MAX)
         return -EBADMSG;
-    memcpy(birth->fds, fds, sizeof(birth->fds));
+    birth->fds[CELL_FD_TOOLS] = -1;
+    memcpy(birth->fds, fds, n_fds * sizeof(int));
     return 0;
 }
 
@@ -352,9 +353,9 @@ _Noreturn static void be_init(const struct cell_options *options, const struct c
             _exit(1);
         }
     }
-    r = init_run(
-        &(struct init_fds){ CONTROL_FD, birth.fds[CELL_FD_PROGRAM], birth.victim_fd, &birth.fds[CELL_FD_STDIN] }, name,
-        sizeof(name));
+    r = init_run(&(struct init_fds){ CONTROL_FD, birth.fds[CELL_FD_PROGRAM], birth.victim_fd, &birth.fds[CELL_FD_STDIN],
+                                     birth.fds[CELL_FD_TOOLS] },
+                 name, sizeof(name));
     if (r < 0)
         report_failure(name, r);
     _exit(r < 0);
@@ -408,11 +409,12 @@ int cell_attach(const struct cell *cell, int home_fd, int mount_fd)
     return setns(home_fd, CLONE_NEWNS) < 0 ? -ESTALE : r;
 }
 
-int cell_run(struct cell *cell, const int fds[static CELL_FDS], uint64_t file_bytes_max)
+int cell_run(struct cell *cell, const int fds[static CELL_FDS_MAX], uint64_t file_bytes_max)
 {
     struct run_request request = { .file_bytes_max = file_bytes_max };
 
-    return packet_send(cell->control_fd, &request, sizeof(request), fds, CELL_FDS);
+    return packet_send(cell->control_fd, &request, sizeof(request), fds,
+                       fds[CELL_FD_TOOLS] < 0 ? CELL_FDS : CELL_FDS_MAX);
 }
 
 int cell_report(struct cell *cell, struct cell_report *ret_report, int *ret_fd)

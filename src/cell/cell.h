@@ -87,7 +87,9 @@ enum cell_fd {
     CELL_FD_STDIN,
     CELL_FD_STDOUT,
     CELL_FD_STDERR,
-    CELL_FDS,
+    CELL_FDS,                 /* every program has these */
+    CELL_FD_TOOLS = CELL_FDS, /* what it calls tools through; -1 = it has none */
+    CELL_FDS_MAX,
 };
 
 /* Clones a cell in the caller's cgroup, network namespace and root file system (rootfs_enter). The caller must be
@@ -101,7 +103,7 @@ int cell_arm(const struct cell_options *options, struct cell *ret_cell);
 int cell_attach(const struct cell *cell, int home_fd, int mount_fd);
 
 /* Hands an armed cell its program. Returns 0 or a negative errno. */
-int cell_run(struct cell *cell, const int fds[static CELL_FDS], uint64_t file_bytes_max);
+int cell_run(struct cell *cell, const int fds[static CELL_FDS_MAX], uint64_t file_bytes_max);
 
 /* Receives the next report without waiting. *ret_fd is the descriptor that CELL_BUILT comes with, which is the
  * caller's, or -1; the cell chose it, so nothing is known of it. Those of CELL_ARMED go to cell->namespace_fds, once.

@@ -21,6 +21,7 @@
 
 #define WORKSPACE_DIR "/mnt/data"
 #define BUILD_DIR     "/run/build"
+#define TOOLS_FD      3
 
 /* Exit code of a step whose program could not be executed, as shells have it. */
 #define EXEC_FAILED 127
@@ -91,7 +92,16 @@ static void say(const char *what, const char *which)
         return;
 }
 
-static void exec_step(const struct program *program, const struct program_step *step, const int standard_fds[static 3])
+/* Descriptor 3 is there for the program that calls tools, and for no compiler. */
+static int give_tools(const struct program_step *step, int tools_fd)
+{
+    if (tools_fd < 0 || step->flags & PROGRAM_STEP_COMPILE)
+        return close_range(3, ~0U, 0);
+    return dup2(tools_fd, TOOLS_FD) < 0 ? -1 : close_range(TOOLS_FD + 1, ~0U, 0);
+}
+
+static void exec_step(const struct program *program, const struct program_step *step, const int standard_fds[static 3],
+                      int tools_fd)
 {
     int out = step->flags & PROGRAM_STEP_COMPILE ? standard_fds[2] : standard_fds[1];
 
@@ -99,7 +109,7 @@ static void exec_step(const struct program *program, const struct program_step *
     reset_signals();
     umask(022);
     if (dup2(standard_fds[0], STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
-        dup2(standard_fds[2], STDERR_FILENO) < 0 || close_range(3, ~0U, 0) < 0)
+        dup2(standard_fds[2], STDERR_FILENO) < 0 || give_tools(step, tools_fd) < 0)
         _exit(EXEC_FAILED);
     if (chdir(step->cwd) < 0)
         say("cannot change directory", step->cwd);
@@ -171,7 +181,7 @@ static int run_step(const struct init_fds *fds, const struct program *program, s
     if (child < 0)
         return error_from_errno();
     if (child == 0)
-        exec_step(program, step, standard);
+        exec_step(program, step, standard, fds->tools);
     if (kept)
         kept = keep_relay_run(&relay, child, fds->standard[2]);
     r = wait_for(child, report);

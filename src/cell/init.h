@@ -15,6 +15,7 @@ struct init_fds {
     int program;         /* packed program */
     int victim;          /* this process's oom_score_adj, open for writing */
     const int *standard; /* three: stdin, stdout, stderr of the program */
+    int tools;           /* becomes the program's descriptor 3; -1 = it has none */
 };
 
 /* Writes a score. Returns 0 or a negative errno. */

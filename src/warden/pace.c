@@ -14,6 +14,8 @@
 #define OVERDUE_SHARES   (64 * CGROUP_SHARES_FULL)
 #define OVERDUE_AFTER_US 400000
 
+#define PAUSED_CPU_MILLIS 10 /* the least that v1 takes at its usual period */
+
 /* The longer a program has run, the less of a busy machine it gets: most programs are short, and a few that loop for
  * ever must not slow them down. Alone on the machine each has what its limit allows at any age. */
 static const struct {
@@ -38,15 +40,40 @@ void pace_start(struct pace *pace, int64_t started_us, uint64_t timeout_us)
     pace->limit_us = started_us + (int64_t)timeout_us;
 }
 
-/* Hundreds of processes take a while to end within the share and quota of one. */
-void pace_kill(struct pace *pace, struct cgroup_slot *cgroup, int64_t now_us)
+static void set_cpu(struct cgroup_slot *cgroup, uint32_t cpu_millis)
 {
     struct cgroup_limits limits = cgroup->current;
 
-    pace->killed_us = now_us;
-    limits.cpu_millis = DYING_CPU_MILLIS;
-    (void)cgroup_slot_weigh(cgroup, DYING_SHARES);
+    limits.cpu_millis = cpu_millis;
     (void)cgroup_slot_limit(cgroup, &limits);
+}
+
+void pace_pause(struct pace *pace, struct cgroup_slot *cgroup)
+{
+    if (pace->killed_us)
+        return;
+    pace->started_us = 0;
+    pace->cpu_millis = cgroup->current.cpu_millis;
+    set_cpu(cgroup, PAUSED_CPU_MILLIS);
+}
+
+void pace_resume(struct pace *pace, struct cgroup_slot *cgroup, int64_t now_us, uint64_t timeout_us)
+{
+    uint32_t cpu_millis = pace->cpu_millis;
+
+    if (pace->killed_us)
+        return;
+    set_cpu(cgroup, cpu_millis);
+    (void)pace_begin(pace, cgroup);
+    pace_start(pace, now_us, timeout_us);
+}
+
+/* Hundreds of processes take a while to end within the share and quota of one. */
+void pace_kill(struct pace *pace, struct cgroup_slot *cgroup, int64_t now_us)
+{
+    pace->killed_us = now_us;
+    (void)cgroup_slot_weigh(cgroup, DYING_SHARES);
+    set_cpu(cgroup, DYING_CPU_MILLIS);
 }
 
 int64_t pace_due_us(const struct pace *pace)

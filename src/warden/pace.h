@@ -18,6 +18,7 @@ struct pace {
     int64_t killed_us;            /* 0 = not killed */
     size_t age;                   /* row of ages[] that holds */
     bool in_last_moments, overdue;
+    uint32_t cpu_millis; /* what the cell may use when it does not wait */
 };
 
 /* Before the program is handed over: a full share. Returns 0 or a negative errno. */
@@ -25,6 +26,13 @@ int pace_begin(struct pace *pace, struct cgroup_slot *cgroup);
 
 /* The program runs since started_us and has timeout_us. */
 void pace_start(struct pace *pace, int64_t started_us, uint64_t timeout_us);
+
+/* The program waits for somebody outside: no time of its own passes, and what it does meanwhile gets next to none of
+ * the processor. Whoever spins in a pause slows its own keeper down and nobody else. */
+void pace_pause(struct pace *pace, struct cgroup_slot *cgroup);
+
+/* It goes on since now_us, as if it had just started. */
+void pace_resume(struct pace *pace, struct cgroup_slot *cgroup, int64_t now_us, uint64_t timeout_us);
 
 /* To be called just before the cell is killed. What dies shall die fast. */
 void pace_kill(struct pace *pace, struct cgroup_slot *cgroup, int64_t now_us);

@@ -70,11 +70,13 @@ struct slot {
 /* One execution. */
 struct run {
     struct wire_run request;
-    int fds[WIRE_RUN_FDS];
+    int fds[WIRE_RUN_FDS_MAX];
     int lower_fd; /* detached mount of the input directory; -1 = no inputs */
     struct workspace workspace;
     bool was_armed;
     int64_t received_us, started_us, ended_us; /* 0 = not yet */
+    int64_t paused_us;                         /* since when the program waits for its caller; 0 = it does not */
+    int64_t waited_us;                         /* how long it has, in earlier pauses */
     struct pace pace;
     enum wire_end_reason reason;
     bool reported, hung_up, built_sent;
@@ -251,17 +253,16 @@ static int set_limits(struct slot *slot, struct run *run)
 
 static int hand_over(struct slot *slot, struct run *run)
 {
-    int fds[CELL_FDS] = {
-        [CELL_FD_PROGRAM] = run->fds[WIRE_RUN_PROGRAM],
-        [CELL_FD_STDIN] = run->fds[WIRE_RUN_STDIN],
-        [CELL_FD_STDOUT] = run->fds[WIRE_RUN_STDOUT],
-        [CELL_FD_STDERR] = run->fds[WIRE_RUN_STDERR],
+    int fds[CELL_FDS_MAX] = {
+        [CELL_FD_PROGRAM] = run->fds[WIRE_RUN_PROGRAM], [CELL_FD_STDIN] = run->fds[WIRE_RUN_STDIN],
+        [CELL_FD_STDOUT] = run->fds[WIRE_RUN_STDOUT],   [CELL_FD_STDERR] = run->fds[WIRE_RUN_STDERR],
+        [CELL_FD_TOOLS] = run->fds[WIRE_RUN_TOOLS],
     };
     int r = cell_run(&slot->cell, fds, run->request.file_bytes_max);
 
     slot->armed = false;
     /* The reader of the output must see its end when the cell is gone. */
-    for (int i = WIRE_RUN_PROGRAM; i < WIRE_RUN_FDS; i++) {
+    for (int i = WIRE_RUN_PROGRAM; i < WIRE_RUN_FDS_MAX; i++) {
         cleanup_close_fd(&run->fds[i]);
         run->fds[i] = -1;
     }
@@ -347,7 +348,24 @@ static void read_reports(struct slot *slot, struct run *run)
     }
 }
 
-/* Anything on the execution channel before the end is a wish to end: a kill, a closed channel, or nonsense. */
+/* A program that waits for its caller spends no time of its own; one that goes on gets all its time again. */
+static void pause_run(struct slot *slot, struct run *run, bool paused)
+{
+    int64_t now_us = clock_monotonic_us();
+
+    if (paused == (run->paused_us > 0) || !run->started_us)
+        return;
+    if (!paused) {
+        run->waited_us += now_us - run->paused_us;
+        run->paused_us = 0;
+        pace_resume(&run->pace, &slot->cgroup, now_us, run->request.timeout_us);
+        return;
+    }
+    run->paused_us = now_us;
+    pace_pause(&run->pace, &slot->cgroup);
+}
+
+/* Anything else on the execution channel before the end is a wish to end: a kill, a closed channel, or nonsense. */
 static void read_channel(struct slot *slot, struct run *run)
 {
     union wire_message message;
@@ -357,7 +375,10 @@ static void read_channel(struct slot *slot, struct run *run)
     if (r == -EAGAIN)
         return;
     wire_close_fds(fds);
-    kill_for(slot, run, WIRE_END_KILLED);
+    if (r == 0 && message.type == WIRE_PAUSE)
+        pause_run(slot, run, message.pause.paused);
+    else
+        kill_for(slot, run, WIRE_END_KILLED);
 }
 
 static void on_out_of_memory(struct slot *slot, struct run *run)
@@ -427,6 +448,14 @@ static void make_room(struct slot *slot)
     (void)cgroup_slot_limit(&slot->cgroup, &limits);
 }
 
+/* How long the program ran; what it waited for its caller does not count. */
+static uint64_t wall_us(const struct run *run)
+{
+    int64_t until_us = run->paused_us ? run->paused_us : run->ended_us;
+
+    return run->started_us ? (uint64_t)(until_us - run->started_us - run->waited_us) : 0;
+}
+
 static int send_ended(struct slot *slot, struct run *run)
 {
     struct cgroup_figures figures;
@@ -438,7 +467,7 @@ static int send_ended(struct slot *slot, struct run *run)
         .step = run->last.step,
         .exit_code = run->last.exit_code,
         .signal = run->last.signal,
-        .wall_us = run->started_us ? (uint64_t)(run->ended_us - run->started_us) : 0,
+        .wall_us = wall_us(run),
     };
 
     cgroup_slot_figures(&slot->cgroup, &figures);
@@ -505,7 +534,7 @@ static void harvest(struct run *run)
 
 static void close_run_fds(struct run *run)
 {
-    for (int i = 0; i < WIRE_RUN_FDS; i++)
+    for (int i = 0; i < WIRE_RUN_FDS_MAX; i++)
         cleanup_close_fd(&run->fds[i]);
     cleanup_close_fd(&run->lower_fd);
 }
@@ -585,17 +614,19 @@ static int renew(struct slot *slot)
 static int receive_run(struct slot *slot, struct run *run)
 {
     int fds[PACKET_FDS_MAX];
-    size_t n_fds;
+    size_t n_fds, n_own;
     ssize_t n = packet_receive(SOCKET_FD, &run->request, sizeof(run->request), 0, fds, &n_fds);
 
     if (n == 0)
         return -EPIPE;
     if (n < 0)
         return (int)n;
-    if (n != sizeof(run->request) || n_fds < WIRE_RUN_FDS || n_fds > SLOT_RUN_FDS_MAX)
+    n_own = n == sizeof(run->request) ? wire_run_fds(&run->request) : 0;
+    if (n_own == 0 || n_fds < n_own || n_fds > n_own + 1)
         return -EPROTO;
-    memcpy(run->fds, fds, sizeof(run->fds));
-    run->lower_fd = n_fds == SLOT_RUN_FDS_MAX ? fds[WIRE_RUN_FDS] : -1;
+    run->fds[WIRE_RUN_TOOLS] = -1;
+    memcpy(run->fds, fds, n_own * sizeof(int));
+    run->lower_fd = n_fds > n_own ? fds[n_own] : -1;
     run->received_us = clock_monotonic_us();
     run->was_armed = slot->armed;
     return 0;

@@ -24,9 +24,9 @@ struct slot_context {
     const char *root_dir; /* where rootfs_build() built */
 };
 
-/* What the warden passes on to a keeper: struct wire_run with the descriptors of enum wire_run_fd and, if the run has
- * inputs, one more: a detached mount of its input directory. A keeper cannot reach that directory itself. */
-#define SLOT_RUN_FDS_MAX (WIRE_RUN_FDS + 1)
+/* What the warden passes on to a keeper: struct wire_run with its wire_run_fds() descriptors and, if the run has inputs,
+ * one more: a detached mount of its input directory. A keeper cannot reach that directory itself. */
+#define SLOT_RUN_FDS_MAX (WIRE_RUN_FDS_MAX + 1)
 
 /* What a keeper says to the warden: this byte string, each time it has an armed cell. */
 #define SLOT_READY "ready"

@@ -283,6 +283,7 @@ static int pass_on(struct warden *w, struct keeper *keeper, struct waiting_run *
 {
     CLEANUP_CLOSE int inputs_fd = -1;
     bool has_inputs = run->request.workspace[0] != '\0';
+    size_t n_fds = wire_run_fds(&run->request);
     int fds[SLOT_RUN_FDS_MAX], r = 0;
 
     if (has_inputs)
@@ -291,9 +292,9 @@ static int pass_on(struct warden *w, struct keeper *keeper, struct waiting_run *
         refuse(run->fds, -r);
         return 1;
     }
-    memcpy(fds, run->fds, WIRE_RUN_FDS * sizeof(int));
-    fds[WIRE_RUN_FDS] = inputs_fd;
-    r = packet_send(keeper->socket_fd, &run->request, sizeof(run->request), fds, WIRE_RUN_FDS + has_inputs);
+    memcpy(fds, run->fds, n_fds * sizeof(int));
+    fds[n_fds] = inputs_fd;
+    r = packet_send(keeper->socket_fd, &run->request, sizeof(run->request), fds, n_fds + has_inputs);
     if (r == 0)
         wire_close_fds(run->fds);
     if (r == 0 || r == -EPIPE || r == -ECONNRESET)

@@ -35,7 +35,17 @@ static bool run_is_valid(const union wire_message *m)
            positive(run->memory_bytes, WIRE_BYTES_MAX) && positive(run->disk_bytes, WIRE_BYTES_MAX) &&
            positive(run->file_bytes_max, WIRE_BYTES_MAX) && positive(run->processes_max, WIRE_COUNT_MAX) &&
            positive(run->cpu_millis, WIRE_COUNT_MAX) && positive(run->entries_max, WIRE_COUNT_MAX) &&
-           run->state_bytes_max <= WIRE_BYTES_MAX;
+           run->state_bytes_max <= WIRE_BYTES_MAX && run->tools <= 1;
+}
+
+size_t wire_run_fds(const struct wire_run *run)
+{
+    return run->tools ? WIRE_RUN_FDS_MAX : WIRE_RUN_FDS;
+}
+
+static bool pause_is_valid(const union wire_message *m)
+{
+    return m->pause.paused <= 1;
 }
 
 static bool ended_is_valid(const union wire_message *m)
@@ -59,7 +69,7 @@ static bool failed_is_valid(const union wire_message *m)
     return terminated(m->failed.step, sizeof(m->failed.step)) && m->failed.error > 0;
 }
 
-/* Index = type. Not every entry carries a descriptor, so that row gives a range. */
+/* Index = type. Not every run has tools, nor every entry a descriptor, so those rows give a range. */
 static const struct {
     size_t size;
     size_t fds_min, fds_max;
@@ -67,7 +77,7 @@ static const struct {
     bool (*is_valid)(const union wire_message *message);
 } wire_table[WIRE_TYPE_COUNT] = {
     [WIRE_HELLO] = { sizeof(struct wire_hello), 0, 0, WIRE_FROM_WARDEN, NULL },
-    [WIRE_RUN] = { sizeof(struct wire_run), WIRE_RUN_FDS, WIRE_RUN_FDS, WIRE_FROM_API, run_is_valid },
+    [WIRE_RUN] = { sizeof(struct wire_run), WIRE_RUN_FDS, WIRE_RUN_FDS_MAX, WIRE_FROM_API, run_is_valid },
     [WIRE_STARTED] = { sizeof(struct wire_started), 0, 0, WIRE_FROM_WARDEN, NULL },
     [WIRE_ENDED] = { sizeof(struct wire_ended), 0, 0, WIRE_FROM_WARDEN, ended_is_valid },
     [WIRE_ENTRY] = { sizeof(struct wire_entry), 0, 1, WIRE_FROM_WARDEN, entry_is_valid },
@@ -75,6 +85,7 @@ static const struct {
     [WIRE_FAILED] = { sizeof(struct wire_failed), 0, 0, WIRE_FROM_WARDEN, failed_is_valid },
     [WIRE_KILL] = { sizeof(struct wire_kill), 0, 0, WIRE_FROM_API, NULL },
     [WIRE_TLS] = { sizeof(struct wire_tls), WIRE_TLS_FDS, WIRE_TLS_FDS, WIRE_FROM_WARDEN, NULL },
+    [WIRE_PAUSE] = { sizeof(struct wire_pause), 0, 0, WIRE_FROM_API, pause_is_valid },
 };
 
 int wire_check(const union wire_message *message, size_t size, size_t n_fds, enum wire_side sender)
@@ -90,6 +101,8 @@ int wire_check(const union wire_message *message, size_t size, size_t n_fds, enu
         return WIRE_E_INVALID;
     if (wire_table[type].is_valid && !wire_table[type].is_valid(message))
         return WIRE_E_INVALID;
+    if (type == WIRE_RUN && wire_run_fds(&message->run) != n_fds)
+        return WIRE_E_INVALID;
     if (type == WIRE_ENTRY && entry_has_file(&message->entry) != (n_fds == 1))
         return WIRE_E_INVALID;
     return 0;
@@ -101,6 +114,8 @@ int wire_send(int socket_fd, const void *message, const int *fds)
     size_t n_fds = wire_table[type].fds_max;
     int r;
 
+    if (type == WIRE_RUN)
+        n_fds = wire_run_fds(message);
     if (type == WIRE_ENTRY && !entry_has_file(message))
         n_fds = 0;
     r = packet_send(socket_fd, message, wire_table[type].size, fds, n_fds);

@@ -10,7 +10,8 @@
  *                       whenever the server was told to read its certificate again.
  *   execution channel   made by the api for each execution, its other end passed along with WIRE_RUN:
  *                         warden -> api: WIRE_STARTED, WIRE_ENDED, WIRE_ENTRY*, WIRE_DONE; or WIRE_FAILED at any time.
- *                         api -> warden: WIRE_KILL. Closing it cancels the execution, so a dead api cancels everything.
+ *                         api -> warden: WIRE_PAUSE, WIRE_KILL. Closing it cancels the execution, so a dead api cancels
+ * everything.
  */
 #pragma once
 
@@ -19,7 +20,7 @@
 
 #include "base/id.h"
 
-#define WIRE_FDS_MAX   5
+#define WIRE_FDS_MAX   6
 #define WIRE_PATH_SIZE 1025
 #define WIRE_STEP_SIZE 32
 
@@ -38,6 +39,7 @@ enum wire_type {
     WIRE_FAILED,
     WIRE_KILL,
     WIRE_TLS,
+    WIRE_PAUSE,
     WIRE_TYPE_COUNT,
 };
 
@@ -54,7 +56,9 @@ enum wire_run_fd {
     WIRE_RUN_STDIN,
     WIRE_RUN_STDOUT,
     WIRE_RUN_STDERR,
-    WIRE_RUN_FDS,
+    WIRE_RUN_FDS,                  /* every run has these */
+    WIRE_RUN_TOOLS = WIRE_RUN_FDS, /* if wire_run.tools is set: what the program calls tools through */
+    WIRE_RUN_FDS_MAX,
 };
 
 /* Run a program in a fresh cell. */
@@ -64,13 +68,15 @@ struct wire_run {
     char execution_id[ID_SIZE + 2];
     char workspace[ID_SIZE +
                    2];   /* directory below DATA_DIR/work that becomes the lower layer of /mnt/data; "" = no inputs */
-    uint64_t timeout_us; /* wall clock, from the program's start */
+    uint64_t timeout_us; /* wall clock, from the program's start, and again from the end of each pause */
     uint64_t memory_bytes;
     uint64_t disk_bytes;      /* writable layer of /mnt/data */
     uint64_t file_bytes_max;  /* RLIMIT_FSIZE */
     uint32_t cpu_millis;      /* 1000 = one core */
     uint32_t entries_max;     /* of the harvest */
     uint64_t state_bytes_max; /* of the state that the program may leave; 0 = none is wanted */
+    uint32_t tools;           /* 1 = the program finds WIRE_RUN_TOOLS as its descriptor 3 */
+    uint32_t reserved;
 };
 
 /* The program is about to start; the time limit runs from here. */
@@ -138,6 +144,13 @@ struct wire_failed {
     char step[WIRE_STEP_SIZE];
 };
 
+/* The program waits for its caller, or goes on. While it waits its clock stands still, and it gets next to no processor
+ * time; when it goes on, its time limit starts anew. */
+struct wire_pause {
+    uint32_t type;
+    uint32_t paused; /* 0 or 1 */
+};
+
 struct wire_kill {
     uint32_t type;
     uint32_t reserved;
@@ -166,6 +179,7 @@ union wire_message {
     struct wire_done done;
     struct wire_failed failed;
     struct wire_kill kill;
+    struct wire_pause pause;
     struct wire_tls tls;
 };
 
@@ -182,6 +196,9 @@ enum wire_outcome {
 /* Checks bytes that came from a peer against the table: type, direction, exact size, number of descriptors, termination
  * and alphabet of every string, ranges of every enum. Looks at nothing beyond size. Returns 0 or WIRE_E_INVALID. */
 int wire_check(const union wire_message *message, size_t size, size_t n_fds, enum wire_side sender);
+
+/* How many descriptors come with this run. */
+size_t wire_run_fds(const struct wire_run *run);
 
 /* Sends one message of its table size with its descriptors, which stay the caller's. Returns 0, WIRE_E_CLOSED or a
  * negative errno (-EAGAIN on a full non-blocking socket). */

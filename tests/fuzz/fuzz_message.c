@@ -28,7 +28,7 @@ static void use(const union wire_message *m, size_t n_fds)
 {
     switch (m->type) {
     case WIRE_RUN:
-        require(n_fds == WIRE_RUN_FDS);
+        require(n_fds == wire_run_fds(&m->run));
         use_run(&m->run);
         break;
     case WIRE_ENTRY:

@@ -48,6 +48,20 @@ static const struct sample {
     { { .tls = { WIRE_TLS, 0 } }, sizeof(struct wire_tls), WIRE_TLS_FDS, WIRE_FROM_WARDEN },
     { { .entry = { WIRE_ENTRY, WIRE_ENTRY_STATE, 3, "s" } }, sizeof(struct wire_entry), 1, WIRE_FROM_WARDEN },
     { { .entry = { WIRE_ENTRY, WIRE_ENTRY_STATE_TOO_LARGE, 9, "s" } }, sizeof(struct wire_entry), 0, WIRE_FROM_WARDEN },
+    { { .run = { .type = WIRE_RUN,
+                 .processes_max = 64,
+                 .execution_id = ID,
+                 .timeout_us = 1,
+                 .memory_bytes = 1,
+                 .disk_bytes = 1,
+                 .file_bytes_max = 1,
+                 .cpu_millis = 1,
+                 .entries_max = 1,
+                 .tools = 1 } },
+      sizeof(struct wire_run),
+      6,
+      WIRE_FROM_API },
+    { { .pause = { WIRE_PAUSE, 1 } }, sizeof(struct wire_pause), 0, WIRE_FROM_API },
     { { .entry = { WIRE_ENTRY, WIRE_ENTRY_BUILT, 0, "built" } }, sizeof(struct wire_entry), 1, WIRE_FROM_WARDEN },
 };
 
@@ -143,6 +157,16 @@ static void names_of_a_run_are_identifiers(void **state)
         strncpy(run.execution_id, bad[i], sizeof(run.execution_id) - 1);
         assert_int_equal(check_run(&run), WIRE_E_INVALID);
     }
+}
+
+static void flags_are_zero_or_one(void **state)
+{
+    union wire_message run = samples[1].message, pause = { .pause = { WIRE_PAUSE, 2 } };
+
+    (void)state;
+    run.run.tools = 2;
+    assert_int_equal(wire_check(&run, sizeof(run.run), WIRE_RUN_FDS_MAX, WIRE_FROM_API), WIRE_E_INVALID);
+    assert_int_equal(wire_check(&pause, sizeof(pause.pause), 0, WIRE_FROM_API), WIRE_E_INVALID);
 }
 
 static void texts_without_an_end_are_refused(void **state)
@@ -390,6 +414,7 @@ int main(void)
         cmocka_unit_test(nobody_sends_the_messages_of_the_other_side),
         cmocka_unit_test(unknown_types_are_refused),
         cmocka_unit_test(names_of_a_run_are_identifiers),
+        cmocka_unit_test(flags_are_zero_or_one),
         cmocka_unit_test(texts_without_an_end_are_refused),
         cmocka_unit_test(limits_of_a_run_are_positive_and_bounded),
         cmocka_unit_test(a_run_may_want_no_state),
