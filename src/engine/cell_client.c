@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,14 +22,15 @@ enum {
     POLL_ERR,
     POLL_CHANNEL,
     POLL_CLIENT,
+    POLL_TOOLS,
     POLL_COUNT,
 };
 
-struct talk {
-    const struct cell_request *request;
+struct cell_talk {
+    struct cell_request request;
     struct cell_outcome *outcome;
     int channel_fd, out_fd, err_fd;
-    bool kill_sent, over;
+    bool kill_sent, over, paused;
     char *error;
     size_t error_size;
 };
@@ -41,7 +43,7 @@ void cell_outcome_deinit(struct cell_outcome *outcome)
     outcome->state_fd = -1;
 }
 
-static int complain(struct talk *talk, int code, const char *text)
+static int complain(struct cell_talk *talk, int code, const char *text)
 {
     snprintf(talk->error, talk->error_size, "%s", text);
     return code;
@@ -49,10 +51,10 @@ static int complain(struct talk *talk, int code, const char *text)
 
 /* Makes the pipes and the channel and sends their far ends to the warden. The reading ends do not block; the program's
  * do. */
-static int hand_over(struct talk *talk)
+static int hand_over(struct cell_talk *talk)
 {
-    CLEANUP_CLOSE int far_channel = -1, out_write = -1, err_write = -1, null_fd = -1;
-    int pair[2], fds[WIRE_RUN_FDS], r;
+    CLEANUP_CLOSE int far_channel = -1, out_write = -1, err_write = -1, null_fd = -1, tools_fd = -1;
+    int pair[2], fds[WIRE_RUN_FDS_MAX], r;
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return error_from_errno();
@@ -67,18 +69,25 @@ static int hand_over(struct talk *talk)
     talk->err_fd = pair[0];
     err_write = pair[1];
     null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (talk->request.tools) {
+        tools_fd = tool_channel_open(talk->request.tools);
+        if (tools_fd < 0)
+            return tools_fd;
+    }
     if (null_fd < 0 || fcntl(talk->out_fd, F_SETFL, O_NONBLOCK) < 0 || fcntl(talk->err_fd, F_SETFL, O_NONBLOCK) < 0)
         return error_from_errno();
     fds[WIRE_RUN_CHANNEL] = far_channel;
-    fds[WIRE_RUN_PROGRAM] = talk->request->program_fd;
+    fds[WIRE_RUN_PROGRAM] = talk->request.program_fd;
     fds[WIRE_RUN_STDIN] = null_fd;
     fds[WIRE_RUN_STDOUT] = out_write;
     fds[WIRE_RUN_STDERR] = err_write;
-    r = wire_send(talk->request->warden_fd, &talk->request->run, fds);
+    fds[WIRE_RUN_TOOLS] = tools_fd;
+    talk->request.run.tools = tools_fd >= 0;
+    r = wire_send(talk->request.warden_fd, &talk->request.run, fds);
     return r > 0 ? -EPIPE : r;
 }
 
-static void send_kill(struct talk *talk)
+static void send_kill(struct cell_talk *talk)
 {
     struct wire_kill message = { .type = WIRE_KILL };
 
@@ -88,13 +97,13 @@ static void send_kill(struct talk *talk)
 }
 
 /* Reads what is there. Returns 1 at the end of the stream, 0, or a negative errno. */
-static int read_stream(struct talk *talk, int fd, struct cell_stream *stream)
+static int read_stream(struct cell_talk *talk, int fd, struct cell_stream *stream)
 {
     char block[READ_BYTES];
 
     for (;;) {
         ssize_t n = read(fd, block, sizeof(block));
-        size_t room = talk->request->keep_bytes - stream->kept.length;
+        size_t room = talk->request.keep_bytes - stream->kept.length;
         int r;
 
         if (n < 0)
@@ -105,7 +114,7 @@ static int read_stream(struct talk *talk, int fd, struct cell_stream *stream)
         r = buffer_append(&stream->kept, block, (size_t)n < room ? (size_t)n : room);
         if (r < 0)
             return r;
-        if (stream->total_bytes > talk->request->flood_bytes) {
+        if (stream->total_bytes > talk->request.flood_bytes) {
             talk->outcome->flooded = true;
             send_kill(talk);
         }
@@ -114,7 +123,7 @@ static int read_stream(struct talk *talk, int fd, struct cell_stream *stream)
     }
 }
 
-static int pump(struct talk *talk, int *fd, struct cell_stream *stream)
+static int pump(struct cell_talk *talk, int *fd, struct cell_stream *stream)
 {
     int r = read_stream(talk, *fd, stream);
 
@@ -125,25 +134,25 @@ static int pump(struct talk *talk, int *fd, struct cell_stream *stream)
     return r < 0 ? r : 0;
 }
 
-static int on_failed(struct talk *talk, const struct wire_failed *failed)
+static int on_failed(struct cell_talk *talk, const struct wire_failed *failed)
 {
     snprintf(talk->error, talk->error_size, "no sandbox could be built: %s: %s", failed->step, strerror(failed->error));
     return -failed->error;
 }
 
-static int on_entry(struct talk *talk, const struct wire_entry *entry, int fd)
+static int on_entry(struct cell_talk *talk, const struct wire_entry *entry, int fd)
 {
     struct cell_outcome *outcome = talk->outcome;
 
     if (entry->kind != WIRE_ENTRY_STATE && entry->kind != WIRE_ENTRY_STATE_TOO_LARGE)
-        return talk->request->entry(talk->request->context, entry, fd);
+        return talk->request.entry(talk->request.context, entry, fd);
     cleanup_close_fd(&outcome->state_fd);
     outcome->state_fd = fd;
     outcome->state_bytes = (int64_t)entry->size_bytes;
     return 0;
 }
 
-static int on_message(struct talk *talk, const union wire_message *message, int fds[static WIRE_FDS_MAX])
+static int on_message(struct cell_talk *talk, const union wire_message *message, int fds[static WIRE_FDS_MAX])
 {
     struct cell_outcome *outcome = talk->outcome;
     int r = 0;
@@ -176,7 +185,7 @@ static int on_message(struct talk *talk, const union wire_message *message, int 
 }
 
 /* Reads every message that is there. */
-static int read_channel(struct talk *talk)
+static int read_channel(struct cell_talk *talk)
 {
     while (!talk->over) {
         union wire_message message;
@@ -203,7 +212,7 @@ static int read_channel(struct talk *talk)
 }
 
 /* What was killed for another reason, or has ended, is not cancelled any more. */
-static void cancel(struct talk *talk)
+static void cancel(struct cell_talk *talk)
 {
     if (!talk->kill_sent && talk->outcome->end.type != WIRE_ENDED)
         talk->outcome->cancelled = true;
@@ -211,15 +220,60 @@ static void cancel(struct talk *talk)
 }
 
 /* A client that closed its connection, or its sending half, wants no more (extensions.md X2). */
-static void check_client(struct talk *talk, short revents)
+static void check_client(struct cell_talk *talk, short revents)
 {
     if (revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL))
         cancel(talk);
 }
 
-static int converse(struct talk *talk)
+static int pump_tools(struct cell_talk *talk)
 {
-    int64_t give_up_us = clock_monotonic_us() + (int64_t)talk->request->run.timeout_us + talk->request->grace_us;
+    int r = tool_channel_pump(talk->request.tools);
+
+    if (talk->request.tools->end != TOOL_CHANNEL_OPEN)
+        send_kill(talk);
+    return r;
+}
+
+/* How long poll(2) may wait: the calls that wait are shown to the client when no more are to be expected. */
+static int wait_ms(const struct cell_talk *talk, int64_t left_ms)
+{
+    int64_t most_ms = left_ms > CANCEL_LOOK_MS ? CANCEL_LOOK_MS : left_ms, due_us = -1;
+
+    if (talk->request.tools && !talk->kill_sent)
+        due_us = tool_channel_due_us(talk->request.tools, clock_monotonic_us());
+    return (int)(due_us >= 0 && due_us / 1000 < most_ms ? (due_us + 999) / 1000 : most_ms);
+}
+
+static bool wants_pause(const struct cell_talk *talk)
+{
+    return talk->request.tools && !talk->kill_sent && !talk->over &&
+           tool_channel_due_us(talk->request.tools, clock_monotonic_us()) == 0;
+}
+
+static void tell_pause(struct cell_talk *talk, bool paused)
+{
+    struct wire_pause message = { .type = WIRE_PAUSE, .paused = paused };
+
+    (void)wire_send(talk->channel_fd, &message, NULL);
+    talk->paused = paused;
+}
+
+/* What the program wrote before it called belongs to this round. */
+static int rest(struct cell_talk *talk)
+{
+    int r = talk->out_fd < 0 ? 0 : pump(talk, &talk->out_fd, &talk->outcome->out);
+
+    if (r == 0 && talk->err_fd >= 0)
+        r = pump(talk, &talk->err_fd, &talk->outcome->err);
+    tell_pause(talk, true);
+    return r < 0 ? r : CELL_CLIENT_E_PAUSED;
+}
+
+static int converse(struct cell_talk *talk)
+{
+    int64_t give_up_us = clock_monotonic_us() + (int64_t)talk->request.run.timeout_us + talk->request.grace_us;
+    struct tool_channel *tools = talk->request.tools;
     int r = 0;
 
     while (r == 0 && !(talk->over && talk->out_fd < 0 && talk->err_fd < 0)) {
@@ -227,15 +281,17 @@ static int converse(struct talk *talk)
             [POLL_OUT] = { .fd = talk->out_fd, .events = POLLIN },
             [POLL_ERR] = { .fd = talk->err_fd, .events = POLLIN },
             [POLL_CHANNEL] = { .fd = talk->over ? -1 : talk->channel_fd, .events = POLLIN },
-            [POLL_CLIENT] = { .fd = talk->kill_sent ? -1 : talk->request->client_fd, .events = POLLRDHUP },
+            [POLL_CLIENT] = { .fd = talk->kill_sent ? -1 : talk->request.client_fd, .events = POLLRDHUP },
+            [POLL_TOOLS] = { .fd = tools && !talk->kill_sent ? tools->fd : -1,
+                             .events = tools ? tool_channel_events(tools) : 0 },
         };
         int64_t left_ms = (give_up_us - clock_monotonic_us()) / 1000;
 
         if (left_ms <= 0)
             return complain(talk, -ETIMEDOUT, "the sandbox does not answer");
-        if (poll(polls, POLL_COUNT, (int)(left_ms > CANCEL_LOOK_MS ? CANCEL_LOOK_MS : left_ms)) < 0 && errno != EINTR)
+        if (poll(polls, POLL_COUNT, wait_ms(talk, left_ms)) < 0 && errno != EINTR)
             return error_from_errno();
-        if (atomic_load(talk->request->cancel))
+        if (atomic_load(talk->request.cancel))
             cancel(talk);
         if (polls[POLL_OUT].revents)
             r = pump(talk, &talk->out_fd, &talk->outcome->out);
@@ -245,22 +301,25 @@ static int converse(struct talk *talk)
             r = read_channel(talk);
         if (polls[POLL_CLIENT].revents)
             check_client(talk, polls[POLL_CLIENT].revents);
+        if (r == 0 && polls[POLL_TOOLS].revents)
+            r = pump_tools(talk);
+        if (r == 0 && wants_pause(talk))
+            return rest(talk);
     }
     return r;
 }
 
-int cell_client_run(const struct cell_request *request, struct cell_outcome *outcome, char *error, size_t error_size)
+static int complain_fault(struct cell_talk *talk, int r)
 {
-    struct talk talk = {
-        .request = request,
-        .outcome = outcome,
-        .channel_fd = -1,
-        .out_fd = -1,
-        .err_fd = -1,
-        .error = error,
-        .error_size = error_size,
-    };
-    int r;
+    if (r < 0 && talk->error[0] == '\0')
+        snprintf(talk->error, talk->error_size, "the sandbox cannot be reached: %s", strerror(-r));
+    return r;
+}
+
+int cell_talk_begin(const struct cell_request *request, struct cell_outcome *outcome, char *error, size_t error_size,
+                    struct cell_talk **ret_talk)
+{
+    struct cell_talk *talk = malloc(sizeof(*talk));
 
     *outcome = (struct cell_outcome){
         .out.kept = BUFFER_INIT(request->keep_bytes),
@@ -268,14 +327,50 @@ int cell_client_run(const struct cell_request *request, struct cell_outcome *out
         .state_fd = -1,
     };
     error[0] = '\0';
-    r = hand_over(&talk);
-    if (r == 0)
-        r = converse(&talk);
-    if (r < 0 && error[0] == '\0')
-        snprintf(error, error_size, "the sandbox cannot be reached: %s", strerror(-r));
+    *ret_talk = talk;
+    if (!talk)
+        return -ENOMEM;
+    *talk = (struct cell_talk){
+        .request = *request,
+        .outcome = outcome,
+        .channel_fd = -1,
+        .out_fd = -1,
+        .err_fd = -1,
+        .error = error,
+        .error_size = error_size,
+    };
+    return complain_fault(talk, hand_over(talk));
+}
+
+int cell_talk_go_on(struct cell_talk *talk, int client_fd)
+{
+    talk->request.client_fd = client_fd;
+    if (talk->paused)
+        tell_pause(talk, false);
+    return complain_fault(talk, converse(talk));
+}
+
+struct cell_talk *cell_talk_end(struct cell_talk *talk)
+{
+    if (!talk)
+        return NULL;
     /* Closing the channel is what cancels an execution that is still running. */
-    cleanup_close_fd(&talk.channel_fd);
-    cleanup_close_fd(&talk.out_fd);
-    cleanup_close_fd(&talk.err_fd);
+    cleanup_close_fd(&talk->channel_fd);
+    cleanup_close_fd(&talk->out_fd);
+    cleanup_close_fd(&talk->err_fd);
+    if (talk->request.tools)
+        tool_channel_close(talk->request.tools);
+    free(talk);
+    return NULL;
+}
+
+int cell_client_run(const struct cell_request *request, struct cell_outcome *outcome, char *error, size_t error_size)
+{
+    struct cell_talk *talk;
+    int r = cell_talk_begin(request, outcome, error, error_size, &talk);
+
+    if (r == 0)
+        r = cell_talk_go_on(talk, request->client_fd);
+    cell_talk_end(talk);
     return r;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cell_client.h -- the api's side of one execution channel: hand a program to the warden, read what it prints, learn
- * how it ended.
+ * how it ended, and hear of the tools that it calls.
  *
- * Blocks the calling worker thread. Output beyond the keep limit is read and dropped; beyond the flood limit the cell
- * is killed. */
+ * Blocks the calling worker thread. A program that waits for the client gives the thread back: the talk rests until it
+ * is gone on with, and nobody but the cell's keeper looks after it meanwhile. Output beyond the keep limit is read and
+ * dropped; beyond the flood limit the cell is killed. */
 #pragma once
 
 #include <stdatomic.h>
@@ -11,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "engine/tool_channel.h"
 #include "wire/message.h"
 
 struct cell_request {
@@ -21,7 +23,8 @@ struct cell_request {
     struct wire_run run;
     size_t keep_bytes; /* of each stream */
     int64_t flood_bytes;
-    int64_t grace_us; /* beyond run.timeout_us, after which a silent warden counts as dead */
+    struct tool_channel *tools; /* what the program may call, not yet open; NULL = nothing */
+    int64_t grace_us;           /* beyond run.timeout_us, after which a silent warden counts as dead */
 
     /* Called for each harvested entry but the state, on this thread; owns fd (-1 unless a file). Returns 0 or a
      * negative errno that ends it all. */
@@ -47,6 +50,25 @@ struct cell_outcome {
 
 void cell_outcome_deinit(struct cell_outcome *outcome);
 
-/* Returns 0 with *outcome filled, or a negative errno for a fault of the infrastructure with one sentence in error. The
- * caller deinits outcome in both cases. */
+enum cell_client_outcome {
+    CELL_CLIENT_E_PAUSED = 1, /* the calls of request->tools wait for the client */
+};
+
+struct cell_talk;
+
+/* Hands the program over. What request and outcome point to, outcome and error must last until cell_talk_end(); request
+ * itself is copied. Returns 0, or a negative errno with one sentence in error; cell_talk_end() follows in both cases.
+ */
+int cell_talk_begin(const struct cell_request *request, struct cell_outcome *outcome, char *error, size_t error_size,
+                    struct cell_talk **ret_talk);
+
+/* Goes on until the program ends or waits. client_fd as in struct cell_request. Returns 0 with *outcome filled,
+ * CELL_CLIENT_E_PAUSED with the output so far in *outcome, or a negative errno as above. */
+int cell_talk_go_on(struct cell_talk *talk, int client_fd);
+
+/* Ends an execution that has not ended. Returns NULL; accepts NULL. */
+struct cell_talk *cell_talk_end(struct cell_talk *talk);
+
+/* All of that at once, for a request without tools. Returns 0 with *outcome filled, or a negative errno for a fault of
+ * the infrastructure with one sentence in error. The caller deinits outcome in both cases. */
 int cell_client_run(const struct cell_request *request, struct cell_outcome *outcome, char *error, size_t error_size);
