@@ -12,6 +12,7 @@
 
 #include "api/entity_id.h"
 #include "base/cleanup.h"
+#include "engine/feed.h"
 
 #define TIMEOUT_MIN_MS  1000
 #define TIMEOUT_MAX_MS  300000
@@ -214,6 +215,32 @@ static int timeout_take(struct check *check, const json_t *value, int64_t *ret_t
     return 0;
 }
 
+/* Returns 1 with *ret set, 0 if absent or refused, or a negative errno. */
+static int flag_take(struct check *check, const char *name, const json_t *value, bool *ret)
+{
+    if (!value || json_is_null(value))
+        return 0;
+    if (!json_is_boolean(value))
+        return violate(check, name, "bool_parsing", "Input should be a valid boolean");
+    *ret = json_is_true(value);
+    return 1;
+}
+
+/* What the program reads. */
+static int input_take(struct check *check, const json_t *root, struct execution_request *request)
+{
+    const json_t *text = json_object_get(root, "stdin");
+    bool open = false;
+    int r = text_check(check, "stdin", text, false);
+
+    if (r < 0 || (!r && text && !json_is_null(text)))
+        return r;
+    r = flag_take(check, "stdin_stream", json_object_get(root, "stdin_stream"), &open);
+    if (r < 0 || (!open && json_string_length(text) == 0))
+        return r;
+    return feed_new(json_string_value(text), json_string_length(text), open, &request->feed);
+}
+
 static int code_take(struct check *check, const json_t *value, struct execution_request *request)
 {
     int r = text_check(check, "code", value, true);
@@ -408,6 +435,9 @@ static int shape_check(const json_t *root, struct execution_request *request, st
     if (r < 0)
         return r;
     r = files_take(&check, json_object_get(root, "files"), request);
+    if (r < 0)
+        return r;
+    r = input_take(&check, root, request);
     if (r < 0)
         return r;
     r = timeout_take(&check, json_object_get(root, "timeout"), &request->timeout_ms);

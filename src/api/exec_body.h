@@ -29,8 +29,8 @@ struct exec_body_refusal {
 #define EXEC_BODY_REFUSAL_INIT ((struct exec_body_refusal){ .status = 0 })
 void exec_body_refusal_deinit(struct exec_body_refusal *refusal);
 
-/* Fills what the client decides of a zeroed request (language, code, args, ids, files, timeout_ms) from a JSON object.
- * The caller deinits the request whatever is returned. Returns 0, EXEC_BODY_E_REFUSED with *ret_refusal filled, or a
- * negative errno. */
+/* Fills what the client decides of a zeroed request (language, code, args, ids, files, input, timeout_ms) from a JSON
+ * object. The caller deinits the request whatever is returned. Returns 0, EXEC_BODY_E_REFUSED with *ret_refusal filled,
+ * or a negative errno. */
 int exec_body_parse(const json_t *root, const struct language_table *languages, struct execution_request *request,
                     struct exec_body_refusal *ret_refusal);

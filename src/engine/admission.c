@@ -8,14 +8,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "engine/running.h"
 
-#define TICK_US        3000000ll /* exec.md 10.11 */
 #define CLOCK_STEP_MS  100
 #define WORKER_STACK   (512u << 10)
 #define KEY_QUEUES_MAX 1024
@@ -35,8 +37,9 @@ struct admission {
     struct key_queue *queues[KEY_QUEUES_MAX]; /* open addressing by name */
     struct key_queue *first_turn, **last_turn;
     struct execution_job **running; /* a place for each worker */
+    int *wake_fds;                  /* the same: what wakes it while it runs a job */
     pthread_t *workers, ticker;
-    unsigned n_workers, n_started, n_running, n_waiting;
+    unsigned n_workers, n_started, n_wake_fds, n_running, n_waiting;
     bool ticker_started, refusing, stopping;
     double mean_run_ms; /* moving average, to foresee waiting times */
 };
@@ -50,8 +53,10 @@ struct execution_job *execution_job_new(void)
 {
     struct execution_job *job = calloc(1, sizeof(*job));
 
-    if (job)
+    if (job) {
         job->request.client_fd = -1;
+        job->tick_us = ADMISSION_TICK_US;
+    }
     return job;
 }
 
@@ -154,6 +159,7 @@ static void run_job(struct admission *a, unsigned index, struct execution_job *j
     enum admission_end end = ADMISSION_CANCELLED;
     int64_t begun_us = clock_monotonic_us();
 
+    job->request.wake_fd = a->wake_fds[index];
     if (!client_is_gone(job) && !atomic_load(&a->engine->cancel_all))
         end = execution_run(a->engine, &job->request, &job->result, job->error, sizeof(job->error)) == 0
                   ? ADMISSION_DONE
@@ -196,7 +202,7 @@ static void *work(void *argument)
 
 static void tick_if_due(struct execution_job *job, int64_t now_us)
 {
-    if (!job->tick || now_us - job->request.received_us < TICK_US * (job->n_ticks + 1))
+    if (!job->tick || now_us - job->request.received_us < job->tick_us * (job->n_ticks + 1))
         return;
     job->n_ticks++;
     job->tick(job);
@@ -211,7 +217,7 @@ static struct execution_job *take_hopeless(struct admission *a, struct key_queue
         struct execution_job *job = *link;
 
         job->overdue = is_overdue(a, job, now_us);
-        if (!job->overdue && !client_is_gone(job)) {
+        if (!job->overdue && !client_is_gone(job) && !run_is_cancelled(job->request.run)) {
             tick_if_due(job, now_us);
             link = &job->next;
             continue;
@@ -225,13 +231,25 @@ static struct execution_job *take_hopeless(struct admission *a, struct key_queue
     return taken;
 }
 
-static void finish_hopeless(struct execution_job *jobs)
+static enum admission_end end_hopeless(struct admission *a, struct execution_job *job)
+{
+    if (job->overdue)
+        return ADMISSION_OVERDUE;
+    if (!run_is_cancelled(job->request.run) || client_is_gone(job))
+        return ADMISSION_CANCELLED;
+    job->request.wake_fd = -1;
+    return execution_run(a->engine, &job->request, &job->result, job->error, sizeof(job->error)) == 0
+               ? ADMISSION_DONE
+               : ADMISSION_FAILED;
+}
+
+static void finish_hopeless(struct admission *a, struct execution_job *jobs)
 {
     while (jobs) {
         struct execution_job *job = jobs;
 
         jobs = job->next;
-        job->done(job, job->overdue ? ADMISSION_OVERDUE : ADMISSION_CANCELLED);
+        job->done(job, end_hopeless(a, job));
     }
 }
 
@@ -265,7 +283,7 @@ static void *tick(void *argument)
         struct execution_job *hopeless = look_around(a);
 
         pthread_mutex_unlock(&a->lock);
-        finish_hopeless(hopeless);
+        finish_hopeless(a, hopeless);
         nanosleep(&(struct timespec){ .tv_nsec = CLOCK_STEP_MS * 1000000L }, NULL);
         pthread_mutex_lock(&a->lock);
     }
@@ -281,12 +299,20 @@ static int start_worker(struct admission *a, const pthread_attr_t *attributes)
     if (!start)
         return -ENOMEM;
     *start = (struct worker_start){ a, a->n_started };
+    a->wake_fds[a->n_started] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (a->wake_fds[a->n_started] < 0) {
+        r = error_from_errno();
+        free(start);
+        return r;
+    }
     r = pthread_create(&a->workers[a->n_started], attributes, work, start);
     if (r != 0) {
+        close(a->wake_fds[a->n_started]);
         free(start);
         return -r;
     }
     a->n_started++;
+    a->n_wake_fds++;
     return 0;
 }
 
@@ -317,7 +343,8 @@ int admission_new(struct engine *engine, struct admission **ret_admission)
     init_monotonic(&a->idle);
     a->running = calloc(a->n_workers, sizeof(*a->running));
     a->workers = calloc(a->n_workers, sizeof(*a->workers));
-    if (!a->running || !a->workers)
+    a->wake_fds = calloc(a->n_workers, sizeof(*a->wake_fds));
+    if (!a->running || !a->workers || !a->wake_fds)
         r = -ENOMEM;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, WORKER_STACK);
@@ -431,6 +458,9 @@ struct admission *admission_free(struct admission *admission)
         admission_drain(admission, 0);
     for (unsigned i = 0; i < KEY_QUEUES_MAX; i++)
         free(admission->queues[i]);
+    for (unsigned i = 0; i < admission->n_wake_fds; i++)
+        close(admission->wake_fds[i]);
+    free(admission->wake_fds);
     free(admission->running);
     free(admission->workers);
     pthread_cond_destroy(&admission->work);

@@ -16,6 +16,9 @@ enum admission_outcome {
 
 struct admission;
 
+/* How often a job ticks. */
+#define ADMISSION_TICK_US 3000000ll /* exec.md 10.11 */
+
 /* How a job ended. Exactly one call for every accepted job, on a worker thread (or the ticker's, for overdue jobs). */
 enum admission_end {
     ADMISSION_DONE,      /* result is filled */
@@ -25,13 +28,14 @@ enum admission_end {
 };
 
 /* done: hands the result over; the callee takes ownership of request and result (heap, from execution_job_new).
- * tick: called about every 3 s from 3 s after the request was received until done, also while waiting; may be NULL. */
+ * tick: called about every tick_us after the request was received until done, also while waiting; may be NULL. */
 struct execution_job {
     struct execution_request request;
     struct execution_result result;
     char error[256];
     void (*done)(struct execution_job *job, enum admission_end end);
     void (*tick)(struct execution_job *job);
+    int64_t tick_us; /* ADMISSION_TICK_US, unless it was changed */
     void *context;
 
     /* admission's own */

@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "engine/feed.h"
 
 #define READ_BYTES     65536
 #define CANCEL_LOOK_MS 200
@@ -23,6 +25,8 @@ enum {
     POLL_CHANNEL,
     POLL_CLIENT,
     POLL_TOOLS,
+    POLL_WAKE,
+    POLL_IN,
     POLL_COUNT,
 };
 
@@ -30,6 +34,7 @@ struct cell_talk {
     struct cell_request request;
     struct cell_outcome *outcome;
     int channel_fd, out_fd, err_fd;
+    int in_fd; /* where the program's input is written; -1 = nothing more */
     bool kill_sent, over, paused;
     char *error;
     size_t error_size;
@@ -49,11 +54,27 @@ static int complain(struct cell_talk *talk, int code, const char *text)
     return code;
 }
 
+/* What the program reads: a pipe that does not block us, or nothing. */
+static int make_input(struct cell_talk *talk, int *ret_read_fd)
+{
+    int pair[2];
+
+    if (!talk->request.feed) {
+        *ret_read_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        return *ret_read_fd < 0 ? error_from_errno() : 0;
+    }
+    if (pipe2(pair, O_CLOEXEC) < 0)
+        return error_from_errno();
+    *ret_read_fd = pair[0];
+    talk->in_fd = pair[1];
+    return fcntl(talk->in_fd, F_SETFL, O_NONBLOCK) < 0 ? error_from_errno() : 0;
+}
+
 /* Makes the pipes and the channel and sends their far ends to the warden. The reading ends do not block; the program's
  * do. */
 static int hand_over(struct cell_talk *talk)
 {
-    CLEANUP_CLOSE int far_channel = -1, out_write = -1, err_write = -1, null_fd = -1, tools_fd = -1;
+    CLEANUP_CLOSE int far_channel = -1, out_write = -1, err_write = -1, in_read = -1, tools_fd = -1;
     int pair[2], fds[WIRE_RUN_FDS_MAX], r;
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -68,17 +89,19 @@ static int hand_over(struct cell_talk *talk)
         return error_from_errno();
     talk->err_fd = pair[0];
     err_write = pair[1];
-    null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    r = make_input(talk, &in_read);
+    if (r < 0)
+        return r;
     if (talk->request.tools) {
         tools_fd = tool_channel_open(talk->request.tools);
         if (tools_fd < 0)
             return tools_fd;
     }
-    if (null_fd < 0 || fcntl(talk->out_fd, F_SETFL, O_NONBLOCK) < 0 || fcntl(talk->err_fd, F_SETFL, O_NONBLOCK) < 0)
+    if (fcntl(talk->out_fd, F_SETFL, O_NONBLOCK) < 0 || fcntl(talk->err_fd, F_SETFL, O_NONBLOCK) < 0)
         return error_from_errno();
     fds[WIRE_RUN_CHANNEL] = far_channel;
     fds[WIRE_RUN_PROGRAM] = talk->request.program_fd;
-    fds[WIRE_RUN_STDIN] = null_fd;
+    fds[WIRE_RUN_STDIN] = in_read;
     fds[WIRE_RUN_STDOUT] = out_write;
     fds[WIRE_RUN_STDERR] = err_write;
     fds[WIRE_RUN_TOOLS] = tools_fd;
@@ -96,6 +119,26 @@ static void send_kill(struct cell_talk *talk)
     talk->kill_sent = true;
 }
 
+/* Keeps a block, or hands it on. Returns 0 or a negative errno. */
+static int take_block(struct cell_talk *talk, struct cell_stream *stream, const char *block, size_t length)
+{
+    const struct cell_request *request = &talk->request;
+    size_t room = request->keep_bytes - stream->kept.length;
+
+    if (!request->live)
+        return buffer_append(&stream->kept, block, length < room ? length : room);
+    request->live->output(request->context, stream == &talk->outcome->err, block, length);
+    return 0;
+}
+
+/* Whether the streams are read on. What a dead program left is read to its end. */
+static bool has_room(const struct cell_talk *talk)
+{
+    const struct cell_live *live = talk->request.live;
+
+    return !live || talk->kill_sent || talk->outcome->end.type == WIRE_ENDED || live->has_room(talk->request.context);
+}
+
 /* Reads what is there. Returns 1 at the end of the stream, 0, or a negative errno. */
 static int read_stream(struct cell_talk *talk, int fd, struct cell_stream *stream)
 {
@@ -103,7 +146,6 @@ static int read_stream(struct cell_talk *talk, int fd, struct cell_stream *strea
 
     for (;;) {
         ssize_t n = read(fd, block, sizeof(block));
-        size_t room = talk->request.keep_bytes - stream->kept.length;
         int r;
 
         if (n < 0)
@@ -111,14 +153,14 @@ static int read_stream(struct cell_talk *talk, int fd, struct cell_stream *strea
         if (n == 0)
             return 1;
         stream->total_bytes += n;
-        r = buffer_append(&stream->kept, block, (size_t)n < room ? (size_t)n : room);
+        r = take_block(talk, stream, block, (size_t)n);
         if (r < 0)
             return r;
         if (stream->total_bytes > talk->request.flood_bytes) {
             talk->outcome->flooded = true;
             send_kill(talk);
         }
-        if ((size_t)n < sizeof(block))
+        if ((size_t)n < sizeof(block) || !has_room(talk))
             return 0;
     }
 }
@@ -162,6 +204,8 @@ static int on_message(struct cell_talk *talk, const union wire_message *message,
         outcome->started = true;
         outcome->started_us = clock_monotonic_us();
         outcome->start = message->started;
+        if (talk->request.live)
+            talk->request.live->started(talk->request.context);
         break;
     case WIRE_ENDED:
         outcome->end = message->ended;
@@ -270,6 +314,32 @@ static int rest(struct cell_talk *talk)
     return r < 0 ? r : CELL_CLIENT_E_PAUSED;
 }
 
+/* By one flag or the other. */
+static bool is_cancelled(const struct cell_request *request)
+{
+    return atomic_load(request->cancel) || (request->cancel_own && atomic_load(request->cancel_own));
+}
+
+static void write_input(struct cell_talk *talk)
+{
+    if (feed_write(talk->request.feed, talk->in_fd) == 0)
+        return;
+    cleanup_close_fd(&talk->in_fd);
+    talk->in_fd = -1;
+}
+
+static short input_events(const struct cell_talk *talk)
+{
+    return talk->in_fd >= 0 && feed_is_due(talk->request.feed) ? POLLOUT : 0;
+}
+
+static void calm(int wake_fd)
+{
+    eventfd_t count;
+
+    (void)eventfd_read(wake_fd, &count);
+}
+
 static int converse(struct cell_talk *talk)
 {
     int64_t give_up_us = clock_monotonic_us() + (int64_t)talk->request.run.timeout_us + talk->request.grace_us;
@@ -277,13 +347,16 @@ static int converse(struct cell_talk *talk)
     int r = 0;
 
     while (r == 0 && !(talk->over && talk->out_fd < 0 && talk->err_fd < 0)) {
+        bool room = has_room(talk);
         struct pollfd polls[POLL_COUNT] = {
-            [POLL_OUT] = { .fd = talk->out_fd, .events = POLLIN },
-            [POLL_ERR] = { .fd = talk->err_fd, .events = POLLIN },
+            [POLL_OUT] = { .fd = room ? talk->out_fd : -1, .events = POLLIN },
+            [POLL_ERR] = { .fd = room ? talk->err_fd : -1, .events = POLLIN },
             [POLL_CHANNEL] = { .fd = talk->over ? -1 : talk->channel_fd, .events = POLLIN },
             [POLL_CLIENT] = { .fd = talk->kill_sent ? -1 : talk->request.client_fd, .events = POLLRDHUP },
             [POLL_TOOLS] = { .fd = tools && !talk->kill_sent ? tools->fd : -1,
                              .events = tools ? tool_channel_events(tools) : 0 },
+            [POLL_WAKE] = { .fd = talk->request.cancel_own ? talk->request.wake_fd : -1, .events = POLLIN },
+            [POLL_IN] = { .fd = talk->in_fd, .events = input_events(talk) },
         };
         int64_t left_ms = (give_up_us - clock_monotonic_us()) / 1000;
 
@@ -291,7 +364,9 @@ static int converse(struct cell_talk *talk)
             return complain(talk, -ETIMEDOUT, "the sandbox does not answer");
         if (poll(polls, POLL_COUNT, wait_ms(talk, left_ms)) < 0 && errno != EINTR)
             return error_from_errno();
-        if (atomic_load(talk->request.cancel))
+        if (polls[POLL_WAKE].revents)
+            calm(talk->request.wake_fd);
+        if (is_cancelled(&talk->request))
             cancel(talk);
         if (polls[POLL_OUT].revents)
             r = pump(talk, &talk->out_fd, &talk->outcome->out);
@@ -301,6 +376,8 @@ static int converse(struct cell_talk *talk)
             r = read_channel(talk);
         if (polls[POLL_CLIENT].revents)
             check_client(talk, polls[POLL_CLIENT].revents);
+        if (polls[POLL_IN].revents)
+            write_input(talk);
         if (r == 0 && polls[POLL_TOOLS].revents)
             r = pump_tools(talk);
         if (r == 0 && wants_pause(talk))
@@ -334,6 +411,7 @@ int cell_talk_begin(const struct cell_request *request, struct cell_outcome *out
         .request = *request,
         .outcome = outcome,
         .channel_fd = -1,
+        .in_fd = -1,
         .out_fd = -1,
         .err_fd = -1,
         .error = error,
@@ -356,6 +434,7 @@ struct cell_talk *cell_talk_end(struct cell_talk *talk)
         return NULL;
     /* Closing the channel is what cancels an execution that is still running. */
     cleanup_close_fd(&talk->channel_fd);
+    cleanup_close_fd(&talk->in_fd);
     cleanup_close_fd(&talk->out_fd);
     cleanup_close_fd(&talk->err_fd);
     if (talk->request.tools)

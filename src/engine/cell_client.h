@@ -15,11 +15,24 @@
 #include "engine/tool_channel.h"
 #include "wire/message.h"
 
+struct feed;
+
+/* Told while the program runs, on this thread; the context is that of the request. */
+struct cell_live {
+    void (*started)(void *context);
+    void (*output)(void *context, bool is_stderr, const char *data, size_t length); /* nothing is kept then */
+    bool (*has_room)(void *context); /* false: nothing more is read, so that the program waits */
+};
+
 struct cell_request {
-    int warden_fd;             /* main channel; shared by all threads, packets are atomic */
-    int program_fd;            /* sealed memory (wire/program.h); stays the caller's */
-    int client_fd;             /* watched for hang-up; -1 = none */
-    const atomic_bool *cancel; /* looked at a few times a second */
+    int warden_fd;                 /* main channel; shared by all threads, packets are atomic */
+    int program_fd;                /* sealed memory (wire/program.h); stays the caller's */
+    int client_fd;                 /* watched for hang-up; -1 = none */
+    const atomic_bool *cancel;     /* looked at a few times a second */
+    const atomic_bool *cancel_own; /* the same, of this execution alone; NULL = none */
+    int wake_fd;                   /* an eventfd: look again now; only with cancel_own */
+    const struct cell_live *live;  /* NULL = output is kept and nobody is told */
+    struct feed *feed;             /* standard input; NULL = empty */
     struct wire_run run;
     size_t keep_bytes; /* of each stream */
     int64_t flood_bytes;
@@ -35,6 +48,10 @@ struct cell_request {
 struct cell_stream {
     struct buffer kept;
     int64_t total_bytes;
+
+    /* The text was handed on while it came: this is what is known of it. */
+    bool elsewhere, anything, cut;
+    char last;
 };
 
 struct cell_outcome {

@@ -14,10 +14,13 @@
 #include "engine/build_key.h"
 #include "engine/carry.h"
 #include "engine/cell_client.h"
+#include "engine/feed.h"
 #include "engine/inputs.h"
+#include "engine/live.h"
 #include "engine/outcome.h"
 #include "engine/outputs.h"
 #include "engine/recipe.h"
+#include "engine/running.h"
 #include "engine/workdir.h"
 #include "wire/built.h"
 
@@ -65,7 +68,11 @@ void execution_request_deinit(struct execution_request *request)
     free(request->user_id);
     free(request->entity_id);
     free(request->session_id);
+    tool_channel_free(request->tools);
     cleanup_close_fd(&request->client_fd);
+    run_unref(request->run);
+    live_unref(request->live);
+    feed_unref(request->feed);
     *request = (struct execution_request){ .client_fd = -1 };
 }
 
@@ -119,6 +126,8 @@ static int resolve_session(struct execution *x)
     r = session_resolve(x->engine->kv, &query, x->engine->session_ttl_ms, &x->session);
     if (r == 0)
         snprintf(x->result->session_id, sizeof(x->result->session_id), "%s", x->session.id);
+    if (r == 0)
+        run_session(request->run, x->session.id);
     return r > 0 ? -EIO : r;
 }
 
@@ -193,6 +202,54 @@ static int on_entry(void *context, const struct wire_entry *entry, int fd)
     return outputs_entry(&x->outputs, entry, fd);
 }
 
+static void on_started(void *context)
+{
+    struct execution *x = context;
+
+    live_started(x->request->live, x->request->execution_id, x->session.id);
+}
+
+static void on_output(void *context, bool is_stderr, const char *data, size_t length)
+{
+    struct execution *x = context;
+
+    on_started(x); /* the first output may be here before the news of the start */
+    live_output(x->request->live, is_stderr ? LIVE_STDERR : LIVE_STDOUT, data, length);
+}
+
+static bool has_room(void *context)
+{
+    struct execution *x = context;
+
+    return live_has_room(x->request->live);
+}
+
+static const struct cell_live cell_live = { on_started, on_output, has_room };
+
+static void note_said(const struct live *live, enum live_stream stream, struct cell_stream *of)
+{
+    struct live_said said = live_said(live, stream);
+
+    of->elsewhere = true;
+    of->anything = said.anything;
+    of->cut = said.cut;
+    of->last = said.last;
+}
+
+/* What was told as it came is not told again at the end. */
+static void end_live(struct execution *x)
+{
+    struct live *live = x->request->live;
+
+    if (!live)
+        return;
+    if (x->cell.started)
+        on_started(x);
+    live_output_end(live);
+    note_said(live, LIVE_STDOUT, &x->cell.out);
+    note_said(live, LIVE_STDERR, &x->cell.err);
+}
+
 static int run_cell(struct execution *x)
 {
     const struct engine *engine = x->engine;
@@ -201,6 +258,10 @@ static int run_cell(struct execution *x)
         .program_fd = x->program_fd,
         .client_fd = x->request->client_fd,
         .cancel = &engine->cancel_all,
+        .cancel_own = run_cancelled(x->request->run),
+        .wake_fd = x->request->wake_fd,
+        .live = x->request->live ? &cell_live : NULL,
+        .feed = x->request->feed,
         .keep_bytes = (size_t)engine->max_output_bytes + 1,
         .flood_bytes = FLOOD_BYTES,
         .grace_us = GRACE_US,
@@ -225,9 +286,21 @@ static int run_cell(struct execution *x)
     snprintf(request.run.execution_id, sizeof(request.run.execution_id), "%s", x->request->execution_id);
     snprintf(request.run.workspace, sizeof(request.run.workspace), "%s", x->workdir.name);
     r = cell_client_run(&request, &x->cell, x->error, x->error_size);
+    if (r == 0)
+        end_live(x);
     if (is_built(x))
         x->cell.end.step += (uint32_t)x->request->language->n_steps - 1; /* those before it were not needed */
     return r;
+}
+
+/* Nothing ran, and nothing was measured. */
+static void forgo_cell(struct execution *x)
+{
+    x->cell = (struct cell_outcome){
+        .cancelled = true,
+        .end = { .cpu_us = -1, .memory_peak_bytes = -1, .processes_peak = -1 },
+        .state_fd = -1,
+    };
 }
 
 static int decide_outcome(struct execution *x)
@@ -242,6 +315,8 @@ static int decide_outcome(struct execution *x)
 
     if (is_built(x))
         usage->warm = "cached";
+    if (!x->cell.started)
+        usage->warm = NULL;
     usage->queue_ms = (double)(x->begun_us - x->request->received_us) / 1000;
     usage->prepare_ms = x->cell.started ? (double)(x->cell.started_us - x->begun_us) / 1000 : -1;
     return r;
@@ -263,12 +338,30 @@ static int keep_state(struct execution *x)
 static const struct {
     const char *name;
     int (*run)(struct execution *x);
+    bool without_cell; /* also for what was cancelled before it began */
 } steps[] = {
-    { "limits", set_limits }, { "session", resolve_session }, { "input files", prepare_inputs },
-    { "build", find_build },  { "state", find_state },        { "program", make_program },
-    { "sandbox", run_cell },  { "outcome", decide_outcome },  { "output files", store_outputs },
-    { "state", keep_state },
+    { "limits", set_limits, true }, { "session", resolve_session, true }, { "input files", prepare_inputs, false },
+    { "build", find_build, false }, { "state", find_state, false },       { "program", make_program, false },
+    { "sandbox", run_cell, false }, { "outcome", decide_outcome, true },  { "output files", store_outputs, false },
+    { "state", keep_state, false },
 };
+
+static int run_steps(struct execution *x)
+{
+    bool without_cell = run_is_cancelled(x->request->run);
+    int r = 0;
+
+    if (without_cell)
+        forgo_cell(x);
+    for (size_t i = 0; i < ARRAY_SIZE(steps) && r == 0; i++) {
+        if (without_cell && !steps[i].without_cell)
+            continue;
+        r = steps[i].run(x);
+        if (r < 0 && x->error[0] == '\0')
+            snprintf(x->error, x->error_size, "%s: %s", steps[i].name, strerror(-r));
+    }
+    return r;
+}
 
 int execution_run(struct engine *engine, const struct execution_request *request, struct execution_result *result,
                   char *error, size_t error_size)
@@ -286,14 +379,16 @@ int execution_run(struct engine *engine, const struct execution_request *request
         .error = error,
         .error_size = error_size,
     };
-    int r = 0;
+    int r;
 
     error[0] = '\0';
-    for (size_t i = 0; i < ARRAY_SIZE(steps) && r == 0; i++) {
-        r = steps[i].run(&x);
-        if (r < 0 && error[0] == '\0')
-            snprintf(error, error_size, "%s: %s", steps[i].name, strerror(-r));
-    }
+    run_begin(request->run, request->wake_fd);
+    live_attach(request->live, request->wake_fd);
+    feed_attach(request->feed, request->wake_fd);
+    r = run_steps(&x);
+    feed_close(request->feed);
+    live_attach(request->live, -1);
+    run_leave(request->run);
     if (r < 0)
         log_error("execution %s: %s", request->execution_id, error);
     outputs_deinit(&x.outputs);

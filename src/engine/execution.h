@@ -16,6 +16,7 @@
 #include "domain/session.h"
 #include "domain/state.h"
 #include "engine/language.h"
+#include "engine/tool_channel.h"
 #include "store/blob.h"
 #include "store/kv.h"
 
@@ -48,9 +49,15 @@ struct execution_request {
     char *user_id, *entity_id, *session_id; /* NULL = absent */
     struct execution_file *files;
     size_t n_files;
-    int64_t timeout_ms;  /* 0 = not given */
-    int64_t received_us; /* monotonic; start of queue_ms */
-    int client_fd;       /* the connection, watched for hang-up; a duplicate owned by the request; -1 = none */
+    struct tool_channel *tools; /* what the program may call (ptc.md); NULL = an ordinary run */
+    int64_t timeout_ms;         /* 0 = not given */
+    int64_t received_us;        /* monotonic; start of queue_ms */
+    int client_fd;              /* the connection, watched for hang-up; a duplicate owned by the request; -1 = none */
+
+    struct run *run;   /* its entry among all executions (running.h); a reference; NULL = nobody can ask for it */
+    struct live *live; /* what it prints is told as it comes (live.h); a reference; NULL = only at the end */
+    struct feed *feed; /* what it reads (feed.h); a reference; NULL = nothing */
+    int wake_fd;       /* an eventfd of the thread that runs it, borrowed; used with run only */
 };
 
 void execution_request_deinit(struct execution_request *request);
@@ -143,7 +150,8 @@ struct engine {
     atomic_bool cancel_all; /* set at the end of a drain: every running execution is cancelled */
 };
 
-/* Runs one execution. Returns 0 with *result filled (whatever the program did), or a negative errno for a fault of the
- * infrastructure: the reason in words is then in error. The caller deinits result in both cases. */
+/* Runs one execution; one that is cancelled already gets its result without a cell. Returns 0 with *result filled
+ * (whatever the program did), or a negative errno for a fault of the infrastructure: the reason in words is then in
+ * error. The caller deinits result in both cases. */
 int execution_run(struct engine *engine, const struct execution_request *request, struct execution_result *result,
                   char *error, size_t error_size);

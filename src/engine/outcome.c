@@ -134,7 +134,8 @@ static void set_code(const struct cell_outcome *cell, struct execution_result *r
 }
 
 /* What the server adds to stderr; "" = nothing. */
-static void verdict(const struct execution_result *result, const struct outcome_limits *limits, char *text, size_t size)
+static void verdict(const struct execution_result *result, const struct outcome_limits *limits, bool silent, char *text,
+                    size_t size)
 {
     text[0] = '\0';
     switch (result->outcome) {
@@ -150,26 +151,38 @@ static void verdict(const struct execution_result *result, const struct outcome_
         snprintf(text, size, "stdout length exceeded");
         break;
     default:
-        if (result->err.length == 0)
+        if (silent)
             snprintf(text, size, "Code execution failed with exit code %d", result->exit_code);
         break;
     }
 }
 
-static int append_line(struct buffer *buffer, const char *text)
+/* Whether a text has no end of line, counting what of it is elsewhere. */
+static bool lacks_newline(const struct cell_stream *stream, const struct buffer *text)
 {
-    int r = 0;
+    if (text->length > 0)
+        return text->data[text->length - 1] != '\n';
+    return stream->anything && stream->last != '\n';
+}
 
-    if (text[0] == '\0')
+static int end_line(const struct cell_stream *stream, struct buffer *text)
+{
+    return lacks_newline(stream, text) ? buffer_append(text, "\n", 1) : 0;
+}
+
+static int append_line(const struct cell_stream *stream, struct buffer *text, const char *line)
+{
+    int r;
+
+    if (line[0] == '\0')
         return 0;
-    if (buffer->length > 0 && buffer->data[buffer->length - 1] != '\n')
-        r = buffer_append(buffer, "\n", 1);
-    return r ? r : buffer_append(buffer, text, strlen(text));
+    r = end_line(stream, text);
+    return r ? r : buffer_append(text, line, strlen(line));
 }
 
 static int make_text(const struct cell_stream *stream, size_t limit, struct buffer *text, bool *ret_cut)
 {
-    bool dropped = stream->total_bytes > (int64_t)stream->kept.length;
+    bool dropped = !stream->elsewhere && stream->total_bytes > (int64_t)stream->kept.length;
     size_t length = stream->kept.length;
     int r;
 
@@ -179,7 +192,7 @@ static int make_text(const struct cell_stream *stream, size_t limit, struct buff
     r = text_clean(text, stream->kept.data, length, limit);
     if (r < 0)
         return r;
-    *ret_cut = r > 0;
+    *ret_cut = r > 0 || stream->cut;
     if (!*ret_cut && dropped) {
         *ret_cut = true;
         return buffer_append(text, TEXT_TRUNCATED, strlen(TEXT_TRUNCATED));
@@ -197,21 +210,14 @@ static int make_texts(const struct cell_outcome *cell, const struct outcome_limi
     result->out = BUFFER_INIT(ceiling);
     result->err = BUFFER_INIT(ceiling);
     r = make_text(&cell->out, limits->output_bytes, &result->out, &result->out_truncated);
-    if (r == 0 && result->out.length > 0 && result->out.data[result->out.length - 1] != '\n')
-        r = buffer_append(&result->out, "\n", 1);
+    if (r == 0)
+        r = end_line(&cell->out, &result->out);
     if (r == 0)
         r = make_text(&cell->err, limits->output_bytes, &result->err, &result->err_truncated);
-    verdict(result, limits, line, sizeof(line));
+    verdict(result, limits, result->err.length == 0 && !cell->err.anything, line, sizeof(line));
     if (r == 0)
-        r = append_line(&result->err, line);
-    if (r == 0 && notes->length > 0) {
-        r = append_line(&result->err, "");
-        if (r == 0 && result->err.length > 0 && result->err.data[result->err.length - 1] != '\n')
-            r = buffer_append(&result->err, "\n", 1);
-        if (r == 0)
-            r = buffer_append(&result->err, notes->data, notes->length);
-    }
-    return r;
+        r = append_line(&cell->err, &result->err, line);
+    return r ? r : append_line(&cell->err, &result->err, notes->data ? notes->data : "");
 }
 
 static void measure(const struct cell_outcome *cell, struct execution_result *result)

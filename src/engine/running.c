@@ -314,6 +314,11 @@ const atomic_bool *run_cancelled(const struct run *run)
     return run ? &run->cancelled : NULL;
 }
 
+bool run_is_cancelled(const struct run *run)
+{
+    return run && atomic_load(&run->cancelled);
+}
+
 void run_status(struct run *run, struct run_status *ret_status)
 {
     *ret_status = (struct run_status){ 0 };

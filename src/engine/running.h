@@ -82,5 +82,6 @@ void run_cancel(struct run *run);
 
 /* Set for good once it is cancelled; NULL for a NULL run. */
 const atomic_bool *run_cancelled(const struct run *run);
+bool run_is_cancelled(const struct run *run);
 
 void run_status(struct run *run, struct run_status *ret_status);

@@ -349,6 +349,28 @@ void http_stream_begin(struct http_request *request, unsigned status, const char
  * to timeout_ms (0 = not at all) for room. Returns 0, HTTP_STREAM_E_GONE, HTTP_STREAM_E_FULL or -ENOMEM. */
 int http_stream_write(struct http_request *request, const void *data, size_t length, int64_t timeout_ms);
 
+/* A body that is made while the client reads it. read copies up to max bytes and returns how many, 0 if there is nothing
+ * now (http_stream_wake() tells of more), or a value below. It is called on a server thread and must not wait. close is
+ * called exactly once, after the last read, also if nothing was ever sent. */
+struct http_source {
+    ssize_t (*read)(void *context, void *to, size_t max);
+    void (*close)(void *context);
+};
+
+enum http_source_end {
+    HTTP_SOURCE_END = -1,
+    HTTP_SOURCE_CUT = -2, /* something is missing: the client sees a body cut short */
+};
+
+/* As http_stream_begin(), with a body that comes from a source instead of http_stream_write(). The owner still makes
+ * its final call, http_stream_end() without last, whenever it likes: it ends nothing, the source does. */
+void http_stream_pull(struct http_request *request, unsigned status, const char *content_type,
+                      const struct http_header *headers, const struct http_source *source, void *context);
+
+/* The source has more. From any thread, before http_stream_pull() and until close was called; takes a lock for a
+ * moment. */
+void http_stream_wake(struct http_request *request);
+
 /* The final call of a stream: sends last (from malloc, may be NULL; taken in every case, whatever its size) and ends.
  */
 void http_stream_end(struct http_request *request, char *last, size_t length);

@@ -56,6 +56,9 @@ enum request_phase {
 };
 
 struct stream {
+    const struct http_source *source; /* NULL = what is written; else only the next two are used */
+    void *source_context;
+    bool woken;
     bool active, ended;
     struct buffer pending; /* sent up to pending_sent */
     size_t pending_sent;

@@ -61,6 +61,75 @@ static ssize_t read_stream(void *context, uint64_t position, char *to, size_t ma
     return n;
 }
 
+/* Asks the source without the lock, for it has its own, under which it wakes. */
+static ssize_t read_source(void *context, uint64_t position, char *to, size_t max)
+{
+    struct http_request *request = context;
+    struct stream *stream = &request->stream;
+    bool parked = false;
+    ssize_t n;
+
+    (void)position;
+    do {
+        pthread_mutex_lock(&request->lock);
+        stream->woken = false;
+        pthread_mutex_unlock(&request->lock);
+        n = stream->source->read(stream->source_context, to, max);
+        if (n == HTTP_SOURCE_END)
+            return MHD_CONTENT_READER_END_OF_STREAM;
+        if (n < 0)
+            return MHD_CONTENT_READER_END_WITH_ERROR;
+        if (n > 0)
+            return n;
+        pthread_mutex_lock(&request->lock);
+        if (request->aborted)
+            n = MHD_CONTENT_READER_END_WITH_ERROR;
+        else if (!stream->woken) {
+            parked = request->parked = true;
+            MHD_suspend_connection(request->connection);
+        }
+        pthread_mutex_unlock(&request->lock);
+    } while (n == 0 && !parked);
+    return n;
+}
+
+static void release_source(void *context)
+{
+    struct http_request *request = context;
+
+    request->stream.source->close(request->stream.source_context);
+    request_unref(request);
+}
+
+void http_stream_pull(struct http_request *request, unsigned status, const char *content_type,
+                      const struct http_header *headers, const struct http_source *source, void *context)
+{
+    struct MHD_Response *response;
+
+    request_ref(request);
+    request->stream.source = source;
+    request->stream.source_context = context;
+    response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_source, request, release_source);
+    if (!response) {
+        release_source(request);
+        return;
+    }
+    respond_decorate(request, response, content_type, headers);
+    pthread_mutex_lock(&request->lock);
+    request->stream.active = !request->answered;
+    pthread_mutex_unlock(&request->lock);
+    respond_begin(request, response, status);
+}
+
+void http_stream_wake(struct http_request *request)
+{
+    pthread_mutex_lock(&request->lock);
+    request->stream.woken = true;
+    if (request->answered) /* else it waits for the answer itself */
+        respond_resume(request);
+    pthread_mutex_unlock(&request->lock);
+}
+
 static void release_stream(void *context)
 {
     request_unref(context);
