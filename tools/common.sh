@@ -24,6 +24,9 @@ need_root() {
 build_packages="gcc g++ libc6-dev meson ninja-build pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev
     libseccomp-dev libgnutls28-dev nettle-dev libunistring-dev curl"
 
+# shellcheck disable=SC2034 # for whoever sources this
+network_packages="nftables" # ENABLE_WAN_ACCESS loads its rules with it
+
 # Tools that bash programs expect beside what languages/bash.json asks for.
 bash_packages="findutils grep sed mawk bc file zip unzip xz-utils bzip2"
 

@@ -34,6 +34,7 @@ struct api {
     int64_t max_file_bytes;       /* of one uploaded file */
     unsigned max_upload_files;    /* of one upload */
     bool agent_bypass_extensions; /* skills may ship any extension (files.md F2) */
+    bool wan_access;              /* cells reach public addresses (security.md S4.2) */
 
     /* own, set by api_init() */
     struct readiness readiness;

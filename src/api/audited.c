@@ -85,6 +85,7 @@ static void hash_code(const struct execution_request *request, char ret_hash[sta
 
 void audited_execution(struct http_request *request, const struct execution_job *job, enum admission_end end)
 {
+    const struct api *api = http_request_data(request);
     const struct execution_request *run = &job->request;
     bool done = end == ADMISSION_DONE;
     char hash[CODE_HASH_LENGTH + 1];
@@ -103,6 +104,10 @@ void audited_execution(struct http_request *request, const struct execution_job 
     audit_flag(&event, "success", done && job->result.outcome == OUTCOME_OK);
     audit_text(&event, "outcome", done ? execution_outcome_name(job->result.outcome) : NULL);
     audit_list(&event, "warnings", scan.warnings, scan.n_warnings);
+    if (api->wan_access) {
+        audit_flag(&event, "wan_access", true);
+        audit_flag(&event, "com.code-interpreter.wan-access", true); /* the label */
+    }
     audit_number(&event, "execution_time_ms", done ? (int64_t)(job->result.usage.wall_ms + 0.5) : 0);
     audit_text(&event, "api_key_prefix", http_request_key_prefix(request));
     audit_text(&event, "client_ip", http_request_client_ip(request));

@@ -17,9 +17,11 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/public_address.h"
 #include "cell/mount_api.h"
 
 #define ETC_DEPTH_MAX  6
+#define RESOLVER_BYTES 512
 #define FILE_BYTES_MAX (32 << 20) /* by far the largest is an archive of the Java compiler's classes */
 
 /* The runtime tree. On a merged-/usr system all but /usr are links, which are made again. */
@@ -291,11 +293,24 @@ static int write_file(struct build *build, const char *path, const char *text)
     return fd_write_full(fd, text, strlen(text));
 }
 
+/* A name is looked up as it is: the search list holds nothing but the root. */
+static int resolver_text(const char *servers, char ret_text[static RESOLVER_BYTES])
+{
+    size_t used = (size_t)snprintf(ret_text, RESOLVER_BYTES, "%s", servers ? "search .\n" : "");
+    uint32_t address;
+    int r = 0;
+
+    while (servers && (r = address_list_next(&servers, &address)) > 0 && used < RESOLVER_BYTES)
+        used += (size_t)snprintf(ret_text + used, RESOLVER_BYTES - used, "nameserver %u.%u.%u.%u\n", address >> 24,
+                                 address >> 16 & 255, address >> 8 & 255, address & 255);
+    return r < 0 ? r : used < RESOLVER_BYTES ? 0 : -E2BIG;
+}
+
 /* Files that must say nothing about the host. */
 static int write_etc(struct build *build)
 {
     const struct rootfs_options *o = build->options;
-    char passwd[256], group[128], hosts[192], hostname[128];
+    char passwd[256], group[128], hosts[192], hostname[128], resolver[RESOLVER_BYTES];
     struct {
         const char *path, *text;
     } files[] = {
@@ -304,11 +319,12 @@ static int write_etc(struct build *build)
         { "etc/hosts", hosts },
         { "etc/hostname", hostname },
         { "etc/machine-id", "" },
-        { "etc/resolv.conf", "" },
+        { "etc/resolv.conf", resolver },
         { "etc/host.conf", "multi on\n" },
-        { "etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n" },
+        { "etc/nsswitch.conf", o->name_servers ? "passwd: files\ngroup: files\nhosts: files dns\n"
+                                               : "passwd: files\ngroup: files\nhosts: files\n" },
     };
-    int r = 0;
+    int r = resolver_text(o->name_servers, resolver);
 
     snprintf(passwd, sizeof(passwd),
              "root:x:0:0:root:/:/usr/sbin/nologin\nsandbox:x:%u:%u:sandbox:/tmp:/bin/bash\nnobody:x:65534:65534::/:/"

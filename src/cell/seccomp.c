@@ -420,6 +420,7 @@ static const struct {
     { IPPROTO_IP, IP_MULTICAST_IF },
     { IPPROTO_IP, IP_MULTICAST_LOOP },
     { IPPROTO_IP, IP_MULTICAST_TTL },
+    { IPPROTO_IP, IP_RECVERR }, /* resolvers want to know at once that nobody answers */
     { IPPROTO_IP, IP_TOS },
     { IPPROTO_IP, IP_TTL },
     { IPPROTO_IPV6, IPV6_MULTICAST_HOPS },

@@ -320,6 +320,7 @@ static int step_api(struct process *p)
     p->api.max_file_bytes = config->max_file_size_mb << 20;
     p->api.max_upload_files = (unsigned)config->max_files_per_session;
     p->api.agent_bypass_extensions = config->agent_upload_bypass_extensions;
+    p->api.wan_access = config->enable_wan_access;
     r = api_init(&p->api);
     p->api_ready = r == 0;
     return r;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/public_address.h"
 #include "main/build_info.h"
 #include "main/data_dir.h"
 
@@ -40,6 +41,29 @@ static void tell_configuration(struct audit *audit, const struct config *config)
             tell(audit, AUDIT_WARNING, rows[i].message);
 }
 
+/* The warden starts the api when the rules are in force, or not at all. */
+static void tell_network(struct audit *audit, const struct config *config)
+{
+    const char *ranges[PRIVATE_RANGES];
+    struct audit_event event;
+
+    if (!config->enable_wan_access)
+        return;
+    audit_begin(&event, "network", AUDIT_INFO);
+    audit_text(&event, "operation", "wan_initialized");
+    audit_text(&event, "network", config->wan_network_name);
+    audit_text(&event, "name_servers", config->wan_dns_servers);
+    audit_post(audit, &event);
+    for (size_t i = 0; i < PRIVATE_RANGES; i++)
+        ranges[i] = private_ranges[i].text;
+    audit_begin(&event, "network", AUDIT_INFO);
+    audit_text(&event, "operation", "rules_applied");
+    audit_text(&event, "network", config->wan_network_name);
+    audit_list(&event, "blocked", ranges, PRIVATE_RANGES);
+    audit_text(&event, "closed_ports", config->wan_closed_ports);
+    audit_post(audit, &event);
+}
+
 int api_audit_start(const struct config *config, struct audit **ret_audit)
 {
     char directory[PATH_MAX];
@@ -55,7 +79,9 @@ int api_audit_start(const struct config *config, struct audit **ret_audit)
 
     snprintf(directory, sizeof(directory), "%s/%s", config->data_dir, DATA_DIR_AUDIT);
     r = audit_new(&options, ret_audit);
-    if (r == 0)
+    if (r == 0) {
         tell_configuration(*ret_audit, config);
+        tell_network(*ret_audit, config);
+    }
     return r;
 }

@@ -32,6 +32,7 @@ const struct check checks[] = {
     { "data-dir", check_data_dir, CHECK_AT_START | CHECK_AS_ROOT },
     { "space", check_space, CHECK_AT_START },
     { "port", check_port, CHECK_AT_START },
+    { "wan", check_wan, CHECK_AT_START | CHECK_AS_ROOT },
     { "tls", check_tls, CHECK_AT_START | CHECK_AS_ROOT },
     { "descriptors", check_descriptors, 0 },
     { "dotenv", check_dotenv, 0 },

@@ -99,6 +99,8 @@ void check_descriptors(const struct check_context *context, struct check_report 
 void check_dotenv(const struct check_context *context, struct check_report *report);
 /* check_tls.c */
 void check_tls(const struct check_context *context, struct check_report *report);
+/* check_wan.c */
+void check_wan(const struct check_context *context, struct check_report *report);
 /* check_network.c */
 void check_port(const struct check_context *context, struct check_report *report);
 /* check_runtime.c */

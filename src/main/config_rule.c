@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "main/config_rule.h"
 
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/public_address.h"
 
 static const char *rule_key_required(const struct config *config)
 {
@@ -52,7 +55,49 @@ static const char *rule_master_differs(const struct config *config)
     return same ? "MASTER_API_KEY must differ from API_KEY and API_KEYS: it opens administration only" : NULL;
 }
 
+/* It becomes part of rules, and with a number behind it the name of a table. */
+static const char *rule_network_name(const struct config *config)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    static const char others[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    const char *name = config->wan_network_name;
+
+    if (strspn(name, letters) > 0 && name[strspn(name, others)] == '\0' && strlen(name) <= 64)
+        return NULL;
+    return "WAN_NETWORK_NAME must be at most 64 letters, digits, dots, - and _, and begin with a letter";
+}
+
+/* Each is an address that packets can be sent to from elsewhere; which of the machine's own they are, is found later.
+ */
+static const char *rule_name_servers(const struct config *config)
+{
+    const char *list = config->wan_dns_servers;
+    uint32_t address;
+
+    while (address_list_next(&list, &address) > 0)
+        if (address >> 24 == 0 || address >> 24 == 127 || address >> 28 >= 14)
+            return "WAN_DNS_SERVERS must not name loopback, multicast or reserved addresses: cells have their own "
+                   "loopback, and no name server answers there";
+    return NULL;
+}
+
+static const char *rule_closed_ports(const struct config *config)
+{
+    const char *list = config->wan_closed_ports, *start;
+    size_t length;
+
+    while (config_list_next(&list, &start, &length)) {
+        char *end;
+        unsigned long port = strtoul(start, &end, 10);
+
+        if (*start < '0' || *start > '9' || end != start + length || port < 1 || port > UINT16_MAX)
+            return "WAN_CLOSED_PORTS must be a comma list of ports from 1 to 65535";
+    }
+    return NULL;
+}
+
 const char *(*const config_rules[])(const struct config *config) = {
-    rule_key_required, rule_open_only_on_loopback, rule_walls_stay, rule_data_dir_is_its_own, rule_master_differs,
+    rule_key_required,   rule_open_only_on_loopback, rule_walls_stay,   rule_data_dir_is_its_own,
+    rule_master_differs, rule_network_name,          rule_name_servers, rule_closed_ports,
 };
 const size_t config_rule_count = ARRAY_SIZE(config_rules);

@@ -26,7 +26,8 @@
 /* How long a server that is being stopped may still hold the data directory. */
 #define LOCK_WAIT_MS 3000
 
-#define NUMBER_SIZE 24
+#define NUMBER_SIZE   24
+#define ARGUMENTS_MAX 64
 
 struct serve {
     struct handover handover;
@@ -176,59 +177,77 @@ static const char *program_from_share(const struct location *location)
     return location->program;
 }
 
-static int become_warden(struct serve *serve)
+/* The warden's command line. Numbers are copied, texts borrowed. */
+struct arguments {
+    const char *items[ARGUMENTS_MAX + 1];
+    char numbers[ARGUMENTS_MAX][NUMBER_SIZE];
+    size_t n;
+};
+
+static void add_text(struct arguments *arguments, const char *name, const char *value)
+{
+    if (arguments->n + 2 > ARGUMENTS_MAX)
+        return; /* the table below fits */
+    arguments->items[arguments->n++] = name;
+    arguments->items[arguments->n++] = value;
+}
+
+static void add_number(struct arguments *arguments, const char *name, long long value)
+{
+    char *text = arguments->numbers[arguments->n / 2];
+
+    snprintf(text, NUMBER_SIZE, "%lld", value);
+    add_text(arguments, name, text);
+}
+
+static void add_wan(struct arguments *arguments, const struct config *config)
+{
+    if (!config->enable_wan_access)
+        return;
+    add_text(arguments, "--wan-name", config->wan_network_name);
+    add_text(arguments, "--wan-name-servers", *config->wan_dns_servers ? config->wan_dns_servers : ",");
+    add_text(arguments, "--wan-closed-ports", *config->wan_closed_ports ? config->wan_closed_ports : ",");
+    add_number(arguments, "--wan-connections-per-second", config->wan_connections_per_second);
+    add_number(arguments, "--wan-connections-max", config->wan_max_connections);
+    add_number(arguments, "--wan-mbit-per-second", config->wan_mbit_per_second);
+}
+
+static void write_arguments(const struct serve *serve, struct arguments *arguments)
 {
     const struct config *config = &serve->handover.config;
-    char slots[NUMBER_SIZE], api_uid[NUMBER_SIZE], uid_base[NUMBER_SIZE], sandbox_uid[NUMBER_SIZE], tmp_mb[NUMBER_SIZE];
-    char config_fd[NUMBER_SIZE];
-    const char *const arguments[] = {
-        "codecell-warden",
-        "--data-dir",
-        config->data_dir,
-        "--rootfs",
-        config->sandbox_rootfs,
-        "--guest-dir",
-        serve->location.guest,
-        "--slots",
-        slots,
-        "--api-uid",
-        api_uid,
-        "--uid-base",
-        uid_base,
-        "--sandbox-uid",
-        sandbox_uid,
-        "--hostname",
-        config->container_generic_hostname,
-        "--mask-host-info",
-        config->container_mask_host_info ? "1" : "0",
-        "--tmp-mb",
-        tmp_mb,
-        "--log-level",
-        config->texts[CONFIG_LOG_LEVEL],
-        "--log-format",
-        config->texts[CONFIG_LOG_FORMAT],
-        "--config-fd",
-        config_fd,
-        "--api-program",
-        program_from_share(&serve->location),
-        serve->handover.tls_certificate ? "--tls-certificate" : NULL,
-        config->ssl_cert_file,
-        "--tls-key",
-        config->ssl_key_file,
-        NULL,
-    };
+
+    arguments->items[arguments->n++] = "codecell-warden";
+    add_text(arguments, "--data-dir", config->data_dir);
+    add_text(arguments, "--rootfs", config->sandbox_rootfs);
+    add_text(arguments, "--guest-dir", serve->location.guest);
+    add_number(arguments, "--slots", serve->slots);
+    add_number(arguments, "--api-uid", serve->identity.api_uid);
+    add_number(arguments, "--uid-base", serve->identity.cell_base);
+    add_number(arguments, "--sandbox-uid", config->sandbox_uid);
+    add_text(arguments, "--hostname", config->container_generic_hostname);
+    add_number(arguments, "--mask-host-info", config->container_mask_host_info);
+    add_number(arguments, "--tmp-mb", config->sandbox_tmpfs_size_mb);
+    add_text(arguments, "--log-level", config->texts[CONFIG_LOG_LEVEL]);
+    add_text(arguments, "--log-format", config->texts[CONFIG_LOG_FORMAT]);
+    add_number(arguments, "--config-fd", serve->config_fd);
+    add_text(arguments, "--api-program", program_from_share(&serve->location));
+    add_wan(arguments, config);
+    if (serve->handover.tls_certificate) {
+        add_text(arguments, "--tls-certificate", config->ssl_cert_file);
+        add_text(arguments, "--tls-key", config->ssl_key_file);
+    }
+}
+
+static int become_warden(struct serve *serve)
+{
     static const char *const environment[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                                "LANG=C.UTF-8", NULL };
+    struct arguments arguments = { 0 };
 
-    snprintf(slots, sizeof(slots), "%u", serve->slots);
-    snprintf(api_uid, sizeof(api_uid), "%u", serve->identity.api_uid);
-    snprintf(uid_base, sizeof(uid_base), "%u", serve->identity.cell_base);
-    snprintf(sandbox_uid, sizeof(sandbox_uid), "%lld", (long long)config->sandbox_uid);
-    snprintf(tmp_mb, sizeof(tmp_mb), "%lld", (long long)config->sandbox_tmpfs_size_mb);
-    snprintf(config_fd, sizeof(config_fd), "%d", serve->config_fd);
+    write_arguments(serve, &arguments);
     if (chdir(serve->location.share) < 0)
         return fail(serve->location.share, error_from_errno());
-    execve(serve->location.warden, (char *const *)arguments, (char *const *)environment);
+    execve(serve->location.warden, (char *const *)arguments.items, (char *const *)environment);
     return fail(serve->location.warden, error_from_errno());
 }
 

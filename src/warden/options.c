@@ -24,6 +24,15 @@ static const struct option_row {
     { "--log-format", TEXT, offsetof(struct warden_options, log_format) },
     { "--tls-certificate", TEXT, offsetof(struct warden_options, tls_certificate), .optional = true },
     { "--tls-key", TEXT, offsetof(struct warden_options, tls_key), .optional = true },
+    { "--wan-name", TEXT, offsetof(struct warden_options, wan.name), .optional = true },
+    { "--wan-name-servers", TEXT, offsetof(struct warden_options, wan.name_servers), .optional = true },
+    { "--wan-closed-ports", TEXT, offsetof(struct warden_options, wan.closed_ports), .optional = true },
+    { "--wan-connections-per-second", NUMBER, offsetof(struct warden_options, wan.connections_per_second), 1, 100000,
+      .optional = true },
+    { "--wan-connections-max", NUMBER, offsetof(struct warden_options, wan.connections_max), 1, 100000,
+      .optional = true },
+    { "--wan-mbit-per-second", NUMBER, offsetof(struct warden_options, wan.mbit_per_second), 0, 100000,
+      .optional = true },
     { "--slots", NUMBER, offsetof(struct warden_options, slots), 1, WARDEN_SLOTS_MAX },
     { "--api-uid", NUMBER, offsetof(struct warden_options, api_uid), 1, UINT32_MAX - 1 },
     { "--uid-base", NUMBER, offsetof(struct warden_options, uid_base), 1, UINT32_MAX - 1 - WARDEN_SLOTS_MAX },
@@ -99,6 +108,11 @@ int warden_options_parse(struct warden_options *options, int argc, char **argv, 
     }
     if (!options->tls_certificate != !options->tls_key) {
         snprintf(error, error_size, "--tls-certificate and --tls-key go together");
+        return -EINVAL;
+    }
+    if (options->wan.name && (!options->wan.name_servers || !options->wan.closed_ports ||
+                              !options->wan.connections_per_second || !options->wan.connections_max)) {
+        snprintf(error, error_size, "--wan-name goes with the other --wan options");
         return -EINVAL;
     }
     /* A cell of that slot would run as the api. */

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cell/wan_rules.h"
+
 #define WARDEN_SLOTS_MAX 512
 
 struct warden_options {
@@ -20,6 +22,7 @@ struct warden_options {
     const char *api_program;               /* executable of the api */
     const char *log_format;                /* "json" or "text" */
     const char *tls_certificate, *tls_key; /* PEM files, read again for the api on SIGHUP; NULL = no TLS */
+    struct wan_options wan;                /* name NULL = cells have no network */
     uint64_t slots, api_uid, uid_base, sandbox_uid, mask_host_info, tmp_mb, log_level, config_fd;
 };
 

@@ -22,6 +22,7 @@
 #include "cell/cell.h"
 #include "cell/namespaces.h"
 #include "cell/rootfs.h"
+#include "cell/wan_port.h"
 #include "cell/workspace.h"
 #include "warden/pace.h"
 #include "wire/message.h"
@@ -63,6 +64,7 @@ struct slot {
     int home_fd;            /* the keeper's mount namespace */
     int idmap_fd;           /* the api's files as the slot's user's */
     uint64_t network_print; /* of the fresh network namespace */
+    struct wan_port port;   /* its way out, if there is one */
     struct cell cell;
     bool armed; /* the cell waits for a program */
 };
@@ -110,10 +112,17 @@ static int enter_root(struct slot *slot)
     return slot->home_fd < 0 ? error_from_errno() : rootfs_enter(slot->context->root_dir);
 }
 
+static int open_port(struct slot *slot)
+{
+    return slot->context->wan ? wan_port_open(slot->context->wan, slot->index, &slot->port) : 0;
+}
+
 static int new_network(struct slot *slot)
 {
     int r = namespaces_new_network();
 
+    if (r == 0 && slot->context->wan)
+        r = wan_port_connect(&slot->port);
     slot->network_print = namespaces_network_print(slot->proc_self_fd);
     return r;
 }
@@ -145,11 +154,9 @@ static const struct {
     const char *name;
     int (*run)(struct slot *slot);
 } setup_steps[] = {
-    { "host proc", open_host_proc },
-    { "cgroup", enter_cgroup },
-    { "network namespace", new_network },
-    { "root file system", enter_root },
-    { "out-of-memory score", prefer_survival },
+    { "host proc", open_host_proc },      { "cgroup", enter_cgroup },
+    { "place on the switch", open_port }, { "network namespace", new_network },
+    { "root file system", enter_root },   { "out-of-memory score", prefer_survival },
     { "priority", prefer_attention },
 };
 
@@ -671,13 +678,13 @@ static int keep(struct slot *slot)
     return r;
 }
 
-static void take_numbers(int socket_fd)
+static void take_numbers(const struct wan *wan, int socket_fd)
 {
     int copy = fcntl(socket_fd, F_DUPFD_CLOEXEC, 16);
 
     dup3(copy, SOCKET_FD, O_CLOEXEC);
     dup3(copy, SPARE_FD, O_CLOEXEC);
-    fd_close_others((const int[]){ SOCKET_FD, SPARE_FD }, 2);
+    fd_close_others((const int[]){ SOCKET_FD, SPARE_FD, wan ? wan->switch_fd : -1, wan ? wan->proc_fd : -1 }, 4);
 }
 
 _Noreturn void slot_keep(const struct slot_context *context, unsigned index, int socket_fd)
@@ -691,6 +698,7 @@ _Noreturn void slot_keep(const struct slot_context *context, unsigned index, int
         .proc_self_fd = -1,
         .home_fd = -1,
         .idmap_fd = -1,
+        .port = WAN_PORT_INIT,
         .cell = CELL_INIT,
     };
     pid_t warden = getppid();
@@ -708,7 +716,7 @@ _Noreturn void slot_keep(const struct slot_context *context, unsigned index, int
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
-    take_numbers(socket_fd);
+    take_numbers(context->wan, socket_fd);
     r = keep(&slot);
     if (r < 0 && r != -EPIPE && r != -ECONNRESET)
         log_error("slot %u: keeper ends: %s", index, strerror(-r));

@@ -13,6 +13,7 @@
 
 #include "cell/cgroup.h"
 #include "cell/seccomp.h"
+#include "cell/wan.h"
 #include "warden/options.h"
 #include "wire/message.h"
 
@@ -21,11 +22,12 @@ struct slot_context {
     const struct warden_options *options;
     const struct cgroup_layout *cgroups;
     const struct seccomp_filter *filter;
-    const char *root_dir; /* where rootfs_build() built */
+    const char *root_dir;  /* where rootfs_build() built */
+    const struct wan *wan; /* NULL = cells have no network */
 };
 
-/* What the warden passes on to a keeper: struct wire_run with its wire_run_fds() descriptors and, if the run has inputs,
- * one more: a detached mount of its input directory. A keeper cannot reach that directory itself. */
+/* What the warden passes on to a keeper: struct wire_run with its wire_run_fds() descriptors and, if the run has
+ * inputs, one more: a detached mount of its input directory. A keeper cannot reach that directory itself. */
 #define SLOT_RUN_FDS_MAX (WIRE_RUN_FDS_MAX + 1)
 
 /* What a keeper says to the warden: this byte string, each time it has an armed cell. */

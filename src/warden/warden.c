@@ -29,6 +29,7 @@
 #include "cell/mount_api.h"
 #include "cell/rootfs.h"
 #include "cell/seccomp.h"
+#include "cell/wan.h"
 #include "warden/api_process.h"
 #include "warden/slot.h"
 #include "warden/turns.h"
@@ -64,6 +65,7 @@ struct warden {
     struct cgroup_layout cgroups;
     struct seccomp_filter filter;
     struct slot_context context;
+    struct wan wan;
     char root_dir[PATH_MAX];
     struct api_process api;
     struct keeper *keepers;
@@ -120,6 +122,7 @@ static int build_root(struct warden *w)
         .hostname = o->hostname,
         .sandbox_uid = (uid_t)o->sandbox_uid,
         .mask_host_info = o->mask_host_info,
+        .name_servers = o->wan.name ? o->wan.name_servers : NULL,
     };
     char step[32] = "";
     int r;
@@ -136,6 +139,23 @@ static int build_root(struct warden *w)
 static int compile_filter(struct warden *w)
 {
     return seccomp_filter_compile(&w->filter);
+}
+
+/* Cells without the rules would be worse than no server. */
+static int open_wan(struct warden *w)
+{
+    char reason[NFT_REASON_SIZE];
+    int r;
+
+    if (!w->options->wan.name)
+        return 0;
+    r = wan_open(&w->options->wan, &w->wan, reason);
+    if (r < 0)
+        log_error("ENABLE_WAN_ACCESS: %s", reason);
+    else
+        log_info("network %s is up: com.code-interpreter.wan-access=true for all cells", w->options->wan.name);
+    w->context.wan = r < 0 ? NULL : &w->wan;
+    return r;
 }
 
 static int open_work_dir(struct warden *w)
@@ -235,6 +255,7 @@ static const struct {
     { "root file system of cells", build_root },
     { "system call filter", compile_filter },
     { "work directory", open_work_dir },
+    { "public network", open_wan },
     { "event loop", make_loop },
     { "slots", start_keepers },
     { "api", open_api_program },
@@ -577,6 +598,7 @@ static void teardown(struct warden *w)
         for (int tries = 0; cgroup_slot_remove(&w->cgroups, i) == -EBUSY && tries < 200; tries++)
             usleep(10000); /* the cells of a killed keeper are still dying */
     cgroup_remove(&w->cgroups);
+    wan_close(&w->wan);
     seccomp_filter_deinit(&w->filter);
     free(w->keepers);
     turns_deinit(&w->ready);
@@ -590,6 +612,7 @@ int warden_run(const struct warden_options *options)
         .epoll_fd = -1,
         .signal_fd = -1,
         .work_dir_fd = -1,
+        .wan = WAN_INIT,
         .api = { .pid = -1, .channel_fd = -1 },
     };
 
