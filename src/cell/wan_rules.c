@@ -68,12 +68,14 @@ static int add_closed_ports(const char *list, struct buffer *text)
     return r || n == 0 ? r : add(text, " } reject with icmp admin-prohibited\n");
 }
 
-/* What a new connection of a cell must pass. A refusal is answered, so that programs fail at once. */
+/* What a new connection of a cell must pass. A refusal is answered, so that programs fail at once. Datagrams that
+ * nobody answered yet are "new" each; that their flow is known says that the first of them has passed. */
 static int add_leaving(const struct wan_options *options, struct buffer *text)
 {
     int r = add(text,
                 "chain leaving {\n"
                 "ip saddr != %u.%u.0.0/%u drop\n"
+                "ct status confirmed accept\n"
                 "meta l4proto != { tcp, udp } reject with icmp admin-prohibited\n"
                 "ip daddr @resolvers meta l4proto { tcp, udp } th dport 53 goto counted\n"
                 "ip daddr @private reject with icmp admin-prohibited\n"
@@ -165,7 +167,8 @@ int wan_rules_switch(const struct wan_options *options, struct buffer *text)
     return r;
 }
 
-/* "table;" makes the table if there is none, so that the removal cannot fail. */
+/* "table;" makes the table if there is none, so that the removal cannot fail. Resets are not held back as the kernel
+ * does with other refusals. */
 int wan_rules_host(const struct wan_options *options, unsigned number, struct buffer *text)
 {
     char link[32];
@@ -178,13 +181,14 @@ int wan_rules_host(const struct wan_options *options, unsigned number, struct bu
         r = add(text,
                 "chain input {\n"
                 "type filter hook input priority mangle; policy accept;\n"
+                "iifname %s meta l4proto tcp reject with tcp reset\n"
                 "iifname %s reject with icmpx admin-prohibited\n"
                 "}\n"
                 "chain output {\n"
                 "type filter hook output priority mangle; policy accept;\n"
                 "oifname %s ct state new drop\n"
                 "}\n",
-                link, link);
+                link, link, link);
     if (r == 0)
         r = add(text,
                 "chain forward {\n"

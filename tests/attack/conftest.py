@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fixture of every attack: after the test the same server, in the same processes, must still serve the next request."""
 
+import shutil
+
 import pytest
 
 from support import guest
 from support.client import Client
+from support.lab import RESOLVER, Lab
+from support.need import require
+from support.server import LIBRECHAT, Server
 
 
 class Attack(Client):
@@ -35,3 +40,46 @@ def attack(server):
     _probe(server)
     assert server.process.poll() is None and server.pid == pid, "the warden died of the attack"
     assert server.api_pid == api_pid, "the api died of the attack and was started again"
+
+
+@pytest.fixture(scope="session")
+def lab(program):
+    """A small internet of network namespaces (support/lab.py)."""
+    require(all(shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin") for name in ("ip", "nft")), "ip and nft")
+    built = Lab()
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def in_lab(lab):
+    """The test, and the servers it starts, are on the lab's host."""
+    lab.forget()
+    with lab.inside(lab.host):
+        yield lab
+
+
+@pytest.fixture
+def own_lab(lab):
+    """A lab of this test's own, on whose host nobody else has a server."""
+    built = Lab()
+    with built.inside(built.host):
+        yield built
+    built.close()
+
+
+@pytest.fixture(scope="session")
+def wan_server(lab):
+    with lab.inside(lab.host):
+        running = Server({**LIBRECHAT, "ENABLE_WAN_ACCESS": "true", "WAN_DNS_SERVERS": RESOLVER})
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def wan(in_lab, wan_server):
+    """An Attack whose programs reach the lab's public addresses."""
+    with Attack(wan_server) as client:
+        client.lab = in_lab
+        yield client
+    _probe(wan_server)

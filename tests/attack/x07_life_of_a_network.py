@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host around networks of cells: rules that cannot be set stop the start, and nothing is left of them at the end."""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+
+from support import guest, host
+from support.client import Client
+from support.lab import HOST, PUBLIC, RESOLVER
+
+WAN = {"ENABLE_WAN_ACCESS": "true", "WAN_DNS_SERVERS": RESOLVER}
+FORWARD = "/proc/sys/net/ipv4/ip_forward"
+
+
+def _run(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=20).stdout
+
+
+def _links():
+    return [line.split()[0].split("@")[0] for line in _run("ip", "-br", "link").splitlines()]
+
+
+def _set_forward(value):
+    with open(FORWARD, "w", encoding="ascii") as file:
+        file.write(value)
+
+
+def _reaches(server):
+    with server.client() as client:
+        run = client.exec(f"exec 3<>/dev/tcp/{PUBLIC}/80 && head -n 1 <&3", "bash", timeout=20000)
+    return run.stdout.startswith("reached")
+
+
+def test_x07_nothing_is_left(own_lab, server_with):
+    _set_forward("0")
+    before = _links()
+    server = server_with(**WAN)
+    assert _reaches(server)
+    assert "codecell-wan1" in _links() and not [link for link in _links() if link.startswith("cell")]
+    assert host.read(FORWARD).strip() == "1"
+    assert server.terminate() == 0
+    assert (_links(), _run("nft", "list", "ruleset"), host.read(FORWARD).strip()) == (before, "", "0")
+
+
+def test_x07_a_killed_server_leaves_no_way_in(own_lab, server_with):
+    _set_forward("0")
+    before = _links()
+    server = server_with(**WAN)
+    server.look()
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait_exit(10)
+    assert host.until(lambda: _links() == before, 10), _links()
+    server.leftovers()
+    # The next one takes the rules over, and gives them back.
+    server = server_with(**WAN)
+    assert _reaches(server)
+    assert server.terminate() == 0
+    assert (_run("nft", "list", "ruleset"), host.read(FORWARD).strip()) == ("", "0")
+
+
+def test_x07_a_router_stays_one(own_lab, server_with):
+    _set_forward("1")
+    server = server_with(**WAN)
+    assert "codecell-forward" not in _run("nft", "list", "tables")
+    assert _reaches(server)
+    assert server.terminate() == 0
+    assert (_run("nft", "list", "ruleset"), host.read(FORWARD).strip()) == ("", "1")
+    _set_forward("0")
+
+
+def test_x07_two_servers_on_one_host(own_lab, server_with):
+    first, second = server_with(**WAN), server_with(**WAN)
+    assert {"codecell-wan1", "codecell-wan2"} <= set(_links())
+    assert _reaches(first) and _reaches(second)
+    assert first.terminate() == 0
+    assert _reaches(second) and host.read(FORWARD).strip() == "1"
+    assert second.terminate() == 0
+    assert (_run("nft", "list", "ruleset"), host.read(FORWARD).strip()) == ("", "0")
+
+
+def _refused(server_with, prefix=(), **env):
+    server = server_with(prefix=prefix, wait=False, **{**WAN, **env})
+    status = server.wait_exit(20)
+    return status, server.log()
+
+
+def test_x07_no_rules_no_server(own_lab, server_with):
+    """Without nft, and with a packet filter that takes no rules."""
+    hide = 'for f in /usr/sbin/nft /sbin/nft /usr/bin/nft; do [ ! -f $f ] || mount --bind /dev/null $f; done; exec "$@"'
+    status, said = _refused(server_with, ["unshare", "-m", "sh", "-c", hide, "sh"])
+    assert status == 78 and "apt-get install nftables" in said, said
+    fail = 'printf "#!/bin/sh\\necho no rules today\\nexit 1\\n" >"$HOME/nft"; chmod 755 "$HOME/nft"; mount --bind "$HOME/nft" /usr/sbin/nft; exec "$@"'
+    status, said = _refused(server_with, ["unshare", "-m", "sh", "-c", fail, "sh"])
+    assert status == 78 and "no rules today" in said, said
+
+
+def test_x07_impossible_settings(own_lab, server_with):
+    for name, value, word in (
+        ("WAN_DNS_SERVERS", HOST, "which is this machine"),
+        ("WAN_DNS_SERVERS", "127.0.0.53", "loopback"),
+        ("WAN_NETWORK_NAME", "x; flush ruleset", "WAN_NETWORK_NAME"),
+        ("WAN_CLOSED_PORTS", "25,smtp", "WAN_CLOSED_PORTS"),
+        ("WAN_CLOSED_PORTS", "25 } accept", "WAN_CLOSED_PORTS"),
+    ):
+        status, said = _refused(server_with, **{name: value})
+        assert status == 78 and word in said, (name, value, said)
+    assert _run("nft", "list", "ruleset") == ""
+
+
+def test_x07_events(wan):
+    wan.exec("echo one", "bash")
+    assert host.until(lambda: "code_execution" in wan.server.log(), 5)
+    events = [json.loads(line) for line in wan.server.log().splitlines() if line.startswith('{"event_type"')]
+    network = {event["operation"]: event for event in events if event["event_type"] == "network"}
+    assert network["wan_initialized"]["network"] == "code-interpreter-wan"
+    blocked = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "127.0.0.0/8", "224.0.0.0/4"}
+    assert blocked | {"240.0.0.0/4", "0.0.0.0/8", "100.64.0.0/10"} <= set(network["rules_applied"]["blocked"])
+    runs = [event for event in events if event["event_type"] == "code_execution"]
+    assert runs and all(event["wan_access"] and event["com.code-interpreter.wan-access"] for event in runs)
+    assert "com.code-interpreter.wan-access=true" in wan.server.log()
+
+
+LISTEN = """
+ctypes.CDLL(None).prctl(15, b"x07listen", 0, 0, 0)
+own = next(l.split()[-1] for l in open("/proc/net/fib_trie") if l.strip().startswith("|-- 100."))
+print(own, flush=True)
+came = []
+def serve(kind):
+    with socket.socket(socket.AF_INET, kind) as s:
+        s.bind(("0.0.0.0", 48124)); kind == socket.SOCK_STREAM and s.listen(); s.settimeout(0.1)
+        while not os.path.exists("/mnt/data/end") and time.monotonic() < end:
+            try: came.append(str(s.accept()[1] if kind == socket.SOCK_STREAM else s.recvfrom(10)[1]))
+            except OSError: pass
+end = time.monotonic() + 6
+threads = [threading.Thread(target=serve, args=(k,)) for k in (socket.SOCK_STREAM, socket.SOCK_DGRAM)]
+[t.start() for t in threads]; [t.join() for t in threads]
+tell(dict(own=own, came=came))
+"""
+
+
+
+def test_x07_nobody_comes_in(in_lab, wan):
+    """Neither the host, nor the world by a route to the host, nor another cell reaches a server in a cell."""
+    told = {}
+
+    def listen():
+        with in_lab.inside(in_lab.host), Client(wan.server.host, wan.server.port, wan.server.key, 60) as client:
+            told.update(client.exec(guest.py(LISTEN), "py", timeout=20000).result())
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    assert host.until(lambda: host.marked("x07listen"), 5)
+    pid = host.marked("x07listen")[0]
+    trie = host.read(f"/proc/{pid}/net/fib_trie").split()
+    own = next(word for word in trie if word.startswith("100."))
+    knock = f"""
+import socket
+def knock(a):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        try: s.sendto(b"x", (a, 48124))
+        except OSError: pass
+    with socket.socket() as s:
+        s.settimeout(1); return s.connect_ex((a, 48124)) == 0
+print([a for a in ("{own}", "192.0.0.1") if knock(a)])
+"""
+    asked = ["/usr/bin/python3", "-c", knock]
+    # A route on the host that an operator would never set, and one in the world.
+    _run("ip", "route", "add", f"{own}/32", "dev", "codecell-wan1")
+    from_host = _run(*asked)
+    with in_lab.inside(in_lab.world):
+        for address in (own, "192.0.0.1"):
+            _run("ip", "route", "add", f"{address}/32", "via", HOST)
+        from_world = _run(*asked)
+        for address in (own, "192.0.0.1"):
+            _run("ip", "route", "del", f"{address}/32", "via", HOST)
+    _run("ip", "route", "del", f"{own}/32", "dev", "codecell-wan1")
+    from_cell = wan.exec(knock, "py", timeout=20000).stdout
+    thread.join()
+    assert (from_host, from_world, from_cell) == ("[]\n", "[]\n", "[]\n"), (own, told)
+    assert told == {"own": own, "came": []}
+
+
+def test_x07_each_used_network_is_another(wan):
+    """Packets that come late for one cell's connections may not meet the next cell at the same address."""
+    program = f"exec 3<>/dev/tcp/{PUBLIC}/80; grep -o '100[.][0-9.]*' /proc/net/fib_trie | head -n 1"
+    seen = [wan.exec(program, "bash").stdout.strip() for _ in range(40)]
+    assert all(address.startswith("100.") for address in seen) and len(set(seen)) == len(seen), seen
