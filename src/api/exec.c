@@ -116,6 +116,8 @@ static void on_done(struct execution_job *job, enum admission_end end)
     case ADMISSION_OVERDUE:
         call_overdue(call);
         break;
+    case ADMISSION_PAUSED:
+    case ADMISSION_REFUSED: /* neither without tools */
     case ADMISSION_CANCELLED: /* nobody reads it, unless the server stops */
         call_fail(call, 503, "Service is shutting down");
         break;

@@ -36,10 +36,12 @@ struct admission {
     pthread_cond_t work, idle;
     struct key_queue *queues[KEY_QUEUES_MAX]; /* open addressing by name */
     struct key_queue *first_turn, **last_turn;
+    struct execution_job *first_resumed, **last_resumed;
     struct execution_job **running; /* a place for each worker */
     int *wake_fds;                  /* the same: what wakes it while it runs a job */
     pthread_t *workers, ticker;
     unsigned n_workers, n_started, n_wake_fds, n_running, n_waiting;
+    unsigned n_paused, n_resumed; /* programs that wait for their clients; those that shall go on */
     bool ticker_started, refusing, stopping;
     double mean_run_ms; /* moving average, to foresee waiting times */
 };
@@ -63,6 +65,7 @@ struct execution_job *execution_job_new(void)
 struct execution_job *execution_job_free(struct execution_job *job)
 {
     if (job) {
+        job->paused = execution_drop(job->paused);
         execution_request_deinit(&job->request);
         execution_result_deinit(&job->result);
         free(job);
@@ -108,6 +111,7 @@ static struct key_queue *take_turn(struct admission *a)
     a->first_turn = queue->next_turn;
     if (!a->first_turn)
         a->last_turn = &a->first_turn;
+    a->last_resumed = &a->first_resumed;
     queue->has_turn = false;
     return queue;
 }
@@ -141,6 +145,12 @@ static struct execution_job *dequeue(struct admission *a)
     return job;
 }
 
+static void tell_idle(struct admission *a)
+{
+    if (a->n_running == 0 && a->n_waiting == 0 && a->n_resumed == 0)
+        pthread_cond_broadcast(&a->idle);
+}
+
 static bool client_is_gone(const struct execution_job *job)
 {
     struct pollfd p = { .fd = job->request.client_fd, .events = POLLRDHUP };
@@ -153,26 +163,65 @@ static bool is_overdue(const struct admission *a, const struct execution_job *jo
     return now_us - job->request.received_us > (int64_t)a->engine->max_queue_seconds * 1000000;
 }
 
+/* Nobody waits for what it would do. */
+static enum admission_end give_up(struct execution_job *job)
+{
+    job->paused = execution_drop(job->paused);
+    return ADMISSION_CANCELLED;
+}
+
+static enum admission_end execute(struct admission *a, struct execution_job *job)
+{
+    int r = execution_run(a->engine, &job->request, &job->result, job->error, sizeof(job->error), &job->paused);
+
+    if (r < 0)
+        return ADMISSION_FAILED;
+    return r == EXECUTION_E_PAUSED ? ADMISSION_PAUSED : r == EXECUTION_E_REFUSED ? ADMISSION_REFUSED : ADMISSION_DONE;
+}
+
 /* Runs one job outside the lock. */
 static void run_job(struct admission *a, unsigned index, struct execution_job *job)
 {
-    enum admission_end end = ADMISSION_CANCELLED;
+    bool wanted = !client_is_gone(job) && !atomic_load(&a->engine->cancel_all);
     int64_t begun_us = clock_monotonic_us();
+    enum admission_end end;
 
     job->request.wake_fd = a->wake_fds[index];
-    if (!client_is_gone(job) && !atomic_load(&a->engine->cancel_all))
-        end = execution_run(a->engine, &job->request, &job->result, job->error, sizeof(job->error)) == 0
-                  ? ADMISSION_DONE
-                  : ADMISSION_FAILED;
+    end = wanted ? execute(a, job) : give_up(job);
     pthread_mutex_lock(&a->lock);
     a->running[index] = NULL; /* no tick after this */
     a->n_running--;
+    a->n_paused += end == ADMISSION_PAUSED;
     if (end != ADMISSION_CANCELLED)
         a->mean_run_ms += ((double)(clock_monotonic_us() - begun_us) / 1000 - a->mean_run_ms) / 16;
-    if (a->n_running == 0 && a->n_waiting == 0)
-        pthread_cond_broadcast(&a->idle);
+    tell_idle(a);
     pthread_mutex_unlock(&a->lock);
     job->done(job, end);
+}
+
+/* Slots that have a program, or are about to. */
+static unsigned n_busy(const struct admission *a)
+{
+    return a->n_running + a->n_paused + a->n_resumed;
+}
+
+/* A program that is gone on with has its slot already. At the end nobody needs one. */
+static bool can_take(const struct admission *a)
+{
+    return a->n_resumed > 0 || (a->n_waiting > 0 && (n_busy(a) < a->n_workers || a->stopping));
+}
+
+static struct execution_job *take_job(struct admission *a)
+{
+    struct execution_job *job = a->first_resumed;
+
+    if (!job)
+        return dequeue(a);
+    a->first_resumed = job->next;
+    if (!a->first_resumed)
+        a->last_resumed = &a->first_resumed;
+    a->n_resumed--;
+    return job;
 }
 
 static void *work(void *argument)
@@ -185,11 +234,11 @@ static void *work(void *argument)
     for (;;) {
         struct execution_job *job;
 
-        while (a->n_waiting == 0 && !a->stopping)
+        while (!can_take(a) && !a->stopping)
             pthread_cond_wait(&a->work, &a->lock);
-        if (a->n_waiting == 0)
+        if (!can_take(a))
             break;
-        job = dequeue(a);
+        job = take_job(a);
         a->running[start.index] = job;
         a->n_running++;
         pthread_mutex_unlock(&a->lock);
@@ -238,9 +287,7 @@ static enum admission_end end_hopeless(struct admission *a, struct execution_job
     if (!run_is_cancelled(job->request.run) || client_is_gone(job))
         return ADMISSION_CANCELLED;
     job->request.wake_fd = -1;
-    return execution_run(a->engine, &job->request, &job->result, job->error, sizeof(job->error)) == 0
-               ? ADMISSION_DONE
-               : ADMISSION_FAILED;
+    return execute(a, job);
 }
 
 static void finish_hopeless(struct admission *a, struct execution_job *jobs)
@@ -268,8 +315,7 @@ static struct execution_job *look_around(struct admission *a)
         while (*last)
             last = &(*last)->next;
     }
-    if (a->n_running == 0 && a->n_waiting == 0)
-        pthread_cond_broadcast(&a->idle);
+    tell_idle(a);
     running_expire(a->engine->running);
     return hopeless;
 }
@@ -365,7 +411,7 @@ int admission_new(struct engine *engine, struct admission **ret_admission)
 /* Seconds a job would wait if it came now. */
 static double foreseen_wait_s(const struct admission *a)
 {
-    return a->n_running < a->n_workers ? 0 : a->mean_run_ms / 1000 * (a->n_waiting + 1) / a->n_workers;
+    return n_busy(a) < a->n_workers ? 0 : a->mean_run_ms / 1000 * (a->n_waiting + 1) / a->n_workers;
 }
 
 int admission_submit(struct admission *admission, struct execution_job *job, unsigned *ret_retry_after_seconds)
@@ -382,7 +428,7 @@ int admission_submit(struct admission *admission, struct execution_job *job, uns
         r = ADMISSION_E_STOPPING;
     else if (!queue)
         r = -ENOMEM;
-    else if (a->n_running + a->n_waiting >= a->n_workers + a->engine->max_queued ||
+    else if (n_busy(a) + a->n_waiting >= a->n_workers + a->engine->max_queued ||
              wait_s > a->engine->max_queue_seconds) {
         *ret_retry_after_seconds = (unsigned)wait_s + 1;
         r = ADMISSION_E_FULL;
@@ -392,6 +438,36 @@ int admission_submit(struct admission *admission, struct execution_job *job, uns
     }
     pthread_mutex_unlock(&a->lock);
     return r;
+}
+
+int admission_resume(struct admission *admission, struct execution_job *job)
+{
+    struct admission *a = admission;
+    int r = 0;
+
+    pthread_mutex_lock(&a->lock);
+    if (a->refusing)
+        r = ADMISSION_E_STOPPING;
+    else {
+        job->next = NULL;
+        job->n_ticks = 0;
+        *a->last_resumed = job;
+        a->last_resumed = &job->next;
+        a->n_paused--;
+        a->n_resumed++;
+        pthread_cond_signal(&a->work);
+    }
+    pthread_mutex_unlock(&a->lock);
+    return r;
+}
+
+void admission_abandon(struct admission *admission, struct execution_job *job)
+{
+    job->paused = execution_drop(job->paused);
+    pthread_mutex_lock(&admission->lock);
+    admission->n_paused--;
+    pthread_cond_signal(&admission->work);
+    pthread_mutex_unlock(&admission->lock);
 }
 
 unsigned admission_running(struct admission *admission)
@@ -436,7 +512,7 @@ void admission_drain(struct admission *admission, int64_t grace_ms)
 
     pthread_mutex_lock(&a->lock);
     a->refusing = true;
-    while ((a->n_running > 0 || a->n_waiting > 0) && waiting)
+    while ((a->n_running > 0 || a->n_waiting > 0 || a->n_resumed > 0) && waiting)
         waiting = pthread_cond_timedwait(&a->idle, &a->lock, &at) == 0;
     atomic_store(&a->engine->cancel_all, true);
     a->stopping = true;

@@ -3,7 +3,8 @@
  *
  * max_concurrent worker threads run jobs; at most max_queued wait, first come first served within a key and round-robin
  * between keys. A job that would wait longer than max_queue_seconds is refused at once, one that has waited so long
- * later. A waiting job costs no thread. */
+ * later. A waiting job costs no thread, and neither does one whose program waits for its client: it holds its cell, so
+ * that one job less can run, until it is resumed or abandoned. */
 #pragma once
 
 #include "base/id.h"
@@ -22,6 +23,9 @@ struct admission;
 /* How a job ended. Exactly one call for every accepted job, on a worker thread (or the ticker's, for overdue jobs). */
 enum admission_end {
     ADMISSION_DONE,      /* result is filled */
+    ADMISSION_PAUSED,    /* the program waits for its client (execution.h): the job is the callee's, to be resumed or
+                            abandoned */
+    ADMISSION_REFUSED,   /* as EXECUTION_E_REFUSED: error says why */
     ADMISSION_FAILED,    /* infrastructure fault: error says why */
     ADMISSION_OVERDUE,   /* waited too long in the queue */
     ADMISSION_CANCELLED, /* the client hung up while waiting, or a drain's grace was over; nothing ran */
@@ -39,6 +43,7 @@ struct execution_job {
     void *context;
 
     /* admission's own */
+    struct execution *paused; /* a program that waits */
     struct execution_job *next;
     int64_t n_ticks;
     bool overdue;
@@ -52,6 +57,14 @@ int admission_new(struct engine *engine, struct admission **ret_admission);
 /* Queues a job. Returns 0 (the job is admission's until done), ADMISSION_E_FULL with *ret_retry_after_seconds set, or
  * ADMISSION_E_STOPPING; then the job stays the caller's and done is not called. */
 int admission_submit(struct admission *admission, struct execution_job *job, unsigned *ret_retry_after_seconds);
+
+/* Goes on with a paused job, before any that has not begun. Its client_fd and received_us are those of the request that
+ * brought the answers. Returns 0 (the job is admission's until done) or ADMISSION_E_STOPPING, and then nothing changed.
+ */
+int admission_resume(struct admission *admission, struct execution_job *job);
+
+/* Kills the program of a paused job, which stays the caller's; done is not called. */
+void admission_abandon(struct admission *admission, struct execution_job *job);
 
 /* Numbers for health and metrics. */
 unsigned admission_running(struct admission *admission);

@@ -380,8 +380,11 @@ static int converse(struct cell_talk *talk)
             write_input(talk);
         if (r == 0 && polls[POLL_TOOLS].revents)
             r = pump_tools(talk);
-        if (r == 0 && wants_pause(talk))
-            return rest(talk);
+        if (r == 0 && wants_pause(talk)) {
+            if (tool_channel_take_round(tools))
+                return rest(talk);
+            send_kill(talk);
+        }
     }
     return r;
 }
@@ -420,9 +423,10 @@ int cell_talk_begin(const struct cell_request *request, struct cell_outcome *out
     return complain_fault(talk, hand_over(talk));
 }
 
-int cell_talk_go_on(struct cell_talk *talk, int client_fd)
+int cell_talk_go_on(struct cell_talk *talk, int client_fd, int wake_fd)
 {
     talk->request.client_fd = client_fd;
+    talk->request.wake_fd = wake_fd;
     if (talk->paused)
         tell_pause(talk, false);
     return complain_fault(talk, converse(talk));
@@ -449,7 +453,7 @@ int cell_client_run(const struct cell_request *request, struct cell_outcome *out
     int r = cell_talk_begin(request, outcome, error, error_size, &talk);
 
     if (r == 0)
-        r = cell_talk_go_on(talk, request->client_fd);
+        r = cell_talk_go_on(talk, request->client_fd, request->wake_fd);
     cell_talk_end(talk);
     return r;
 }

@@ -79,9 +79,9 @@ struct cell_talk;
 int cell_talk_begin(const struct cell_request *request, struct cell_outcome *outcome, char *error, size_t error_size,
                     struct cell_talk **ret_talk);
 
-/* Goes on until the program ends or waits. client_fd as in struct cell_request. Returns 0 with *outcome filled,
+/* Goes on until the program ends or waits. The descriptors as in struct cell_request. Returns 0 with *outcome filled,
  * CELL_CLIENT_E_PAUSED with the output so far in *outcome, or a negative errno as above. */
-int cell_talk_go_on(struct cell_talk *talk, int client_fd);
+int cell_talk_go_on(struct cell_talk *talk, int client_fd, int wake_fd);
 
 /* Ends an execution that has not ended. Returns NULL; accepts NULL. */
 struct cell_talk *cell_talk_end(struct cell_talk *talk);

@@ -43,6 +43,9 @@ struct execution {
     struct carry carry;
     int program_fd;
     int64_t timeout_ms, memory_bytes, begun_us;
+    double queue_ms;
+    size_t step; /* of steps[], the next one */
+    struct cell_talk *talk;
     struct cell_outcome cell;
     char *error;
     size_t error_size;
@@ -101,11 +104,29 @@ static int set_limits(struct execution *x)
             x->timeout_ms = engine->max_execution_ms;
     } else
         x->timeout_ms = (int64_t)((double)engine->max_execution_ms * language->time_factor);
+    x->result->timeout_ms = x->timeout_ms;
     x->memory_bytes = (int64_t)((double)engine->max_memory_bytes * language->memory_factor);
     return 0;
 }
 
-static int resolve_session(struct execution *x)
+/* A run with tools uses the session that it names, or a new one (ptc.md P3). */
+static int resolve_named_session(struct execution *x)
+{
+    const struct execution_request *request = x->request;
+    struct engine *engine = x->engine;
+    int r = SESSION_E_NOT_FOUND;
+
+    if (request->session_id)
+        r = session_get(engine->kv, request->tenant, request->session_id, &x->session);
+    if (r == 0)
+        r = session_touch(engine->kv, x->session.id, engine->session_ttl_ms);
+    if (r == SESSION_E_NOT_FOUND)
+        r = session_create(engine->kv, request->tenant, request->entity_id, request->user_id, engine->session_ttl_ms,
+                           &x->session);
+    return r;
+}
+
+static int resolve_any_session(struct execution *x)
 {
     const struct execution_request *request = x->request;
     CLEANUP_FREE const char **sessions = calloc(request->n_files + 1, sizeof(*sessions));
@@ -117,18 +138,41 @@ static int resolve_session(struct execution *x)
         .file_session_ids = sessions,
         .n_file_sessions = (unsigned)request->n_files,
     };
-    int r;
 
     if (!sessions)
         return -ENOMEM;
     for (size_t i = 0; i < request->n_files; i++)
         sessions[i] = request->files[i].storage_session_id;
-    r = session_resolve(x->engine->kv, &query, x->engine->session_ttl_ms, &x->session);
+    return session_resolve(x->engine->kv, &query, x->engine->session_ttl_ms, &x->session);
+}
+
+static int resolve_session(struct execution *x)
+{
+    int r = x->request->tools ? resolve_named_session(x) : resolve_any_session(x);
+
     if (r == 0)
         snprintf(x->result->session_id, sizeof(x->result->session_id), "%s", x->session.id);
     if (r == 0)
-        run_session(request->run, x->session.id);
+        run_session(x->request->run, x->session.id);
     return r > 0 ? -EIO : r;
+}
+
+/* A program that calls tools is not started without its files (ptc.md P3); any other is. */
+static int check_references(struct execution *x)
+{
+    const struct execution_request *request = x->request;
+    struct file_record record;
+    int r = 0;
+
+    for (size_t i = 0; i < request->n_files && request->tools && r == 0; i++) {
+        const struct execution_file *file = &request->files[i];
+
+        r = file_resolve(x->engine->kv, request->tenant, file->storage_session_id, file->id, file->name, &record);
+        if (r > 0)
+            snprintf(x->error, x->error_size, "Referenced PTC file metadata could not be loaded: %s/%s",
+                     file->storage_session_id, file->id);
+    }
+    return r > 0 ? EXECUTION_E_REFUSED : r;
 }
 
 static int prepare_inputs(struct execution *x)
@@ -159,7 +203,8 @@ static bool is_built(const struct execution *x)
 
 static int find_state(struct execution *x)
 {
-    carry_find(x->engine, x->request->language, &x->session, &x->carry);
+    if (!x->request->tools)
+        carry_find(x->engine, x->request->language, &x->session, &x->carry);
     return 0;
 }
 
@@ -250,16 +295,15 @@ static void end_live(struct execution *x)
     note_said(live, LIVE_STDERR, &x->cell.err);
 }
 
-static int run_cell(struct execution *x)
+static int start_cell(struct execution *x)
 {
     const struct engine *engine = x->engine;
     struct cell_request request = {
         .warden_fd = engine->warden_fd,
         .program_fd = x->program_fd,
-        .client_fd = x->request->client_fd,
+        .tools = x->request->tools,
         .cancel = &engine->cancel_all,
         .cancel_own = run_cancelled(x->request->run),
-        .wake_fd = x->request->wake_fd,
         .live = x->request->live ? &cell_live : NULL,
         .feed = x->request->feed,
         .keep_bytes = (size_t)engine->max_output_bytes + 1,
@@ -285,7 +329,29 @@ static int run_cell(struct execution *x)
         return r;
     snprintf(request.run.execution_id, sizeof(request.run.execution_id), "%s", x->request->execution_id);
     snprintf(request.run.workspace, sizeof(request.run.workspace), "%s", x->workdir.name);
-    r = cell_client_run(&request, &x->cell, x->error, x->error_size);
+    return cell_talk_begin(&request, &x->cell, x->error, x->error_size, &x->talk);
+}
+
+static struct outcome_limits limits_of(const struct execution *x)
+{
+    return (struct outcome_limits){
+        .timeout_ms = x->timeout_ms,
+        .memory_bytes = x->memory_bytes,
+        .output_bytes = (size_t)x->engine->max_output_bytes,
+        .bare = x->request->tools != NULL,
+    };
+}
+
+static int run_cell(struct execution *x)
+{
+    const struct outcome_limits limits = limits_of(x);
+    int r = cell_talk_go_on(x->talk, x->request->client_fd, x->request->wake_fd);
+
+    if (r == CELL_CLIENT_E_PAUSED) {
+        r = outcome_texts(&x->cell, &limits, x->result);
+        return r < 0 ? r : EXECUTION_E_PAUSED;
+    }
+    x->talk = cell_talk_end(x->talk);
     if (r == 0)
         end_live(x);
     if (is_built(x))
@@ -305,11 +371,7 @@ static void forgo_cell(struct execution *x)
 
 static int decide_outcome(struct execution *x)
 {
-    struct outcome_limits limits = {
-        .timeout_ms = x->timeout_ms,
-        .memory_bytes = x->memory_bytes,
-        .output_bytes = (size_t)x->engine->max_output_bytes,
-    };
+    const struct outcome_limits limits = limits_of(x);
     struct execution_usage *usage = &x->result->usage;
     int r = outcome_decide(&x->cell, x->request->language, &limits, &x->inputs.notes, x->result);
 
@@ -317,7 +379,7 @@ static int decide_outcome(struct execution *x)
         usage->warm = "cached";
     if (!x->cell.started)
         usage->warm = NULL;
-    usage->queue_ms = (double)(x->begun_us - x->request->received_us) / 1000;
+    usage->queue_ms = x->queue_ms;
     usage->prepare_ms = x->cell.started ? (double)(x->cell.started_us - x->begun_us) / 1000 : -1;
     return r;
 }
@@ -340,33 +402,47 @@ static const struct {
     int (*run)(struct execution *x);
     bool without_cell; /* also for what was cancelled before it began */
 } steps[] = {
-    { "limits", set_limits, true }, { "session", resolve_session, true }, { "input files", prepare_inputs, false },
-    { "build", find_build, false }, { "state", find_state, false },       { "program", make_program, false },
-    { "sandbox", run_cell, false }, { "outcome", decide_outcome, true },  { "output files", store_outputs, false },
+    { "limits", set_limits, true },
+    { "session", resolve_session, true },
+    { "references", check_references, false },
+    { "input files", prepare_inputs, false },
+    { "build", find_build, false },
+    { "state", find_state, false },
+    { "program", make_program, false },
+    { "sandbox", start_cell, false },
+    { "sandbox", run_cell, false },
+    { "outcome", decide_outcome, true },
+    { "output files", store_outputs, false },
     { "state", keep_state, false },
 };
 
 static int run_steps(struct execution *x)
 {
-    bool without_cell = run_is_cancelled(x->request->run);
+    bool without_cell = !x->talk && run_is_cancelled(x->request->run);
     int r = 0;
 
     if (without_cell)
         forgo_cell(x);
-    for (size_t i = 0; i < ARRAY_SIZE(steps) && r == 0; i++) {
-        if (without_cell && !steps[i].without_cell)
+    for (; x->step < ARRAY_SIZE(steps); x->step++) {
+        if (without_cell && !steps[x->step].without_cell)
             continue;
-        r = steps[i].run(x);
-        if (r < 0 && x->error[0] == '\0')
-            snprintf(x->error, x->error_size, "%s: %s", steps[i].name, strerror(-r));
+        r = steps[x->step].run(x);
+        if (r != 0)
+            break;
     }
+    if (r < 0 && x->error[0] == '\0')
+        snprintf(x->error, x->error_size, "%s: %s", steps[x->step].name, strerror(-r));
     return r;
 }
 
-int execution_run(struct engine *engine, const struct execution_request *request, struct execution_result *result,
-                  char *error, size_t error_size)
+static struct execution *execution_new(struct engine *engine, const struct execution_request *request,
+                                       struct execution_result *result)
 {
-    struct execution x = {
+    struct execution *x = malloc(sizeof(*x));
+
+    if (!x)
+        return NULL;
+    *x = (struct execution){
         .engine = engine,
         .request = request,
         .result = result,
@@ -376,27 +452,53 @@ int execution_run(struct engine *engine, const struct execution_request *request
         .program_fd = -1,
         .cell.state_fd = -1,
         .begun_us = clock_monotonic_us(),
-        .error = error,
-        .error_size = error_size,
     };
+    x->queue_ms = (double)(x->begun_us - request->received_us) / 1000;
+    return x;
+}
+
+struct execution *execution_drop(struct execution *paused)
+{
+    struct execution *x = paused;
+
+    if (!x)
+        return NULL;
+    cell_talk_end(x->talk);
+    outputs_deinit(&x->outputs);
+    cell_outcome_deinit(&x->cell);
+    inputs_deinit(&x->inputs);
+    buffer_deinit(&x->carry.found);
+    workdir_deinit(&x->workdir);
+    buffer_deinit(&x->built);
+    cleanup_close_fd(&x->program_fd);
+    free(x);
+    return NULL;
+}
+
+int execution_run(struct engine *engine, const struct execution_request *request, struct execution_result *result,
+                  char *error, size_t error_size, struct execution **paused)
+{
+    struct execution *x = *paused ? *paused : execution_new(engine, request, result);
     int r;
 
+    *paused = NULL;
     error[0] = '\0';
+    if (!x)
+        return -ENOMEM;
+    x->error = error;
+    x->error_size = error_size;
     run_begin(request->run, request->wake_fd);
     live_attach(request->live, request->wake_fd);
     feed_attach(request->feed, request->wake_fd);
-    r = run_steps(&x);
+    r = run_steps(x);
     feed_close(request->feed);
     live_attach(request->live, -1);
     run_leave(request->run);
     if (r < 0)
         log_error("execution %s: %s", request->execution_id, error);
-    outputs_deinit(&x.outputs);
-    cell_outcome_deinit(&x.cell);
-    inputs_deinit(&x.inputs);
-    buffer_deinit(&x.carry.found);
-    workdir_deinit(&x.workdir);
-    buffer_deinit(&x.built);
-    cleanup_close_fd(&x.program_fd);
+    if (r == EXECUTION_E_PAUSED)
+        *paused = x;
+    else
+        execution_drop(x);
     return r;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* execution.h -- one execution from request to outcome: session -> workspace -> cell -> outcome -> files.
  *
- * execution_run() blocks its worker thread from top to bottom and reads like the list of those steps. Admission (who
+ * execution_run() blocks its worker thread from top to bottom and reads like the list of those steps. Only a program
+ * that calls tools gives it back in between, and is gone on with when they have answered. Admission (who
  * runs when) is admission.h; the HTTP side hears of nothing but the result. */
 #pragma once
 
@@ -101,6 +102,7 @@ struct execution_usage { /* negative = the host cannot measure it */
 };
 
 struct execution_result {
+    int64_t timeout_ms; /* the limit that held */
     enum execution_outcome outcome;
     int exit_code;
     int signal; /* 0 = none */
@@ -150,8 +152,20 @@ struct engine {
     atomic_bool cancel_all; /* set at the end of a drain: every running execution is cancelled */
 };
 
-/* Runs one execution; one that is cancelled already gets its result without a cell. Returns 0 with *result filled
- * (whatever the program did), or a negative errno for a fault of the infrastructure: the reason in words is then in
- * error. The caller deinits result in both cases. */
+enum execution_stop {
+    EXECUTION_E_PAUSED = 1,  /* the calls of request->tools wait for the client; the result holds the output so far */
+    EXECUTION_E_REFUSED = 2, /* a file that a run with tools refers to is unknown: the reason is in error */
+};
+
+/* A program that waits, with its cell. */
+struct execution;
+
+/* Runs one execution; one that is cancelled already gets its result without a cell. *paused is NULL at first; that of a
+ * program that waits is the caller's, to be handed in again with the same other arguments once the channel holds the
+ * answers, or dropped. Returns 0 with *result filled (whatever the program did), a stop, or a negative errno for a
+ * fault of the infrastructure: the reason in words is then in error. The caller deinits result in all cases. */
 int execution_run(struct engine *engine, const struct execution_request *request, struct execution_result *result,
-                  char *error, size_t error_size);
+                  char *error, size_t error_size, struct execution **paused);
+
+/* Kills a program that waits. Returns NULL; accepts NULL. */
+struct execution *execution_drop(struct execution *paused);

@@ -36,6 +36,7 @@ static void language_deinit(struct language *language)
     free_texts(language->env);
     free_texts(language->hidden);
     free_texts(language->keep);
+    free_texts(language->tools);
     free_texts(language->patterns);
     free_texts(language->requires);
     free_texts(language->version_argv);

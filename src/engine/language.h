@@ -43,6 +43,8 @@ struct language {
     char *hidden[LANGUAGE_HIDDEN_MAX + 1]; /* names directly in /mnt/data that are the tool chain's own */
     struct language_step steps[LANGUAGE_STEPS_MAX];
     size_t n_steps;
+    char *tools[LANGUAGE_ARGV_MAX + 1]; /* argument vector of the last step for programs that call tools (ptc.md); none
+                                           = they cannot */
     char *keep[LANGUAGE_KEEP_MAX + 1]; /* absolute paths of what the compile step makes and the last one needs; one with
                                           a slash at its end: all files below it; none = every run compiles */
     double time_factor;                /* exec.md 10.3: of the default time limit, when the client gave none */

@@ -163,6 +163,7 @@ static const struct field fields[] = {
     { "env", FIELD_ENV, false, AT(env), ROOM(env), NULL },
     { "hidden", FIELD_TEXTS, false, AT(hidden), ROOM(hidden), rule_hidden },
     { "keep", FIELD_TEXTS, false, AT(keep), ROOM(keep), rule_built },
+    { "tools", FIELD_TEXTS, false, AT(tools), ROOM(tools), NULL },
     { "steps", FIELD_STEPS, true, AT(steps), LANGUAGE_STEPS_MAX, NULL },
     { "time_factor", FIELD_FACTOR, true, AT(time_factor), 0, NULL },
     { "memory_factor", FIELD_FACTOR, true, AT(memory_factor), 0, NULL },
@@ -278,16 +279,16 @@ static int check_argument(const struct language_report *report, const char *fiel
     return 0;
 }
 
-static int check_argv(const struct language_report *report, const char *field, const struct language_step *step)
+static int check_argv(const struct language_report *report, const char *field, char *const *argv, bool compile)
 {
     char name[96];
     int r = 0;
 
-    if (!step->argv[0] || (step->argv[0][0] != '/' && strncmp(step->argv[0], "{build}/", 8) != 0))
+    if (!argv[0] || (argv[0][0] != '/' && strncmp(argv[0], "{build}/", 8) != 0))
         return language_refuse(report, field, "must begin with an absolute path");
-    for (size_t i = 0; step->argv[i] && r == 0; i++) {
+    for (size_t i = 0; argv[i] && r == 0; i++) {
         snprintf(name, sizeof(name), "%s[%zu]", field, i);
-        r = check_argument(report, name, step->argv[i], step->compile);
+        r = check_argument(report, name, argv[i], compile);
     }
     return r;
 }
@@ -334,7 +335,7 @@ static int read_step(const struct language_report *report, size_t index, json_t 
     if (!step->cwd)
         return language_refuse(report, name, "is missing");
     snprintf(name, sizeof(name), "steps[%zu].argv", index);
-    return check_argv(report, name, step);
+    return check_argv(report, name, step->argv, step->compile);
 }
 
 static int read_steps(const struct language_report *report, const json_t *value, struct language *language)
@@ -434,7 +435,7 @@ static int read_object(const struct language_report *report, json_t *root, struc
     }
     if (language->keep[0] && language->n_steps < 2)
         return language_refuse(report, "keep", "needs a step that compiles");
-    return 0;
+    return language->tools[0] ? check_argv(report, "tools", language->tools, false) : 0;
 }
 
 int language_file_parse(const struct language_report *report, const char *text, size_t length,

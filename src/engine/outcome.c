@@ -10,6 +10,8 @@
 #include "base/utf8.h"
 #include "engine/text.h"
 
+#define SENTENCES_BYTES_MAX 4096 /* what the table adds to a text */
+
 static bool was_cancelled(const struct cell_outcome *cell)
 {
     return cell->cancelled;
@@ -200,21 +202,30 @@ static int make_text(const struct cell_stream *stream, size_t limit, struct buff
     return 0;
 }
 
-static int make_texts(const struct cell_outcome *cell, const struct outcome_limits *limits, const struct buffer *notes,
-                      struct execution_result *result)
+int outcome_texts(const struct cell_outcome *cell, const struct outcome_limits *limits, struct execution_result *result)
 {
-    size_t ceiling = limits->output_bytes + notes->length + 4096;
-    char line[160];
+    size_t ceiling = limits->output_bytes + SENTENCES_BYTES_MAX;
     int r;
 
+    buffer_deinit(&result->out);
+    buffer_deinit(&result->err);
     result->out = BUFFER_INIT(ceiling);
     result->err = BUFFER_INIT(ceiling);
     r = make_text(&cell->out, limits->output_bytes, &result->out, &result->out_truncated);
-    if (r == 0)
+    return r ? r : make_text(&cell->err, limits->output_bytes, &result->err, &result->err_truncated);
+}
+
+static int make_texts(const struct cell_outcome *cell, const struct outcome_limits *limits, const struct buffer *notes,
+                      struct execution_result *result)
+{
+    char line[160] = "";
+    int r = outcome_texts(cell, limits, result);
+
+    result->err.ceiling += notes->length;
+    if (r == 0 && !limits->bare)
         r = end_line(&cell->out, &result->out);
-    if (r == 0)
-        r = make_text(&cell->err, limits->output_bytes, &result->err, &result->err_truncated);
-    verdict(result, limits, result->err.length == 0 && !cell->err.anything, line, sizeof(line));
+    if (!limits->bare)
+        verdict(result, limits, result->err.length == 0 && !cell->err.anything, line, sizeof(line));
     if (r == 0)
         r = append_line(&cell->err, &result->err, line);
     return r ? r : append_line(&cell->err, &result->err, notes->data ? notes->data : "");

@@ -12,7 +12,12 @@ struct outcome_limits {
     int64_t timeout_ms;
     int64_t memory_bytes;
     size_t output_bytes; /* of each stream */
+    bool bare;           /* texts as the program wrote them, without the table's sentences */
 };
+
+/* Fills the texts alone, from the output so far. Returns 0 or a negative errno. */
+int outcome_texts(const struct cell_outcome *cell, const struct outcome_limits *limits,
+                  struct execution_result *result);
 
 /* Fills outcome, exit_code, signal, texts and the measured part of usage. notes are put after stderr. Returns 0 or a
  * negative errno. */

@@ -12,7 +12,8 @@
 
 #define BUILD_DIR     "/run/build"
 #define WORKSPACE_DIR "/mnt/data"
-#define STATE_PATH    BUILD_DIR "/.state.in" /* guest/python/run.py */
+#define STATE_PATH    BUILD_DIR "/.state.in"   /* guest/python/run.py */
+#define TOOLS_PATH    BUILD_DIR "/.tools.json" /* guest/python/tools.py and others */
 
 /* All that a program finds in its environment besides its language's own variables. Nothing of the server's. */
 static const char *const common_env[] = {
@@ -39,10 +40,10 @@ static void pack_env(struct program_packer *packer, const struct language *langu
 static int pack_step(struct program_packer *packer, const struct execution_request *request,
                      const struct language_step *step, const struct language_values *values)
 {
-    bool in_build = strcmp(step->cwd, "build") == 0;
+    bool in_build = strcmp(step->cwd, "build") == 0, calls_tools = request->tools && !step->compile;
 
     program_pack_step(packer, step->compile ? PROGRAM_STEP_COMPILE : 0, in_build ? BUILD_DIR : WORKSPACE_DIR);
-    for (char *const *element = step->argv; *element; element++) {
+    for (char *const *element = calls_tools ? request->language->tools : step->argv; *element; element++) {
         CLEANUP_FREE char *argument = NULL;
 
         if (strcmp(*element, "{args}") == 0) {
@@ -83,12 +84,14 @@ static int pack(const struct execution_request *request, int64_t memory_bytes, c
              state->after_errors ? "+" : "");
     language_source_name(language, request->code, request->code_length, source);
     snprintf(path, sizeof(path), BUILD_DIR "/%s", source);
-    program_pack_begin(packer, flags_of(language, build), 1 + found, count_env(language));
+    program_pack_begin(packer, flags_of(language, build), 1 + found + (request->tools != NULL), count_env(language));
     if (build->built)
         program_pack_built(packer, build->built->data, build->built->length);
     if (build->keep)
         program_pack_keep(packer, language->keep);
     program_pack_file(packer, path, request->code, request->code_length);
+    if (request->tools)
+        program_pack_file(packer, TOOLS_PATH, request->tools->manifest, request->tools->manifest_length);
     if (found)
         program_pack_state(packer, STATE_PATH, state->found->data, state->found->length);
     pack_env(packer, language);

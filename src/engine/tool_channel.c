@@ -250,6 +250,16 @@ int64_t tool_channel_due_us(const struct tool_channel *channel, int64_t now_us)
     return channel->idle || is_full(channel) || left_us < 0 ? 0 : left_us;
 }
 
+bool tool_channel_take_round(struct tool_channel *channel)
+{
+    if (channel->rounds_left > 0) {
+        channel->rounds_left--;
+        return true;
+    }
+    channel->end = TOOL_CHANNEL_EXHAUSTED;
+    return false;
+}
+
 const struct tool_call *tool_channel_find(const struct tool_channel *channel, const char *id)
 {
     const struct tool_call *call = channel->calls;

@@ -29,12 +29,14 @@ enum tool_channel_end {
     TOOL_CHANNEL_OPEN,
     TOOL_CHANNEL_UNREGISTERED, /* the program called a tool that was not declared: culprit */
     TOOL_CHANNEL_BROKEN,       /* what it wrote is no frame */
+    TOOL_CHANNEL_EXHAUSTED,    /* it has waited as often as it may */
 };
 
 struct tool_channel {
     char **names; /* of the declared tools, in their order */
     size_t n_names;
-    char *manifest; /* what the guest agent is told of them, JSON */
+    unsigned rounds_left; /* how often the program may still wait for its client */
+    char *manifest;       /* what the guest agent is told of them, JSON */
     size_t manifest_length;
 
     int fd; /* -1 = not open, or no longer */
@@ -66,6 +68,9 @@ int tool_channel_pump(struct tool_channel *channel);
 
 /* How long until the calls that wait should be shown to the client: 0 = now, -1 = there are none. Microseconds. */
 int64_t tool_channel_due_us(const struct tool_channel *channel, int64_t now_us);
+
+/* The calls that wait go to the client. Returns false, with the end set, if that has been often enough. */
+bool tool_channel_take_round(struct tool_channel *channel);
 
 /* The waiting call of this id, or NULL. */
 const struct tool_call *tool_channel_find(const struct tool_channel *channel, const char *id);

@@ -33,15 +33,22 @@ void execution_request_deinit(struct execution_request *request)
         close(request->client_fd);
 }
 
+struct execution *execution_drop(struct execution *paused)
+{
+    (void)paused;
+    return NULL;
+}
+
 void execution_result_deinit(struct execution_result *result)
 {
     (void)result;
 }
 
 int execution_run(struct engine *engine, const struct execution_request *request, struct execution_result *result,
-                  char *error, size_t error_size)
+                  char *error, size_t error_size, struct execution **paused)
 {
     (void)result;
+    (void)paused;
     pthread_mutex_lock(&lock);
     snprintf(seen.order[seen.n_begun++], ID_SIZE, "%s", request->execution_id);
     if (++seen.n_now > seen.most_at_once)
