@@ -24,6 +24,8 @@ struct gate;
 struct health;
 struct key_store;
 struct offload;
+struct ptc_requests;
+struct ptc_runs;
 
 struct api {
     struct engine *engine; /* with its kv, blobs and languages */
@@ -36,12 +38,17 @@ struct api {
     bool agent_bypass_extensions; /* skills may ship any extension (files.md F2) */
     bool wan_access;              /* cells reach public addresses (security.md S4.2) */
 
+    unsigned ptc_max_paused, ptc_max_round_trips; /* ptc.md P8 */
+    int64_t ptc_pause_ttl_ms;
+
     /* own, set by api_init() */
     struct readiness readiness;
     atomic_bool stopping;
     atomic_uint open_writers; /* unfinished blobs held by uploads, each with a descriptor */
     struct offload *offload;
     struct health *health;
+    struct ptc_requests *ptc_requests;
+    struct ptc_runs *ptc_runs;
 };
 
 /* Starts what the handlers need. Returns 0 or a negative errno; the api is deinited in both cases. */

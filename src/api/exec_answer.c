@@ -257,3 +257,13 @@ int exec_answer_render(const char *execution_id, const struct execution_result *
     *ret_length = strlen(text);
     return 0;
 }
+
+int exec_answer_json(const char *execution_id, const struct execution_result *result, json_t **ret_answer)
+{
+    CLEANUP(cleanup_json) json_t *answer = json_object();
+    int r = answer ? answer_fill(answer, execution_id, result) : -ENOMEM;
+
+    if (r == 0)
+        *ret_answer = TAKE_PTR(answer);
+    return r;
+}

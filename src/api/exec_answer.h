@@ -5,6 +5,7 @@
  * Pure: the result is complete, nothing is looked up. */
 #pragma once
 
+#include <jansson.h>
 #include <stddef.h>
 
 #include "engine/execution.h"
@@ -13,3 +14,6 @@
  * result is not UTF-8 (the engine's fault), or -ENOMEM. */
 int exec_answer_render(const char *execution_id, const struct execution_result *result, char **ret_text,
                        size_t *ret_length);
+
+/* The same as an object, which is the caller's. */
+int exec_answer_json(const char *execution_id, const struct execution_result *result, json_t **ret_answer);

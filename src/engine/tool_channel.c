@@ -252,8 +252,8 @@ int64_t tool_channel_due_us(const struct tool_channel *channel, int64_t now_us)
 
 bool tool_channel_take_round(struct tool_channel *channel)
 {
-    if (channel->rounds_left > 0) {
-        channel->rounds_left--;
+    if (channel->rounds < channel->rounds_max) {
+        channel->rounds++;
         return true;
     }
     channel->end = TOOL_CHANNEL_EXHAUSTED;

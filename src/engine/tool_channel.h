@@ -35,8 +35,8 @@ enum tool_channel_end {
 struct tool_channel {
     char **names; /* of the declared tools, in their order */
     size_t n_names;
-    unsigned rounds_left; /* how often the program may still wait for its client */
-    char *manifest;       /* what the guest agent is told of them, JSON */
+    unsigned rounds, rounds_max; /* how often the program has waited for its client, and may */
+    char *manifest;              /* what the guest agent is told of them, JSON */
     size_t manifest_length;
 
     int fd; /* -1 = not open, or no longer */

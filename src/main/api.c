@@ -23,6 +23,7 @@
 
 #include "api/api.h"
 #include "api/audited.h"
+#include "api/ptc.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/fd.h"
@@ -304,6 +305,14 @@ static int step_engine(struct process *p)
     return admission_new(&p->engine, &p->admission);
 }
 
+/* A program that waits holds a slot: a quarter of them stays for others. */
+static unsigned ptc_max_paused(const struct config *config)
+{
+    int64_t most = config->max_concurrent_executions - (config->max_concurrent_executions + 3) / 4;
+
+    return (unsigned)(config->ptc_max_paused < most ? config->ptc_max_paused : most);
+}
+
 static int step_api(struct process *p)
 {
     const struct config *config = &p->handover.config;
@@ -319,6 +328,9 @@ static int step_api(struct process *p)
     p->api.admission = p->admission;
     p->api.max_file_bytes = config->max_file_size_mb << 20;
     p->api.max_upload_files = (unsigned)config->max_files_per_session;
+    p->api.ptc_max_paused = ptc_max_paused(config);
+    p->api.ptc_max_round_trips = (unsigned)config->ptc_max_round_trips;
+    p->api.ptc_pause_ttl_ms = config->ptc_pause_ttl_seconds * 1000;
     p->api.agent_bypass_extensions = config->agent_upload_bypass_extensions;
     p->api.wan_access = config->enable_wan_access;
     r = api_init(&p->api);
@@ -470,8 +482,10 @@ static bool serve_until_told(struct process *p)
 
 static void stop(struct process *p)
 {
-    if (p->api_ready)
+    if (p->api_ready) {
         api_stopping(&p->api);
+        ptc_stop(&p->api);
+    }
     if (p->admission)
         admission_drain(p->admission, p->handover.config.drain_seconds * 1000);
     p->house = api_house_free(p->house);

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ptc.c -- POST /exec/programmatic and its cancellation: programs that call tools which live at the client (ptc.md).
+ *
+ * A run is one job from its first request to its end. While its program waits the job lies in ptc_runs.h, without a
+ * request; each continuation brings it one. Whoever holds the job, the request's thread, admission or the table, is the
+ * only one to touch it. */
+#include "api/handlers.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/answer.h"
+#include "api/audited.h"
+#include "api/gate.h"
+#include "api/ptc.h"
+#include "api/ptc_answer.h"
+#include "api/ptc_body.h"
+#include "api/ptc_requests.h"
+#include "api/ptc_runs.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "engine/running.h"
+#include "store/digest.h"
+
+#define OVERDUE_RETRY_SECONDS 5
+#define JSON_TYPE             "application/json"
+#define REQUEST_ID_HEADER     "X-LibreChat-Code-Request-ID"
+
+/* What answers the request that a run has now. */
+struct call {
+    struct api *api;
+    struct http_request *request; /* NULL while the program waits */
+    bool streaming;               /* status and headers are out: whatever comes is body */
+    bool audited;                 /* the run was noted when it began to wait for the first time */
+    char request_id[PTC_REQUEST_ID_MAX + 1];
+    char execution_id[ID_SIZE];
+};
+
+static void cleanup_json(json_t **json)
+{
+    json_decref(*json);
+}
+
+static void cleanup_refusal(struct exec_body_refusal *refusal)
+{
+    exec_body_refusal_deinit(refusal);
+}
+
+/* The final call of a request. The call is a copy of the job's, which may be gone. */
+static void end_text(const struct call *call, char *text, size_t length)
+{
+    const struct http_header headers[] = { { "X-Execution-Id", call->execution_id }, { NULL, NULL } };
+
+    if (call->request_id[0])
+        ptc_requests_end(call->api->ptc_requests, call->request_id);
+    if (call->streaming)
+        http_stream_end(call->request, text, length);
+    else
+        http_respond(call->request, 200, JSON_TYPE, headers, text, length);
+}
+
+static void end_json(const struct call *call, unsigned status, json_t *body)
+{
+    char *text = json_dumps(body, JSON_COMPACT);
+
+    json_decref(body);
+    if (call->streaming) {
+        end_text(call, text, text ? strlen(text) : 0);
+        return;
+    }
+    if (call->request_id[0])
+        ptc_requests_end(call->api->ptc_requests, call->request_id);
+    http_respond(call->request, status, JSON_TYPE, NULL, text, text ? strlen(text) : 0);
+}
+
+/* What rendered, or a 500. */
+static void end_rendered(const struct call *call, int r, char *text, size_t length)
+{
+    if (r == 0) {
+        end_text(call, text, length);
+        return;
+    }
+    log_error("execution %s: cannot render the answer: %s", call->execution_id, strerror(-r));
+    end_json(call, 500, http_error_json(call->request, 500, "An unexpected error occurred", NULL, 0));
+}
+
+static void end_error(const struct call *call, const char *error, const char *session_id, const char *err)
+{
+    size_t length = 0;
+    char *text = NULL;
+    int r = ptc_answer_error(error, session_id, err, &text, &length);
+
+    end_rendered(call, r, text, length);
+}
+
+static void end_capacity(const struct call *call, unsigned retry_after_seconds)
+{
+    if (call->streaming) {
+        end_json(call, 503, answer_capacity_json(call->request, retry_after_seconds));
+        return;
+    }
+    if (call->request_id[0])
+        ptc_requests_end(call->api->ptc_requests, call->request_id);
+    answer_capacity(call->request, retry_after_seconds);
+}
+
+static void end_ended(const struct call *call, struct execution_job *job)
+{
+    size_t length = 0;
+    char *text = NULL;
+    int r = ptc_answer_ended(job, &text, &length);
+
+    if (job->result.outcome == OUTCOME_OK)
+        readiness_succeeded(&call->api->readiness);
+    end_rendered(call, r, text, length);
+}
+
+static void end_failed(const struct call *call, const struct execution_job *job)
+{
+    const char *session_id = job->result.session_id[0] ? job->result.session_id : NULL;
+    char text[sizeof(job->error) + 32], line[sizeof(text) + 1];
+
+    snprintf(text, sizeof(text), "Execution failed: %s", job->error);
+    snprintf(line, sizeof(line), "%s\n", text);
+    end_error(call, text, session_id, line);
+}
+
+static void free_job(struct execution_job *job)
+{
+    free(job->context);
+    execution_job_free(job);
+}
+
+/* The program waits: the client hears of its calls, and the job rests. */
+static void end_paused(struct execution_job *job)
+{
+    struct call *own = job->context, call = *own;
+    char token[PTC_TOKEN_SIZE], *text = NULL;
+    size_t length = 0;
+    int r;
+
+    ptc_runs_token(token);
+    r = ptc_answer_paused(job, token, &text, &length);
+    own->request = NULL;
+    own->streaming = false;
+    own->request_id[0] = '\0';
+    if (r == 0 && ptc_runs_add(call.api->ptc_runs, job, token)) {
+        end_text(&call, text, length); /* the job may be somebody else's by now */
+        return;
+    }
+    admission_abandon(call.api->admission, job);
+    run_done(job->request.run, NULL);
+    if (r == 0)
+        end_error(&call, "Execution cancelled", job->result.session_id, "");
+    else
+        end_rendered(&call, r, NULL, 0);
+    free(text);
+    free_job(job);
+}
+
+static void on_tick(struct execution_job *job)
+{
+    struct call *call = job->context;
+    const struct http_header headers[] = { { "X-Execution-Id", call->execution_id }, { NULL, NULL } };
+
+    if (!call->streaming)
+        http_stream_begin(call->request, 200, JSON_TYPE, headers);
+    call->streaming = true;
+    (void)http_stream_write(call->request, " ", 1, 0);
+}
+
+static void on_done(struct execution_job *job, enum admission_end end)
+{
+    struct call *call = job->context;
+
+    if (end != ADMISSION_PAUSED || !call->audited)
+        audited_execution(call->request, job, end);
+    call->audited = true;
+    if (end == ADMISSION_PAUSED) {
+        end_paused(job);
+        return;
+    }
+    run_done(job->request.run, end == ADMISSION_DONE ? &job->result : NULL);
+    switch (end) {
+    case ADMISSION_DONE:
+        end_ended(call, job);
+        break;
+    case ADMISSION_REFUSED:
+        end_error(call, job->error, job->result.session_id, "");
+        break;
+    case ADMISSION_OVERDUE:
+        end_capacity(call, OVERDUE_RETRY_SECONDS);
+        break;
+    case ADMISSION_CANCELLED:
+        end_error(call, "Execution cancelled", job->result.session_id[0] ? job->result.session_id : NULL, "");
+        break;
+    case ADMISSION_PAUSED:
+    case ADMISSION_FAILED:
+        end_failed(call, job);
+        break;
+    }
+    free_job(job);
+}
+
+/* Gives a job the request that it works for from here on. Returns 0 or a negative errno. */
+static int attach(struct execution_job *job, struct http_request *request)
+{
+    struct call *call = job->context;
+    int fd = http_request_dup_fd(request);
+
+    if (fd < 0)
+        return fd;
+    cleanup_close_fd(&job->request.client_fd);
+    job->request.client_fd = fd;
+    job->request.received_us = http_request_received_us(request);
+    call->request = request;
+    return 0;
+}
+
+/* Returns 0, RUNNING_E_FULL or a negative errno. */
+static int fill(struct execution_job *job, struct http_request *request)
+{
+    struct call *call = calloc(1, sizeof(*call));
+    struct api *api = http_request_data(request);
+    int r;
+
+    if (!call)
+        return -ENOMEM;
+    call->api = api;
+    job->context = call;
+    job->done = on_done;
+    job->tick = on_tick;
+    job->request.tools->rounds_max = api->ptc_max_round_trips;
+    id_generate(job->request.execution_id);
+    memcpy(call->execution_id, job->request.execution_id, ID_SIZE);
+    snprintf(job->request.tenant, sizeof(job->request.tenant), "%s", http_request_tenant(request));
+    snprintf(job->request.queue, sizeof(job->request.queue), "%s", http_request_key_hash(request));
+    r = attach(job, request);
+    return r ? r
+             : running_add(api->engine->running, job->request.execution_id, job->request.tenant, job->request.queue,
+                           &job->request.run);
+}
+
+/* An answer before there is a job. */
+static void answer_now(struct http_request *request, const char *error)
+{
+    const struct call call = { .api = http_request_data(request), .request = request };
+
+    end_error(&call, error, NULL, "");
+}
+
+/* Notes the name that the client gave to its request. Returns 0, or what ptc_requests_begin() says after the request
+ * was answered. */
+static int begin_named(struct execution_job *job, struct http_request *request, const char *request_id)
+{
+    struct call *call = job->context;
+    int r;
+
+    if (!request_id)
+        return 0;
+    r = ptc_requests_begin(call->api->ptc_requests, request_id, job->request.queue, job->request.run);
+    if (r == 0)
+        snprintf(call->request_id, sizeof(call->request_id), "%s", request_id);
+    else if (r == PTC_REQUEST_E_TAKEN)
+        http_respond_error(request, 409, "Programmatic request ID is already in use", NULL, 0, NULL);
+    else if (r == PTC_REQUEST_E_CANCELLED)
+        answer_now(request, "Execution cancelled");
+    else
+        answer_capacity(request, 1);
+    return r;
+}
+
+static void submit(struct execution_job *job, struct http_request *request)
+{
+    struct call *call = job->context, copy = *call;
+    unsigned retry_after_seconds = 1;
+    int r;
+
+    http_request_suspend(request); /* before, for the job may be done before this returns */
+    r = admission_submit(call->api->admission, job, &retry_after_seconds);
+    if (r == 0)
+        return;
+    run_done(job->request.run, NULL);
+    free_job(job);
+    if (r == ADMISSION_E_FULL)
+        end_capacity(&copy, retry_after_seconds);
+    else
+        end_json(&copy, 503, http_error_json(request, 503, "Service is shutting down", NULL, 0));
+}
+
+/* Takes the job. */
+static void start(struct execution_job *job, struct http_request *request, const char *request_id)
+{
+    int r = fill(job, request);
+
+    if (r == 0) {
+        if (begin_named(job, request, request_id) == 0) {
+            submit(job, request);
+            return;
+        }
+        run_done(job->request.run, NULL);
+    }
+    free_job(job);
+    if (r == RUNNING_E_FULL)
+        answer_capacity(request, 1);
+    else if (r < 0)
+        answer_fault(request, 500, "An unexpected error occurred", "cannot prepare the execution", r);
+}
+
+static const json_t *find_result(const json_t *results, const char *id)
+{
+    for (size_t i = 0; i < json_array_size(results); i++) {
+        const json_t *result = json_array_get(results, i);
+
+        if (strcmp(json_string_value(json_object_get(result, "call_id")), id) == 0)
+            return result;
+    }
+    return NULL;
+}
+
+static int answer_failure(struct tool_channel *channel, const struct tool_call *call, const json_t *result)
+{
+    const json_t *message = json_object_get(result, "error_message");
+    const char *text = json_string_length(message) > 0 ? json_string_value(message) : "Tool call failed";
+
+    return tool_channel_error(channel, call, text,
+                              json_string_length(message) > 0 ? json_string_length(message) : strlen(text));
+}
+
+static int answer_call(struct tool_channel *channel, const struct tool_call *call, const json_t *result)
+{
+    const json_t *value = json_object_get(result, "result");
+    CLEANUP_FREE char *text = NULL;
+    char missing[64];
+
+    if (!result) {
+        snprintf(missing, sizeof(missing), "No result supplied for tool call %s", call->id);
+        return tool_channel_error(channel, call, missing, strlen(missing));
+    }
+    if (json_is_true(json_object_get(result, "is_error")))
+        return answer_failure(channel, call, result);
+    text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(17)) : strdup("null");
+    return text ? tool_channel_result(channel, call, text, strlen(text)) : -ENOMEM;
+}
+
+static int answer_calls(struct tool_channel *channel, const json_t *results)
+{
+    int r = 0;
+
+    for (const struct tool_call *call = channel->calls; call && r == 0; call = call->next)
+        r = answer_call(channel, call, find_result(results, call->id));
+    tool_channel_clear(channel);
+    return r;
+}
+
+/* Hands the results to a job and the job to admission. */
+static void go_on(struct execution_job *job, struct http_request *request, const json_t *results)
+{
+    struct call *call = job->context, copy;
+    int r = answer_calls(job->request.tools, results);
+
+    if (r == 0)
+        r = attach(job, request);
+    copy = *call;
+    if (r < 0) {
+        ptc_runs_drop(copy.api->ptc_runs, job);
+        copy.request = request;
+        log_error("execution %s: cannot go on: %s", copy.execution_id, strerror(-r));
+        end_json(&copy, 500, http_error_json(request, 500, "An unexpected error occurred", NULL, 0));
+        return;
+    }
+    http_request_suspend(request);
+    if (admission_resume(copy.api->admission, job) == 0)
+        return;
+    ptc_runs_drop(copy.api->ptc_runs, job);
+    end_json(&copy, 503, http_error_json(request, 503, "Service is shutting down", NULL, 0));
+}
+
+static void handle_continuation(struct http_request *request, const char *request_id, const struct ptc_body *body)
+{
+    struct api *api = http_request_data(request);
+    struct execution_job *job =
+        ptc_runs_take(api->ptc_runs, body->token, http_request_tenant(request), http_request_key_hash(request));
+
+    int r = 0;
+
+    if (!job) {
+        answer_now(request, "Invalid or expired continuation token");
+        return;
+    }
+    r = begin_named(job, request, request_id);
+    if (r == 0)
+        go_on(job, request, body->results);
+    else if (r == PTC_REQUEST_E_CANCELLED || !ptc_runs_add(api->ptc_runs, job, body->token))
+        ptc_runs_drop(api->ptc_runs, job);
+}
+
+/* Takes the body. */
+static void handle_body(struct http_request *request, const char *request_id, json_t *root)
+{
+    CLEANUP(cleanup_refusal) struct exec_body_refusal refusal = EXEC_BODY_REFUSAL_INIT;
+    CLEANUP(cleanup_json) json_t *owned = root;
+    struct api *api = http_request_data(request);
+    struct execution_job *job = execution_job_new();
+    struct ptc_body body = { 0 };
+    int r = job ? ptc_body_parse(root, api->engine->languages, &job->request, &body, &refusal) : -ENOMEM;
+
+    if (r == 0 && !body.token && !body.blank) {
+        start(job, request, request_id);
+        return;
+    }
+    execution_job_free(job);
+    if (r == EXEC_BODY_E_REFUSED)
+        answer_error(request, (unsigned)refusal.status, refusal.error, refusal.details, refusal.extra, NULL);
+    else if (r < 0)
+        answer_fault(request, 500, "An unexpected error occurred", "cannot prepare the execution", r);
+    else if (body.token)
+        handle_continuation(request, request_id, &body);
+    else
+        answer_now(request, "Either 'code' or 'continuation_token' must be provided");
+}
+
+void handle_programmatic(struct http_request *request)
+{
+    const char *request_id = http_request_header(request, REQUEST_ID_HEADER);
+    json_t *root;
+
+    if (request_id && !ptc_request_id_is_valid(request_id)) {
+        http_respond_error(request, 400, "Invalid programmatic request ID", NULL, 0, NULL);
+        return;
+    }
+    root = http_json_object(request);
+    if (root)
+        handle_body(request, request_id, root);
+}
+
+void handle_programmatic_cancel(struct http_request *request)
+{
+    struct api *api = http_request_data(request);
+    CLEANUP(cleanup_json) json_t *root = http_json_object(request);
+    const json_t *id;
+
+    if (!root)
+        return;
+    id = json_object_get(root, "request_id");
+    if (!json_is_string(id) || strlen(json_string_value(id)) != json_string_length(id) ||
+        !ptc_request_id_is_valid(json_string_value(id))) {
+        http_respond_error(request, 400, "Invalid or missing request_id", NULL, 0, NULL);
+        return;
+    }
+    switch (ptc_requests_cancel(api->ptc_requests, json_string_value(id), http_request_key_hash(request))) {
+    case PTC_CANCEL_REQUESTED:
+        http_respond_json(request, 202, json_pack("{s:s}", "status", "cancellation_requested"));
+        break;
+    case PTC_CANCEL_COMPLETED:
+        http_respond_json(request, 200, json_pack("{s:s}", "status", "already_completed"));
+        break;
+    case PTC_CANCEL_FOREIGN:
+        http_respond_error(request, 403, "Programmatic request belongs to another principal", NULL, 0, NULL);
+        break;
+    case PTC_CANCEL_FAILED:
+        answer_capacity(request, 1);
+        break;
+    }
+}
+
+/* ---- the life of what the handlers share ---- */
+
+/* Whether the key that started a run is still good. Requests without a key have none that could end. */
+static bool key_is_good(const char *key_hash, void *data)
+{
+    struct api *api = data;
+    uint8_t digest[DIGEST_RAW_SIZE];
+    struct key_holder holder;
+
+    if (!digest_from_hex(key_hash, digest))
+        return true;
+    return keyring_find(gate_keyring(api->gate), digest, &holder) <= 0; /* a fault is no proof */
+}
+
+int ptc_init(struct api *api)
+{
+    const struct ptc_runs_options options = {
+        .admission = api->admission,
+        .max_waiting = api->ptc_max_paused,
+        .ttl_ms = api->ptc_pause_ttl_ms,
+        .key_is_good = key_is_good,
+        .data = api,
+        .freed = free,
+    };
+    int r = ptc_requests_new(&api->ptc_requests);
+
+    return r ? r : ptc_runs_new(&options, &api->ptc_runs);
+}
+
+void ptc_stop(struct api *api)
+{
+    if (api->ptc_runs)
+        ptc_runs_stop(api->ptc_runs);
+}
+
+void ptc_deinit(struct api *api)
+{
+    api->ptc_runs = ptc_runs_free(api->ptc_runs);
+    api->ptc_requests = ptc_requests_free(api->ptc_requests);
+}

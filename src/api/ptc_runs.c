@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/ptc_runs.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine/running.h"
+
+#define LOOK_US 1000000 /* between two looks at keys and deadlines, while somebody waits */
+
+/* A program that waits. */
+struct waiting {
+    struct waiting *next;
+    struct execution_job *job;
+    char token[PTC_TOKEN_SIZE];
+    int64_t until_us;
+};
+
+struct ptc_runs {
+    struct ptc_runs_options options;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct waiting *first, **last; /* in the order of their deadlines */
+    unsigned n_waiting;
+    bool stopping, has_thread;
+    pthread_t thread;
+};
+
+void ptc_runs_token(char ret_token[static PTC_TOKEN_SIZE])
+{
+    id_generate(ret_token);
+    id_generate(ret_token + ID_LENGTH);
+}
+
+/* Takes the entry at a link out of the list. */
+static struct waiting *take_out(struct ptc_runs *runs, struct waiting **link)
+{
+    struct waiting *entry = *link;
+
+    *link = entry->next;
+    if (runs->last == &entry->next)
+        runs->last = link;
+    runs->n_waiting--;
+    entry->next = NULL;
+    return entry;
+}
+
+void ptc_runs_drop(struct ptc_runs *runs, struct execution_job *job)
+{
+    admission_abandon(runs->options.admission, job);
+    run_done(job->request.run, NULL);
+    if (runs->options.freed)
+        runs->options.freed(job->context);
+    execution_job_free(job);
+}
+
+/* Outside the lock. */
+static void drop_all(struct ptc_runs *runs, struct waiting *entries, const char *why)
+{
+    while (entries) {
+        struct waiting *entry = entries;
+
+        entries = entry->next;
+        log_info("execution %s: it waited for tool results and is dropped: %s", entry->job->request.execution_id, why);
+        ptc_runs_drop(runs, entry->job);
+        free(entry);
+    }
+}
+
+/* Takes every entry out for which a rule holds; they are returned as a list. */
+static struct waiting *take_where(struct ptc_runs *runs,
+                                  bool (*holds)(struct ptc_runs *, const struct waiting *, void *), void *context)
+{
+    struct waiting **link = &runs->first, *taken = NULL, **end = &taken;
+
+    while (*link) {
+        if (!holds(runs, *link, context)) {
+            link = &(*link)->next;
+            continue;
+        }
+        *end = take_out(runs, link);
+        end = &(*end)->next;
+    }
+    return taken;
+}
+
+static bool is_late(struct ptc_runs *runs, const struct waiting *entry, void *now_us)
+{
+    (void)runs;
+    return entry->until_us <= *(int64_t *)now_us;
+}
+
+static bool is_keyless(struct ptc_runs *runs, const struct waiting *entry, void *context)
+{
+    (void)context;
+    return !runs->options.key_is_good(entry->job->request.queue, runs->options.data);
+}
+
+static bool is_cancelled(struct ptc_runs *runs, const struct waiting *entry, void *context)
+{
+    (void)runs;
+    (void)context;
+    return run_is_cancelled(entry->job->request.run);
+}
+
+static bool is_any(struct ptc_runs *runs, const struct waiting *entry, void *context)
+{
+    (void)runs;
+    (void)entry;
+    (void)context;
+    return true;
+}
+
+static bool is_job(struct ptc_runs *runs, const struct waiting *entry, void *job)
+{
+    (void)runs;
+    return entry->job == job;
+}
+
+/* Called by whoever cancels an execution that waits. */
+static void drop_cancelled(void *context)
+{
+    struct ptc_runs *runs = context;
+    struct waiting *entries;
+
+    pthread_mutex_lock(&runs->lock);
+    entries = take_where(runs, is_cancelled, NULL);
+    pthread_mutex_unlock(&runs->lock);
+    drop_all(runs, entries, "it was cancelled");
+}
+
+static unsigned count_key(const struct ptc_runs *runs, const char *key_hash)
+{
+    unsigned n = 0;
+
+    for (const struct waiting *entry = runs->first; entry; entry = entry->next)
+        n += strcmp(entry->job->request.queue, key_hash) == 0;
+    return n;
+}
+
+/* The oldest of the key that has most: nobody drives out the programs of others but with fewer of his own. */
+static struct waiting *take_victim(struct ptc_runs *runs)
+{
+    struct waiting **victim = &runs->first;
+    unsigned most = 0;
+
+    for (struct waiting **link = &runs->first; *link; link = &(*link)->next) {
+        unsigned n = count_key(runs, (*link)->job->request.queue);
+
+        if (n > most) {
+            most = n;
+            victim = link;
+        }
+    }
+    return take_out(runs, victim);
+}
+
+bool ptc_runs_add(struct ptc_runs *runs, struct execution_job *job, const char *token)
+{
+    struct waiting *entry = calloc(1, sizeof(*entry)), *victim = NULL;
+    bool added;
+
+    if (!entry)
+        return false;
+    entry->job = job;
+    entry->until_us = clock_monotonic_us() + runs->options.ttl_ms * 1000;
+    snprintf(entry->token, sizeof(entry->token), "%s", token);
+    pthread_mutex_lock(&runs->lock);
+    added = !runs->stopping;
+    if (added) {
+        *runs->last = entry;
+        runs->last = &entry->next;
+        if (++runs->n_waiting > runs->options.max_waiting)
+            victim = take_victim(runs);
+        pthread_cond_signal(&runs->changed);
+    }
+    if (added && victim != entry && !run_wait(job->request.run, drop_cancelled, runs)) {
+        take_where(runs, is_job, job);
+        added = false;
+    }
+    pthread_mutex_unlock(&runs->lock);
+    if (!added)
+        free(entry);
+    drop_all(runs, victim, "too many wait");
+    return added;
+}
+
+/* Takes as long for every token of the right length. */
+static bool is_token(const char *known, const char *given)
+{
+    unsigned char difference = 0;
+
+    if (strlen(given) != PTC_TOKEN_SIZE - 1)
+        return false;
+    for (size_t i = 0; i < PTC_TOKEN_SIZE - 1; i++)
+        difference |= (unsigned char)(known[i] ^ given[i]);
+    return difference == 0;
+}
+
+struct execution_job *ptc_runs_take(struct ptc_runs *runs, const char *token, const char *tenant, const char *key_hash)
+{
+    struct execution_job *job = NULL;
+
+    pthread_mutex_lock(&runs->lock);
+    for (struct waiting **link = &runs->first; *link; link = &(*link)->next) {
+        const struct execution_request *request = &(*link)->job->request;
+        struct waiting *entry;
+
+        if (!is_token((*link)->token, token))
+            continue;
+        if (strcmp(request->tenant, tenant) == 0 && strcmp(request->queue, key_hash) == 0) {
+            entry = take_out(runs, link);
+            job = entry->job;
+            free(entry);
+        }
+        break;
+    }
+    pthread_mutex_unlock(&runs->lock);
+    return job;
+}
+
+unsigned ptc_runs_waiting(struct ptc_runs *runs)
+{
+    unsigned n;
+
+    pthread_mutex_lock(&runs->lock);
+    n = runs->n_waiting;
+    pthread_mutex_unlock(&runs->lock);
+    return n;
+}
+
+static void look(struct ptc_runs *runs)
+{
+    int64_t now_us = clock_monotonic_us();
+    struct waiting *late, *keyless;
+
+    late = take_where(runs, is_late, &now_us);
+    keyless = take_where(runs, is_keyless, NULL);
+    pthread_mutex_unlock(&runs->lock);
+    drop_all(runs, late, "its time is over");
+    drop_all(runs, keyless, "its key is no good any more");
+    pthread_mutex_lock(&runs->lock);
+}
+
+static void wait_a_moment(struct ptc_runs *runs)
+{
+    int64_t at_us = clock_monotonic_us() + LOOK_US;
+    struct timespec at = { .tv_sec = at_us / 1000000, .tv_nsec = at_us % 1000000 * 1000 };
+
+    if (runs->first)
+        pthread_cond_timedwait(&runs->changed, &runs->lock, &at);
+    else
+        pthread_cond_wait(&runs->changed, &runs->lock);
+}
+
+static void *look_after(void *argument)
+{
+    struct ptc_runs *runs = argument;
+
+    pthread_mutex_lock(&runs->lock);
+    while (!runs->stopping) {
+        wait_a_moment(runs);
+        look(runs);
+    }
+    pthread_mutex_unlock(&runs->lock);
+    return NULL;
+}
+
+int ptc_runs_new(const struct ptc_runs_options *options, struct ptc_runs **ret_runs)
+{
+    struct ptc_runs *runs = calloc(1, sizeof(*runs));
+    pthread_condattr_t attributes;
+    int r;
+
+    if (!runs)
+        return -ENOMEM;
+    runs->options = *options;
+    runs->last = &runs->first;
+    pthread_mutex_init(&runs->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&runs->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    r = -pthread_create(&runs->thread, NULL, look_after, runs);
+    runs->has_thread = r == 0;
+    if (r < 0)
+        ptc_runs_free(runs);
+    else
+        *ret_runs = runs;
+    return r;
+}
+
+void ptc_runs_stop(struct ptc_runs *runs)
+{
+    struct waiting *entries;
+
+    pthread_mutex_lock(&runs->lock);
+    runs->stopping = true;
+    entries = take_where(runs, is_any, NULL);
+    pthread_cond_signal(&runs->changed);
+    pthread_mutex_unlock(&runs->lock);
+    drop_all(runs, entries, "the server stops");
+}
+
+struct ptc_runs *ptc_runs_free(struct ptc_runs *runs)
+{
+    if (!runs)
+        return NULL;
+    ptc_runs_stop(runs);
+    if (runs->has_thread)
+        pthread_join(runs->thread, NULL);
+    pthread_cond_destroy(&runs->changed);
+    pthread_mutex_destroy(&runs->lock);
+    free(runs);
+    return NULL;
+}
