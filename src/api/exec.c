@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* exec.c -- POST /exec: decode, hand to admission, answer when it is done (exec.md 10; streaming 10.11).
  *
- * The request is suspended before the job is submitted, for the job may be done before the handler returns. From then
- * on admission's callbacks own it, one at a time. */
+ * Once the job is submitted, admission's callbacks own the request, one at a time. */
 #include "api/handlers.h"
 
 #include <errno.h>
@@ -13,9 +12,10 @@
 #include "api/answer.h"
 #include "api/audited.h"
 #include "api/exec_answer.h"
-#include "api/exec_body.h"
+#include "api/exec_job.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "engine/running.h"
 
 #define OVERDUE_RETRY_SECONDS 5
 #define JSON_TYPE             "application/json"
@@ -106,6 +106,7 @@ static void on_done(struct execution_job *job, enum admission_end end)
     struct call *call = job->context;
 
     audited_execution(call->request, job, end);
+    run_done(job->request.run, end == ADMISSION_DONE ? &job->result : NULL);
     switch (end) {
     case ADMISSION_DONE:
         call_done(call, job);
@@ -117,7 +118,7 @@ static void on_done(struct execution_job *job, enum admission_end end)
         call_overdue(call);
         break;
     case ADMISSION_PAUSED:
-    case ADMISSION_REFUSED: /* neither without tools */
+    case ADMISSION_REFUSED:   /* neither without tools */
     case ADMISSION_CANCELLED: /* nobody reads it, unless the server stops */
         call_fail(call, 503, "Service is shutting down");
         break;
@@ -126,75 +127,22 @@ static void on_done(struct execution_job *job, enum admission_end end)
     execution_job_free(job);
 }
 
-/* Hands the job over, or answers why not. */
-static void submit(struct api *api, struct http_request *request, struct execution_job *job)
+void handle_exec(struct http_request *request)
 {
-    unsigned retry_after_seconds = 1;
-    int r;
+    CLEANUP_FREE struct call *call = calloc(1, sizeof(*call));
+    struct execution_job *job;
 
-    http_request_suspend(request);
-    r = admission_submit(api->admission, job, &retry_after_seconds);
-    if (r == 0)
+    if (exec_job_new(request, &job) != 0)
         return;
-    free(job->context);
-    execution_job_free(job);
-    if (r == ADMISSION_E_FULL)
-        answer_capacity(request, retry_after_seconds);
-    else if (r == ADMISSION_E_STOPPING)
-        http_respond_error(request, 503, "Service is shutting down", NULL, 0, NULL);
-    else
-        answer_fault(request, 503, "Unexpected error during code execution: it could not be queued", "admission", r);
-}
-
-/* What the server knows about a request, besides its body. Returns 0 or a negative errno. */
-static int job_fill(struct execution_job *job, struct api *api, struct http_request *request)
-{
-    struct call *call = calloc(1, sizeof(*call));
-
-    if (!call)
-        return -ENOMEM;
-    *call = (struct call){ .api = api, .request = request };
+    if (!call) {
+        exec_job_fault(request, job, -ENOMEM);
+        return;
+    }
+    *call = (struct call){ .api = http_request_data(request), .request = request };
+    run_carry(job->request.run, NULL, job->request.feed);
     job->context = call;
     job->done = on_done;
     job->tick = on_tick;
-    id_generate(job->request.execution_id);
-    snprintf(job->request.tenant, sizeof(job->request.tenant), "%s", http_request_tenant(request));
-    snprintf(job->request.queue, sizeof(job->request.queue), "%s", http_request_key_hash(request));
-    job->request.received_us = http_request_received_us(request);
-    job->request.client_fd = http_request_dup_fd(request);
-    return job->request.client_fd < 0 ? job->request.client_fd : 0;
-}
-
-static void cleanup_refusal(struct exec_body_refusal *refusal)
-{
-    exec_body_refusal_deinit(refusal);
-}
-
-void handle_exec(struct http_request *request)
-{
-    CLEANUP(cleanup_refusal) struct exec_body_refusal refusal = EXEC_BODY_REFUSAL_INIT;
-    struct api *api = http_request_data(request);
-    struct execution_job *job;
-    json_t *body;
-    int r;
-
-    body = http_json_object(request);
-    if (!body)
-        return;
-    job = execution_job_new();
-    r = job ? exec_body_parse(body, api->engine->languages, &job->request, &refusal) : -ENOMEM;
-    json_decref(body);
-    if (r == 0)
-        r = job_fill(job, api, request);
-    if (r == 0) {
-        submit(api, request, job);
-        return;
-    }
-    if (job)
-        free(job->context);
-    execution_job_free(job);
-    if (r == EXEC_BODY_E_REFUSED)
-        answer_error(request, (unsigned)refusal.status, refusal.error, refusal.details, refusal.extra, NULL);
-    else
-        answer_fault(request, 500, "An unexpected error occurred", "cannot prepare the execution", r);
+    if (exec_job_submit(request, job) == 0)
+        call = NULL;
 }

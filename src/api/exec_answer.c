@@ -153,7 +153,7 @@ static double round_to_micro(double ms)
 }
 
 /* A figure the host cannot measure is negative here and absent there. */
-static int usage_add(json_t *answer, const struct execution_usage *usage)
+int exec_answer_add_usage(json_t *object, const struct execution_usage *usage)
 {
     const struct {
         const char *key;
@@ -173,18 +173,18 @@ static int usage_add(json_t *answer, const struct execution_usage *usage)
         { "stdout_bytes", usage->stdout_bytes },
         { "stderr_bytes", usage->stderr_bytes },
     };
-    CLEANUP(cleanup_json) json_t *object = json_object();
+    CLEANUP(cleanup_json) json_t *figures = json_object();
     int r = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(times) && r == 0; i++)
         if (times[i].ms >= 0)
-            r = add(object, times[i].key, json_real(round_to_micro(times[i].ms)));
+            r = add(figures, times[i].key, json_real(round_to_micro(times[i].ms)));
     for (size_t i = 0; i < ARRAY_SIZE(counts) && r == 0; i++)
         if (counts[i].count >= 0)
-            r = add(object, counts[i].key, json_integer(counts[i].count));
+            r = add(figures, counts[i].key, json_integer(counts[i].count));
     if (r == 0 && usage->warm)
-        r = add(object, "warm", json_string(usage->warm));
-    return r < 0 ? r : add(answer, "usage", json_incref(object));
+        r = add(figures, "warm", json_string(usage->warm));
+    return r < 0 ? r : add(object, "usage", json_incref(figures));
 }
 
 static int truncated_add(json_t *answer, const struct execution_result *result)
@@ -235,7 +235,12 @@ static int answer_fill(json_t *answer, const char *execution_id, const struct ex
         r = add(answer, "execution_id", json_string(execution_id));
     if (r == 0)
         r = add(answer, "outcome", json_string(execution_outcome_name(result->outcome)));
-    return r < 0 ? r : usage_add(answer, &result->usage);
+    return r < 0 ? r : exec_answer_add_usage(answer, &result->usage);
+}
+
+static char *dump(const json_t *answer)
+{
+    return json_dumps(answer, JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS));
 }
 
 int exec_answer_render(const char *execution_id, const struct execution_result *result, char **ret_text,
@@ -250,12 +255,28 @@ int exec_answer_render(const char *execution_id, const struct execution_result *
     r = answer_fill(answer, execution_id, result);
     if (r < 0)
         return r;
-    text = json_dumps(answer, JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS));
+    text = dump(answer);
     if (!text)
         return -ENOMEM;
     *ret_text = text;
     *ret_length = strlen(text);
     return 0;
+}
+
+int exec_answer_render_rest(const char *execution_id, const struct execution_result *result, char **ret_text)
+{
+    CLEANUP(cleanup_json) json_t *answer = json_object();
+    int r;
+
+    if (!answer)
+        return -ENOMEM;
+    r = answer_fill(answer, execution_id, result);
+    if (r < 0)
+        return r;
+    json_object_del(answer, "stdout");
+    json_object_del(answer, "stderr");
+    *ret_text = dump(answer);
+    return *ret_text ? 0 : -ENOMEM;
 }
 
 int exec_answer_json(const char *execution_id, const struct execution_result *result, json_t **ret_answer)

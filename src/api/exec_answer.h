@@ -15,5 +15,11 @@
 int exec_answer_render(const char *execution_id, const struct execution_result *result, char **ret_text,
                        size_t *ret_length);
 
+/* The same without stdout and stderr, for those who send these by themselves. */
+int exec_answer_render_rest(const char *execution_id, const struct execution_result *result, char **ret_text);
+
 /* The same as an object, which is the caller's. */
 int exec_answer_json(const char *execution_id, const struct execution_result *result, json_t **ret_answer);
+
+/* Adds the member usage to an object. Returns 0 or a negative errno. */
+int exec_answer_add_usage(json_t *object, const struct execution_usage *usage);

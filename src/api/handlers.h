@@ -4,10 +4,13 @@
 
 #include "api/api.h"
 
-void handle_exec(struct http_request *request); /* exec.c */
+void handle_exec(struct http_request *request);        /* exec.c */
+void handle_exec_stream(struct http_request *request); /* exec_stream.c, extensions.md X4 */
 
-void handle_programmatic(struct http_request *request); /* ptc.c, ptc.md */
-void handle_programmatic_cancel(struct http_request *request);
+void handle_execution(struct http_request *request); /* executions.c, X5 */
+void handle_execution_cancel(struct http_request *request);
+void handle_execution_stream(struct http_request *request); /* X4 */
+void handle_execution_stdin(struct http_request *request);
 
 void handle_upload(struct http_request *request); /* upload.c, files.md F1 */
 extern const struct http_upload upload_reception;

@@ -24,7 +24,7 @@
 #include "engine/workdir.h"
 #include "wire/built.h"
 
-#define FLOOD_BYTES         (64ll << 20)  /* exec.md 10.8.5 */
+#define FLOOD_BYTES         (64ll << 20)  /* beyond what is kept; exec.md 10.8.5 */
 #define ON_DISK_BYTES_MAX   (100ll << 20) /* exec.md 10.5 */
 #define GRACE_US            60000000ll
 #define HARVEST_ENTRIES_MAX 20000
@@ -307,7 +307,7 @@ static int start_cell(struct execution *x)
         .live = x->request->live ? &cell_live : NULL,
         .feed = x->request->feed,
         .keep_bytes = (size_t)engine->max_output_bytes + 1,
-        .flood_bytes = FLOOD_BYTES,
+        .flood_bytes = engine->max_output_bytes + FLOOD_BYTES,
         .grace_us = GRACE_US,
         .entry = on_entry,
         .context = x,

@@ -9,6 +9,8 @@
 #include <sys/eventfd.h>
 
 #include "base/clock.h"
+#include "engine/feed.h"
+#include "engine/live.h"
 
 #define BUCKETS 1024 /* chains stay short: max_runs is of the same size */
 
@@ -29,6 +31,8 @@ struct run {
     int wake_fd;
     void (*cancel)(void *context);
     void *context;
+    struct live *live;
+    struct feed *feed;
 
     /* the table's lock */
     struct running *table; /* NULL = not listed any more */
@@ -42,6 +46,7 @@ struct running {
     unsigned max_runs, n_runs;
     struct run *buckets[BUCKETS];
     struct run *first_done, *last_done;
+    unsigned n_done_live; /* of these, those with events */
 };
 
 int running_new(unsigned max_runs, struct running **ret_running)
@@ -65,8 +70,32 @@ static struct run **bucket_of(struct running *running, const char *execution_id)
     return &running->buckets[hash % BUCKETS];
 }
 
+/* Takes the events of an entry. The caller unrefs them, outside the table's lock. */
+static struct live *take_live(struct run *run)
+{
+    struct live *live;
+
+    pthread_mutex_lock(&run->lock);
+    live = run->live;
+    run->live = NULL;
+    pthread_mutex_unlock(&run->lock);
+    return live;
+}
+
+static bool has_live(struct run *run)
+{
+    bool has;
+
+    pthread_mutex_lock(&run->lock);
+    has = run->live;
+    pthread_mutex_unlock(&run->lock);
+    return has;
+}
+
 static void unlink_done(struct running *running, struct run *run)
 {
+    if (has_live(run))
+        running->n_done_live--;
     *(run->prev_done ? &run->prev_done->next_done : &running->first_done) = run->next_done;
     *(run->next_done ? &run->next_done->prev_done : &running->last_done) = run->prev_done;
 }
@@ -104,14 +133,19 @@ struct running *running_free(struct running *running)
     return NULL;
 }
 
-/* What is to be forgotten for a newcomer of this key; NULL = everything is alive. */
-static struct run *find_victim(struct running *running, const char *key_hash)
+/* The first that ended of those that are asked for, of this key if there is one; NULL = none. */
+static struct run *find_oldest(const struct running *running, const char *key_hash, bool with_live)
 {
-    struct run *victim = running->first_done;
+    struct run *any = NULL;
 
-    while (victim && strcmp(victim->key_hash, key_hash) != 0)
-        victim = victim->next_done;
-    return victim ? victim : running->first_done;
+    for (struct run *run = running->first_done; run; run = run->next_done) {
+        if (with_live && !has_live(run))
+            continue;
+        if (strcmp(run->key_hash, key_hash) == 0)
+            return run;
+        any = any ? any : run;
+    }
+    return any;
 }
 
 /* Lists the entry. Returns 0 or RUNNING_E_FULL; *ret_victim is unlisted then and the caller's to unref. */
@@ -120,7 +154,7 @@ static int list(struct running *running, struct run *run, struct run **ret_victi
     struct run **bucket = bucket_of(running, run->execution_id);
 
     if (running->n_runs >= running->max_runs) {
-        struct run *victim = find_victim(running, run->key_hash);
+        struct run *victim = find_oldest(running, run->key_hash, false);
 
         if (!victim)
             return RUNNING_E_FULL;
@@ -136,9 +170,13 @@ static int list(struct running *running, struct run *run, struct run **ret_victi
 int running_add(struct running *running, const char *execution_id, const char *tenant, const char *key_hash,
                 struct run **ret_run)
 {
-    struct run *run = calloc(1, sizeof(*run)), *victim = NULL;
+    struct run *run, *victim = NULL;
     int r;
 
+    *ret_run = NULL;
+    if (!running)
+        return 0;
+    run = calloc(1, sizeof(*run));
     if (!run)
         return -ENOMEM;
     snprintf(run->execution_id, sizeof(run->execution_id), "%s", execution_id);
@@ -202,6 +240,8 @@ struct run *run_ref(struct run *run)
 struct run *run_unref(struct run *run)
 {
     if (run && atomic_fetch_sub(&run->references, 1) == 1) {
+        live_unref(run->live);
+        feed_unref(run->feed);
         pthread_mutex_destroy(&run->lock);
         free(run);
     }
@@ -247,6 +287,36 @@ bool run_wait(struct run *run, void (*cancel)(void *context), void *context)
     return waits;
 }
 
+void run_carry(struct run *run, struct live *live, struct feed *feed)
+{
+    if (!run)
+        return;
+    pthread_mutex_lock(&run->lock);
+    run->live = live_ref(live);
+    run->feed = feed_ref(feed);
+    pthread_mutex_unlock(&run->lock);
+}
+
+struct live *run_live(struct run *run)
+{
+    struct live *live;
+
+    pthread_mutex_lock(&run->lock);
+    live = live_ref(run->live);
+    pthread_mutex_unlock(&run->lock);
+    return live;
+}
+
+struct feed *run_feed(struct run *run)
+{
+    struct feed *feed;
+
+    pthread_mutex_lock(&run->lock);
+    feed = feed_ref(run->feed);
+    pthread_mutex_unlock(&run->lock);
+    return feed;
+}
+
 void run_session(struct run *run, const char *session_id)
 {
     if (!run)
@@ -256,10 +326,20 @@ void run_session(struct run *run, const char *session_id)
     pthread_mutex_unlock(&run->lock);
 }
 
+/* One more of this key with events has ended: the oldest of too many loses them. */
+static struct live *take_oldest_live(struct running *running, const char *key_hash)
+{
+    if (++running->n_done_live <= RUNNING_LIVE_MAX)
+        return NULL;
+    running->n_done_live--;
+    return take_live(find_oldest(running, key_hash, true));
+}
+
 /* Puts it at the end of those that are forgotten one day, if it is not forgotten already. */
 static void list_done(struct run *run)
 {
     struct running *running = run->table;
+    struct live *forgotten = NULL;
 
     if (!running)
         return;
@@ -268,7 +348,10 @@ static void list_done(struct run *run)
     run->prev_done = running->last_done;
     *(running->last_done ? &running->last_done->next_done : &running->first_done) = run;
     running->last_done = run;
+    if (has_live(run))
+        forgotten = take_oldest_live(running, run->key_hash);
     pthread_mutex_unlock(&running->lock);
+    live_unref(forgotten);
 }
 
 void run_done(struct run *run, const struct execution_result *result)
@@ -287,6 +370,18 @@ void run_done(struct run *run, const struct execution_result *result)
     }
     pthread_mutex_unlock(&run->lock);
     list_done(run);
+}
+
+void run_forget(struct run *run)
+{
+    struct running *running = run ? run->table : NULL;
+
+    if (!running)
+        return;
+    pthread_mutex_lock(&running->lock);
+    unlist(running, run);
+    pthread_mutex_unlock(&running->lock);
+    run_unref(run);
 }
 
 void run_cancel(struct run *run)

@@ -20,8 +20,11 @@
 #include "base/id.h"
 #include "engine/execution.h"
 
-#define RUNNING_KEPT_MS 60000
+#define RUNNING_KEPT_MS  60000
+#define RUNNING_LIVE_MAX 256
 
+struct feed;
+struct live;
 struct running;
 struct run;
 
@@ -48,7 +51,8 @@ struct run_status {
 int running_new(unsigned max_runs, struct running **ret_running);
 struct running *running_free(struct running *running); /* returns NULL; entries may outlive it */
 
-/* Adds an execution of the tenant and key (a hash). Returns 0 with a reference, RUNNING_E_FULL or -ENOMEM. */
+/* Adds an execution of the tenant and key (a hash). Returns 0 with a reference (NULL without a table), RUNNING_E_FULL
+ * or -ENOMEM. */
 int running_add(struct running *running, const char *execution_id, const char *tenant, const char *key_hash,
                 struct run **ret_run);
 
@@ -72,10 +76,19 @@ void run_leave(struct run *run);
  * run_done() and run_unref(). */
 bool run_wait(struct run *run, void (*cancel)(void *context), void *context);
 
+/* What those who find it may want: its events and its input. References of its own are taken; either may be NULL. Once.
+ * Of those that have ended the last RUNNING_LIVE_MAX keep their events. */
+void run_carry(struct run *run, struct live *live, struct feed *feed);
+struct live *run_live(struct run *run); /* a reference, or NULL */
+struct feed *run_feed(struct run *run);
+
 void run_session(struct run *run, const char *session_id);
 
 /* It is over; result may be NULL. Nothing but outcome and usage of it is copied. Once. */
 void run_done(struct run *run, const struct execution_result *result);
+
+/* It never began: nobody finds it any more. Instead of run_done(). */
+void run_forget(struct run *run);
 
 /* Asks for the end. What is over stays as it is. */
 void run_cancel(struct run *run);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* exec_job.h -- from a request with the body of POST /exec to a job of the admission: what the routes that run a
+ * program have in common. */
+#pragma once
+
+#include "api/api.h"
+#include "engine/admission.h"
+
+enum exec_job_outcome {
+    EXEC_JOB_E_ANSWERED = 1, /* there is no job: the request was answered */
+};
+
+/* Makes a job of the body and of what the server knows about the request; context, done and tick are the caller's to
+ * set. Returns 0 or EXEC_JOB_E_ANSWERED. */
+int exec_job_new(struct http_request *request, struct execution_job **ret_job);
+
+/* The same in case of a fault: answers, frees the job. */
+void exec_job_fault(struct http_request *request, struct execution_job *job, int error);
+
+/* Suspends the request and hands the job over; from then on its callbacks own both. Returns 0 or EXEC_JOB_E_ANSWERED;
+ * then the job was freed, its context not. */
+int exec_job_submit(struct http_request *request, struct execution_job *job);
