@@ -12,6 +12,9 @@ void handle_execution_cancel(struct http_request *request);
 void handle_execution_stream(struct http_request *request); /* X4 */
 void handle_execution_stdin(struct http_request *request);
 
+void handle_programmatic(struct http_request *request); /* ptc.c, ptc.md */
+void handle_programmatic_cancel(struct http_request *request);
+
 void handle_upload(struct http_request *request); /* upload.c, files.md F1 */
 extern const struct http_upload upload_reception;
 void handle_upload_batch(struct http_request *request); /* upload_batch.c, F2 */

@@ -4,6 +4,7 @@
 #include "api/handlers.h"
 #include "api/health.h"
 #include "api/offload.h"
+#include "api/ptc.h"
 #include "base/cleanup.h"
 #include "domain/rate.h"
 
@@ -27,6 +28,10 @@ static const struct http_route routes[] = {
     { "GET", "/executions/{execution_id}/stream", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, CLIENT, handle_execution_stream,
       NULL },
     { "POST", "/executions/{execution_id}/stdin", HTTP_KEY, ALSO_V1, HTTP_BODY_RAW, CLIENT, handle_execution_stdin,
+      NULL },
+
+    { "POST", "/exec/programmatic", HTTP_KEY, ALSO_V1, HTTP_BODY_JSON, CLIENT, handle_programmatic, NULL, RATE_EXEC },
+    { "POST", "/exec/programmatic/cancel", HTTP_KEY, ALSO_V1, HTTP_BODY_JSON, CLIENT, handle_programmatic_cancel,
       NULL },
 
     { "POST", "/upload", HTTP_KEY, ALSO_V1, HTTP_BODY_MULTIPART, CLIENT, handle_upload, &upload_reception,
@@ -80,13 +85,18 @@ int api_init(struct api *api)
     atomic_init(&api->stopping, false);
     atomic_init(&api->open_writers, 0);
     api->offload = NULL;
+    api->ptc_runs = NULL;
+    api->ptc_requests = NULL;
     api->health = NULL;
     r = offload_new(OFFLOAD_THREADS, OFFLOAD_WAITING, &api->offload);
+    if (r == 0)
+        r = ptc_init(api);
     return r < 0 ? r : health_new(api, &api->health);
 }
 
 void api_deinit(struct api *api)
 {
+    ptc_deinit(api);
     api->offload = offload_free(api->offload);
     api->health = health_free(api->health);
 }
