@@ -64,6 +64,19 @@ static void tell_network(struct audit *audit, const struct config *config)
     audit_post(audit, &event);
 }
 
+static void tell_proxy(struct audit *audit, const struct config *config)
+{
+    struct audit_event event;
+
+    if (!config->enable_sandbox_network || config->enable_wan_access)
+        return;
+    audit_begin(&event, "network", AUDIT_INFO);
+    audit_text(&event, "operation", "allowlist_applied");
+    audit_text(&event, "hosts", config->sandbox_egress_allowlist);
+    audit_number(&event, "port", config->sandbox_egress_port);
+    audit_post(audit, &event);
+}
+
 int api_audit_start(const struct config *config, struct audit **ret_audit)
 {
     char directory[PATH_MAX];
@@ -82,6 +95,7 @@ int api_audit_start(const struct config *config, struct audit **ret_audit)
     if (r == 0) {
         tell_configuration(*ret_audit, config);
         tell_network(*ret_audit, config);
+        tell_proxy(*ret_audit, config);
     }
     return r;
 }

@@ -7,6 +7,7 @@
 
 int command_serve(int argc, char **argv);
 int command_api(int argc, char **argv);
+int command_proxy(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_config(int argc, char **argv);
 int command_audit(int argc, char **argv);

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/public_address.h"
+#include "egress/allowlist.h"
 
 static const char *rule_key_required(const struct config *config)
 {
@@ -96,8 +97,19 @@ static const char *rule_closed_ports(const struct config *config)
     return NULL;
 }
 
+static const char *rule_allowlist(const struct config *config)
+{
+    static struct allowlist list; /* large */
+
+    if (allowlist_parse(config->sandbox_egress_allowlist, &list) == 0)
+        return NULL;
+    return "SANDBOX_EGRESS_ALLOWLIST must be a comma list of at most 256 host names, such as pypi.org, with :port if "
+           "it "
+           "is not 443; no addresses, no wildcards";
+}
+
 const char *(*const config_rules[])(const struct config *config) = {
-    rule_key_required,   rule_open_only_on_loopback, rule_walls_stay,   rule_data_dir_is_its_own,
-    rule_master_differs, rule_network_name,          rule_name_servers, rule_closed_ports,
+    rule_key_required, rule_open_only_on_loopback, rule_walls_stay,   rule_data_dir_is_its_own, rule_master_differs,
+    rule_network_name, rule_name_servers,          rule_closed_ports, rule_allowlist,
 };
 const size_t config_rule_count = ARRAY_SIZE(config_rules);

@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 struct confine_options {
-    const char *data_dir;
+    const char *data_dir; /* NULL = none */
     const char *log_file; /* opened again on SIGHUP; "" = none */
-    uint16_t port;        /* the one TCP port that may be bound */
+    uint16_t port;        /* the one TCP port that may be bound; 0 = none */
 };
 
 /* The version of Landlock that this kernel speaks; below CONFINE_LANDLOCK_ABI_MIN it is of no use to the api, which

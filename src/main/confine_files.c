@@ -144,14 +144,14 @@ static int allow_port(int ruleset_fd, uint16_t port, uint64_t handled)
 {
     const struct port_rule rule = { .access = NET_BIND_TCP, .port = port };
 
-    if (!(handled & NET_BIND_TCP))
+    if (!(handled & NET_BIND_TCP) || port == 0)
         return 0;
     return syscall(SYS_landlock_add_rule, ruleset_fd, RULE_PORT, &rule, 0) < 0 ? error_from_errno() : 0;
 }
 
 static int add_rules(int ruleset_fd, const struct confine_options *options, const struct ruleset *handled)
 {
-    int r = allow_path(ruleset_fd, options->data_dir, KEEP & handled->files);
+    int r = options->data_dir ? allow_path(ruleset_fd, options->data_dir, KEEP & handled->files) : 0;
 
     if (r == 0)
         r = allow_log_file(ruleset_fd, options->log_file, handled->files);

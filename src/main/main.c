@@ -52,6 +52,9 @@ static const struct {
     { "api", command_api, "the unprivileged half of the server; the warden starts it",
       "  --config-fd N   the sealed configuration\n"
       "  --warden-fd N   the channel to the warden\n" },
+    { "proxy", command_proxy, "lets programs through to listed hosts; the warden starts it",
+      "  --feed-fd N     where listening sockets come from\n"
+      "  --hosts LIST    hosts that programs may reach\n" },
 };
 
 static void print_summary(FILE *out)

@@ -78,6 +78,8 @@ static void warn_without_effect(const struct config *config)
     for (int i = 0; i < CONFIG_COUNT; i++)
         if (config_param((enum config_id)i)->unused && config->origins[i] != CONFIG_FROM_DEFAULT)
             log_warning("%s has no effect in this version", config_param((enum config_id)i)->name);
+    if (config->enable_wan_access && config->enable_sandbox_network)
+        log_warning("ENABLE_SANDBOX_NETWORK has no effect beside ENABLE_WAN_ACCESS");
     if (!config->auth_enabled)
         log_warning("AUTH_ENABLED=false: every request is accepted without a key");
     if (config->api_debug)
@@ -212,6 +214,18 @@ static void add_wan(struct arguments *arguments, const struct config *config)
     add_number(arguments, "--wan-mbit-per-second", config->wan_mbit_per_second);
 }
 
+/* The last of the ids that are ours alone; slots begin at the first. */
+static void add_proxy(struct arguments *arguments, const struct serve *serve)
+{
+    const struct config *config = &serve->handover.config;
+
+    if (!config->enable_sandbox_network || config->enable_wan_access)
+        return;
+    add_text(arguments, "--proxy-hosts", *config->sandbox_egress_allowlist ? config->sandbox_egress_allowlist : ",");
+    add_number(arguments, "--proxy-port", config->sandbox_egress_port);
+    add_number(arguments, "--proxy-uid", (long long)serve->identity.cell_base + IDENTITY_CELL_IDS - 1);
+}
+
 static void write_arguments(const struct serve *serve, struct arguments *arguments)
 {
     const struct config *config = &serve->handover.config;
@@ -232,6 +246,7 @@ static void write_arguments(const struct serve *serve, struct arguments *argumen
     add_number(arguments, "--config-fd", serve->config_fd);
     add_text(arguments, "--api-program", program_from_share(&serve->location));
     add_wan(arguments, config);
+    add_proxy(arguments, serve);
     if (serve->handover.tls_certificate) {
         add_text(arguments, "--tls-certificate", config->ssl_cert_file);
         add_text(arguments, "--tls-key", config->ssl_key_file);

@@ -24,6 +24,9 @@ static const struct option_row {
     { "--log-format", TEXT, offsetof(struct warden_options, log_format) },
     { "--tls-certificate", TEXT, offsetof(struct warden_options, tls_certificate), .optional = true },
     { "--tls-key", TEXT, offsetof(struct warden_options, tls_key), .optional = true },
+    { "--proxy-hosts", TEXT, offsetof(struct warden_options, proxy_hosts), .optional = true },
+    { "--proxy-port", NUMBER, offsetof(struct warden_options, proxy_port), 1024, 65535, .optional = true },
+    { "--proxy-uid", NUMBER, offsetof(struct warden_options, proxy_uid), 1, UINT32_MAX - 1, .optional = true },
     { "--wan-name", TEXT, offsetof(struct warden_options, wan.name), .optional = true },
     { "--wan-name-servers", TEXT, offsetof(struct warden_options, wan.name_servers), .optional = true },
     { "--wan-closed-ports", TEXT, offsetof(struct warden_options, wan.closed_ports), .optional = true },
@@ -83,6 +86,11 @@ static int set(const struct option_row *row, const char *text, struct warden_opt
     return 0;
 }
 
+static bool is_slots(const struct warden_options *options, uint64_t uid)
+{
+    return uid >= options->uid_base && uid - options->uid_base < options->slots;
+}
+
 int warden_options_parse(struct warden_options *options, int argc, char **argv, char *error, size_t error_size)
 {
     uint64_t seen = 0;
@@ -115,9 +123,13 @@ int warden_options_parse(struct warden_options *options, int argc, char **argv, 
         snprintf(error, error_size, "--wan-name goes with the other --wan options");
         return -EINVAL;
     }
-    /* A cell of that slot would run as the api. */
-    if (options->api_uid >= options->uid_base && options->api_uid - options->uid_base < options->slots) {
-        snprintf(error, error_size, "--api-uid is among the users of the slots");
+    if (options->proxy_hosts && (!options->proxy_port || !options->proxy_uid || options->wan.name)) {
+        snprintf(error, error_size, "--proxy-hosts goes with --proxy-port and --proxy-uid, and not with --wan-name");
+        return -EINVAL;
+    }
+    /* A cell of that slot would run as the api, or as the proxy. */
+    if (is_slots(options, options->api_uid) || is_slots(options, options->proxy_uid)) {
+        snprintf(error, error_size, "--api-uid or --proxy-uid is among the users of the slots");
         return -EINVAL;
     }
     return 0;

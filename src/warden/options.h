@@ -22,7 +22,9 @@ struct warden_options {
     const char *api_program;               /* executable of the api */
     const char *log_format;                /* "json" or "text" */
     const char *tls_certificate, *tls_key; /* PEM files, read again for the api on SIGHUP; NULL = no TLS */
-    struct wan_options wan;                /* name NULL = cells have no network */
+    const char *proxy_hosts;               /* allow-list; NULL = cells reach no proxy */
+    uint64_t proxy_port, proxy_uid;
+    struct wan_options wan; /* name NULL = cells have no network */
     uint64_t slots, api_uid, uid_base, sandbox_uid, mask_host_info, tmp_mb, log_level, config_fd;
 };
 

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/title.h"
 #include "cell/cell.h"
+#include "cell/listener.h"
 #include "cell/namespaces.h"
 #include "cell/rootfs.h"
 #include "cell/wan_port.h"
@@ -65,6 +66,7 @@ struct slot {
     int idmap_fd;           /* the api's files as the slot's user's */
     uint64_t network_print; /* of the fresh network namespace */
     struct wan_port port;   /* its way out, if there is one */
+    int listener_fd;        /* of a fresh network, until the warden has it for the proxy; -1 = none */
     struct cell cell;
     bool armed; /* the cell waits for a program */
 };
@@ -117,12 +119,21 @@ static int open_port(struct slot *slot)
     return slot->context->wan ? wan_port_open(slot->context->wan, slot->index, &slot->port) : 0;
 }
 
+static int listen_for_proxy(struct slot *slot)
+{
+    cleanup_close_fd(&slot->listener_fd);
+    slot->listener_fd = -1;
+    return listener_open((uint16_t)slot->context->options->proxy_port, &slot->listener_fd);
+}
+
 static int new_network(struct slot *slot)
 {
     int r = namespaces_new_network();
 
     if (r == 0 && slot->context->wan)
         r = wan_port_connect(&slot->port);
+    if (r == 0 && slot->context->options->proxy_hosts)
+        r = listen_for_proxy(slot);
     slot->network_print = namespaces_network_print(slot->proc_self_fd);
     return r;
 }
@@ -654,6 +665,15 @@ static int next_run(struct slot *slot, struct run *run)
     return arm(slot) < 0 ? -ECHILD : -EAGAIN;
 }
 
+static int say_ready(struct slot *slot)
+{
+    int r = packet_send(SOCKET_FD, SLOT_READY, sizeof(SLOT_READY), &slot->listener_fd, slot->listener_fd >= 0);
+
+    cleanup_close_fd(&slot->listener_fd);
+    slot->listener_fd = -1;
+    return r;
+}
+
 static int keep(struct slot *slot)
 {
     int r = slot_setup(slot);
@@ -663,7 +683,7 @@ static int keep(struct slot *slot)
 
         r = arm(slot);
         if (r == 0)
-            r = packet_send(SOCKET_FD, SLOT_READY, sizeof(SLOT_READY), NULL, 0);
+            r = say_ready(slot);
         if (r < 0)
             break;
         do
@@ -699,6 +719,7 @@ _Noreturn void slot_keep(const struct slot_context *context, unsigned index, int
         .home_fd = -1,
         .idmap_fd = -1,
         .port = WAN_PORT_INIT,
+        .listener_fd = -1,
         .cell = CELL_INIT,
     };
     pid_t warden = getppid();

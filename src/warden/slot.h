@@ -30,7 +30,8 @@ struct slot_context {
  * inputs, one more: a detached mount of its input directory. A keeper cannot reach that directory itself. */
 #define SLOT_RUN_FDS_MAX (WIRE_RUN_FDS_MAX + 1)
 
-/* What a keeper says to the warden: this byte string, each time it has an armed cell. */
+/* What a keeper says to the warden: this byte string, each time it has an armed cell; with the listening socket of the
+ * cell's network if that is new and cells have a proxy. */
 #define SLOT_READY "ready"
 
 /* The keeper's whole life. socket_fd receives runs and sends SLOT_READY; its end of file ends the keeper. Never

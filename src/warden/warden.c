@@ -31,6 +31,7 @@
 #include "cell/seccomp.h"
 #include "cell/wan.h"
 #include "warden/api_process.h"
+#include "warden/proxy_process.h"
 #include "warden/slot.h"
 #include "warden/turns.h"
 #include "wire/message.h"
@@ -68,6 +69,7 @@ struct warden {
     struct wan wan;
     char root_dir[PATH_MAX];
     struct api_process api;
+    struct proxy_process proxy; /* of cells with an allow-list */
     struct keeper *keepers;
     /* Ready slots and waiting executions, each first in, first out. A slot that was just used arms its next cell while
      * others serve. The api keeps to the number of slots it was told; the ring only bridges the moments in which a slot
@@ -212,6 +214,32 @@ static int open_api_program(struct warden *w)
     return w->api.program_fd < 0 ? error_from_errno() : start_api(w);
 }
 
+static int start_proxy(struct warden *w)
+{
+    const struct warden_options *o = w->options;
+
+    if (!o->proxy_hosts)
+        return 0;
+    w->proxy.program_fd = w->api.program_fd;
+    w->proxy.uid = (uid_t)o->proxy_uid;
+    w->proxy.program = o->api_program;
+    w->proxy.hosts = o->proxy_hosts;
+    w->proxy.log_format = o->log_format;
+    w->proxy.log_level = o->log_level;
+    w->proxy.slots = (unsigned)o->slots;
+    return proxy_process_start(&w->proxy);
+}
+
+/* One that dies at once must not keep the warden busy. */
+static void restart_proxy(struct warden *w)
+{
+    if (w->stopping || !w->options->proxy_hosts || w->proxy.pid > 0 ||
+        clock_monotonic_us() - w->proxy.started_us < RESTART_PAUSE_US)
+        return;
+    if (start_proxy(w) < 0)
+        log_error("the proxy could not be started, trying again");
+}
+
 static int start_keeper(struct warden *w, unsigned index)
 {
     struct keeper *keeper = &w->keepers[index];
@@ -259,6 +287,7 @@ static const struct {
     { "event loop", make_loop },
     { "slots", start_keepers },
     { "api", open_api_program },
+    { "proxy", start_proxy },
 };
 
 static int setup(struct warden *w)
@@ -401,9 +430,11 @@ static void on_slot(struct warden *w, unsigned index)
 {
     struct keeper *keeper = &w->keepers[index];
     char text[sizeof(SLOT_READY)];
-    ssize_t n = recv(keeper->socket_fd, text, sizeof(text), MSG_DONTWAIT);
+    int fds[PACKET_FDS_MAX];
+    size_t n_fds = 0;
+    ssize_t n = packet_receive(keeper->socket_fd, text, sizeof(text), MSG_DONTWAIT, fds, &n_fds);
 
-    if (n < 0 && errno == EAGAIN)
+    if (n == -EAGAIN)
         return;
     if (n <= 0) {
         /* The keeper is dying; SIGCHLD tells the rest. */
@@ -412,6 +443,8 @@ static void on_slot(struct warden *w, unsigned index)
         lose_turn(w, index);
         return;
     }
+    if (n_fds > 0)
+        proxy_process_feed(&w->proxy, index, fds[0]);
     w->failures = 0;
     keeper->ready = true;
     turns_add(&w->ready, index);
@@ -532,6 +565,10 @@ static void reap(struct warden *w)
             on_api_death(w, status);
             continue;
         }
+        if (pid == w->proxy.pid) {
+            log_error("the proxy died (status %d) and is started again", status);
+            w->proxy.pid = -1;
+        }
         for (unsigned i = 0; i < w->options->slots; i++)
             if (w->keepers[i].pid == pid)
                 on_keeper_death(w, i);
@@ -558,12 +595,18 @@ static void on_signals(struct warden *w)
     }
 }
 
+static bool something_is_missing(const struct warden *w)
+{
+    return w->keeper_missing || (w->options->proxy_hosts && w->proxy.pid < 0);
+}
+
 static void loop(struct warden *w)
 {
     while (!w->finished) {
         struct epoll_event events[EVENTS_MAX];
-        int n = epoll_wait(w->epoll_fd, events, EVENTS_MAX, w->keeper_missing ? RETRY_MS : -1);
+        int n = epoll_wait(w->epoll_fd, events, EVENTS_MAX, something_is_missing(w) ? RETRY_MS : -1);
 
+        restart_proxy(w);
         if (n == 0)
             restart_missing_keepers(w);
         for (int i = 0; i < n && !w->finished; i++) {
@@ -598,6 +641,7 @@ static void teardown(struct warden *w)
         for (int tries = 0; cgroup_slot_remove(&w->cgroups, i) == -EBUSY && tries < 200; tries++)
             usleep(10000); /* the cells of a killed keeper are still dying */
     cgroup_remove(&w->cgroups);
+    proxy_process_end(&w->proxy);
     wan_close(&w->wan);
     seccomp_filter_deinit(&w->filter);
     free(w->keepers);
@@ -613,6 +657,7 @@ int warden_run(const struct warden_options *options)
         .signal_fd = -1,
         .work_dir_fd = -1,
         .wan = WAN_INIT,
+        .proxy = PROXY_PROCESS_INIT,
         .api = { .pid = -1, .channel_fd = -1 },
     };
 

@@ -83,3 +83,33 @@ def wan(in_lab, wan_server):
         client.lab = in_lab
         yield client
     _probe(wan_server)
+
+
+LISTED = "public.test, other.test:8080, metadata.test, loop.test, mixed.test, host.test, rebind.test"
+
+
+@pytest.fixture(scope="session")
+def resolv_conf(tmp_path_factory):
+    """A prefix for servers whose host asks the lab's resolver."""
+    path = tmp_path_factory.mktemp("lab") / "resolv.conf"
+    path.write_text(f"nameserver {RESOLVER}\noptions timeout:2 attempts:2\n")
+    return ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"', str(path)]
+
+
+@pytest.fixture(scope="session")
+def allowlist_server(lab, resolv_conf):
+    with lab.inside(lab.host):
+        running = Server(
+            {**LIBRECHAT, "ENABLE_SANDBOX_NETWORK": "true", "SANDBOX_EGRESS_ALLOWLIST": LISTED}, prefix=resolv_conf
+        )
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def allowlisted(in_lab, allowlist_server):
+    """An Attack whose programs reach the hosts of LISTED by the proxy."""
+    with Attack(allowlist_server) as client:
+        client.lab = in_lab
+        yield client
+    _probe(allowlist_server)

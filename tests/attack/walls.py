@@ -911,9 +911,9 @@ WALLS = [
         "warden: the api keeps its rights",
         "x05::test_x05_the_process_that_speaks_http_has_no_rights",
         (
-            "warden/api_process.c",
-            "if (drop_privileges(api->uid) < 0 || ",
-            "if ((api->uid == 0 && drop_privileges(api->uid) < 0) || ",
+            "warden/unprivileged.c",
+            "drop_privileges(uid) < 0 ||",
+            "(uid == 0 && drop_privileges(uid) < 0) ||",
         ),
     ),
     # -- the audit log

@@ -188,3 +188,46 @@ def test_x07_each_used_network_is_another(wan):
     program = f"exec 3<>/dev/tcp/{PUBLIC}/80; grep -o '100[.][0-9.]*' /proc/net/fib_trie | head -n 1"
     seen = [wan.exec(program, "bash").stdout.strip() for _ in range(40)]
     assert all(address.startswith("100.") for address in seen) and len(set(seen)) == len(seen), seen
+
+
+def _proxy(server):
+    return [pid for pid in host.descendants(server.pid) if host.command_line(pid)[1:2] == ["proxy"]]
+
+
+def _status(client):
+    """What the proxy answers a program that asks for a host that is not listed."""
+    code = "exec 3<>/dev/tcp/127.0.0.1/${HTTPS_PROXY##*:} && printf 'CONNECT x.test:443 HTTP/1.1\\r\\n\\r\\n' >&3 && head -n 1 <&3"
+    return client.exec(code, "bash", timeout=20000).stdout.strip()
+
+
+def test_x07_the_proxy_has_no_rights(allowlisted):
+    (pid,) = _proxy(allowlisted.server)
+    ids = {word for field in ("Uid", "Gid") for word in host.status_field(pid, field).split()}
+    assert len(ids) == 1 and int(ids.pop()) not in (0, int(host.status_field(allowlisted.server.api_pid, "Uid").split()[0]))
+    assert [int(host.status_field(pid, f"Cap{which}"), 16) for which in ("Inh", "Prm", "Eff", "Bnd", "Amb")] == [0] * 5
+    assert (host.status_field(pid, "NoNewPrivs"), host.status_field(pid, "Seccomp")) == ("1", "2")
+    assert host.status_field(pid, "Groups") == ""
+
+
+def test_x07_another_proxy_takes_over(own_lab, server_with, resolv_conf):
+    """A proxy that died is replaced by one that listens in the networks that there are."""
+    server = server_with(prefix=resolv_conf, ENABLE_SANDBOX_NETWORK="true")
+    with server.client() as client:
+        assert _status(client) == "HTTP/1.1 403 Forbidden"
+        for _ in range(3):
+            (pid,) = _proxy(server)
+            os.kill(pid, signal.SIGKILL)
+            assert host.until(lambda gone=pid: _proxy(server) not in ([], [gone]), 10)
+            assert {_status(client) for _ in range(20)} == {"HTTP/1.1 403 Forbidden"}
+
+
+def test_x07_the_wider_mode_wins(own_lab, server_with):
+    server = server_with(ENABLE_SANDBOX_NETWORK="true", SANDBOX_EGRESS_ALLOWLIST="public.test", **WAN)
+    assert _reaches(server) and not _proxy(server)
+    assert "ENABLE_SANDBOX_NETWORK has no effect beside ENABLE_WAN_ACCESS" in server.log()
+
+
+def test_x07_lists_that_are_no_lists(own_lab, server_with):
+    for value in ("*.test", "10.0.0.1", "https://public.test", "public.test:0", "a..b", "public.test."):
+        status, said = _refused(server_with, ENABLE_WAN_ACCESS="false", ENABLE_SANDBOX_NETWORK="true", SANDBOX_EGRESS_ALLOWLIST=value)
+        assert status == 78 and "SANDBOX_EGRESS_ALLOWLIST" in said, (value, said)

@@ -12,12 +12,13 @@ allowed() {
     wire) echo base ;;
     cell) echo base wire ;;
     warden) echo base wire cell ;;
+    egress) echo base wire ;;
     store) echo base ;;
     domain) echo base store ;;
     engine) echo base wire store domain ;;
     http) echo base ;;
     api) echo base store domain engine http ;;
-    main) echo base wire cell store domain engine http api ;;
+    main) echo base wire cell egress store domain engine http api ;;
     *) echo "src/$1 is not in the list of tests/unit/folders.sh" >&2 && return 1 ;;
     esac
 }

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "egress/dial.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/public_address.h"
+
+/* A public address may be this machine's own, where services listen that nobody outside is meant to reach. */
+static bool is_own(const struct sockaddr_in *address)
+{
+    const struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr = address->sin_addr };
+    CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    return fd < 0 || bind(fd, (const struct sockaddr *)&own, sizeof(own)) == 0;
+}
+
+static bool may_be_reached(const struct addrinfo *info)
+{
+    const struct sockaddr_in *address = (const struct sockaddr_in *)info->ai_addr;
+
+    return info->ai_family == AF_INET && address_is_public(ntohl(address->sin_addr.s_addr)) && !is_own(address);
+}
+
+static bool becomes_connected(int fd, int64_t deadline_us)
+{
+    struct pollfd p = { .fd = fd, .events = POLLOUT };
+    int64_t left_us = deadline_us - clock_monotonic_us();
+    int error = 0;
+    socklen_t size = sizeof(error);
+
+    return left_us > 0 && poll(&p, 1, (int)(left_us / 1000) + 1) == 1 &&
+           getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0;
+}
+
+static int connect_one(const struct addrinfo *info, int64_t deadline_us)
+{
+    CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0)
+        return -1;
+    if (connect(fd, info->ai_addr, info->ai_addrlen) < 0 &&
+        (errno != EINPROGRESS || !becomes_connected(fd, deadline_us)))
+        return -1;
+    return TAKE_FD(fd);
+}
+
+int dial(const char *host, uint16_t port, int64_t deadline_us, int *ret_fd)
+{
+    const struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
+    struct addrinfo *found = NULL;
+    char service[8];
+    int fd = -1, r = DIAL_E_FAILED;
+
+    snprintf(service, sizeof(service), "%u", port);
+    if (getaddrinfo(host, service, &hints, &found) != 0)
+        return DIAL_E_FAILED;
+    for (const struct addrinfo *info = found; info; info = info->ai_next)
+        if (!may_be_reached(info))
+            r = DIAL_E_PRIVATE;
+    for (const struct addrinfo *info = found; info && fd < 0 && r != DIAL_E_PRIVATE; info = info->ai_next)
+        fd = connect_one(info, deadline_us);
+    freeaddrinfo(found);
+    if (fd < 0)
+        return r;
+    *ret_fd = fd;
+    return 0;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "egress/proxy.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "egress/tunnel.h"
+#include "wire/packet.h"
+
+#define STACK_BYTES (512 << 10) /* the resolver and a hello have large buffers there */
+#define PAUSE_US    10000
+
+struct proxy {
+    const struct allowlist *list;
+    struct pollfd polls[1 + PROXY_SLOTS_MAX]; /* the feed, then a listener a slot; fd -1 = none */
+    size_t n_polls;
+    atomic_uint connections, slot_connections[PROXY_SLOTS_MAX];
+    pthread_attr_t attributes;
+};
+
+struct connection {
+    struct proxy *proxy;
+    unsigned slot;
+    int fd;
+};
+
+static void *serve(void *argument)
+{
+    struct connection connection = *(struct connection *)argument;
+    struct proxy *proxy = connection.proxy;
+
+    free(argument);
+    tunnel_serve(proxy->list, connection.slot, connection.fd);
+    atomic_fetch_sub(&proxy->slot_connections[connection.slot], 1);
+    atomic_fetch_sub(&proxy->connections, 1);
+    return NULL;
+}
+
+static bool start(struct proxy *proxy, unsigned slot, int fd)
+{
+    struct connection *connection = malloc(sizeof(*connection));
+    pthread_t thread;
+
+    if (!connection)
+        return false;
+    *connection = (struct connection){ proxy, slot, fd };
+    atomic_fetch_add(&proxy->slot_connections[slot], 1);
+    atomic_fetch_add(&proxy->connections, 1);
+    if (pthread_create(&thread, &proxy->attributes, serve, connection) == 0)
+        return true;
+    atomic_fetch_sub(&proxy->slot_connections[slot], 1);
+    atomic_fetch_sub(&proxy->connections, 1);
+    free(connection);
+    return false;
+}
+
+/* Only this thread starts connections, so the numbers can but fall meanwhile. */
+static bool has_room(struct proxy *proxy, unsigned slot)
+{
+    return atomic_load(&proxy->slot_connections[slot]) < PROXY_CONNECTIONS_SLOT_MAX &&
+           atomic_load(&proxy->connections) < PROXY_CONNECTIONS_MAX;
+}
+
+static void take_connection(struct proxy *proxy, unsigned slot)
+{
+    int fd = accept4(proxy->polls[1 + slot].fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS))
+        usleep(PAUSE_US); /* what is at work gives some back */
+    if (fd >= 0 && (!has_room(proxy, slot) || !start(proxy, slot, fd)))
+        close(fd);
+}
+
+/* Returns 0, or a negative errno: -EPIPE when nobody feeds any more. */
+static int take_listener(struct proxy *proxy)
+{
+    struct proxy_listener message;
+    int fds[PACKET_FDS_MAX];
+    size_t n_fds = 0;
+    ssize_t n = packet_receive(proxy->polls[0].fd, &message, sizeof(message), MSG_DONTWAIT, fds, &n_fds);
+    struct pollfd *place;
+
+    if (n <= 0)
+        return n == -EAGAIN ? 0 : n == 0 ? -EPIPE : (int)n;
+    if (n != sizeof(message) || message.slot >= PROXY_SLOTS_MAX || n_fds != 1) {
+        for (size_t i = 0; i < n_fds; i++)
+            close(fds[i]);
+        return -EPROTO;
+    }
+    place = &proxy->polls[1 + message.slot];
+    cleanup_close_fd(&place->fd);
+    place->fd = fds[0];
+    if (proxy->n_polls < message.slot + 2)
+        proxy->n_polls = message.slot + 2;
+    return 0;
+}
+
+static int loop(struct proxy *proxy)
+{
+    for (;;) {
+        if (poll(proxy->polls, proxy->n_polls, -1) < 0 && errno != EINTR)
+            return error_from_errno();
+        for (size_t i = 1; i < proxy->n_polls; i++)
+            if (proxy->polls[i].fd >= 0 && proxy->polls[i].revents)
+                take_connection(proxy, (unsigned)(i - 1));
+        if (proxy->polls[0].revents) {
+            int r = take_listener(proxy);
+
+            if (r < 0)
+                return r == -EPIPE || r == -ECONNRESET ? 0 : r;
+        }
+    }
+}
+
+int proxy_run(const struct allowlist *list, int feed_fd)
+{
+    static struct proxy proxy; /* outlives the loop: threads still use it */
+
+    proxy.list = list;
+    proxy.n_polls = 1;
+    for (size_t i = 0; i < ARRAY_SIZE(proxy.polls); i++)
+        proxy.polls[i] = (struct pollfd){ .fd = i ? -1 : feed_fd, .events = POLLIN };
+    if (pthread_attr_init(&proxy.attributes) != 0 ||
+        pthread_attr_setdetachstate(&proxy.attributes, PTHREAD_CREATE_DETACHED) != 0 ||
+        pthread_attr_setstacksize(&proxy.attributes, STACK_BYTES) != 0)
+        return -ENOMEM;
+    return loop(&proxy);
+}

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""N6: a tunnel carries TLS for the host it was opened for, and nothing else; there is no other way out."""
+
+from support.lab import METADATA, OTHER_RESOLVER, PUBLIC, RESOLVER
+
+from .n05_proxy_parser import HELPERS
+
+# The bytes that a client sends first, for any name, and what the server behind the tunnel answers.
+TUNNEL = (
+    HELPERS
+    + """
+import ssl
+def hello(name, **changes):
+    context = ssl.create_default_context(); context.check_hostname = False; context.verify_mode = ssl.CERT_NONE
+    out = ssl.MemoryBIO(); client = context.wrap_bio(ssl.MemoryBIO(), out, server_hostname=name)
+    try: client.do_handshake()
+    except ssl.SSLWantReadError: pass
+    return out.read()
+def tunnel(first, target="public.test:443", pause=0, step=None):
+    with socket.create_connection(("127.0.0.1", PORT), 5) as s:
+        s.settimeout(15); s.sendall(f"CONNECT {target} HTTP/1.1\\r\\n\\r\\n".encode())
+        answer = s.recv(100)
+        if b" 200 " not in answer: return answer.decode()[:12]
+        for i in range(0, len(first), step or len(first)):
+            s.sendall(first[i:i + (step or len(first))]); time.sleep(pause)
+        try: return s.recv(200).decode()
+        except ConnectionError: return ""
+def records(message, size):
+    "The same hello in records of this many bytes."
+    body = message[5:]
+    return b"".join(b"\\x16\\x03\\x01" + struct.pack(">H", len(body[i:i + size])) + body[i:i + size] for i in range(0, len(body), size))
+def extension(message, number, value):
+    "The same hello with one extension more."
+    body = bytearray(message[9:])
+    at = 34; at += 1 + body[at]; at += 2 + struct.unpack(">H", body[at:at + 2])[0]; at += 1 + body[at]
+    more = struct.pack(">HH", number, len(value)) + value
+    body[at:at + 2] = struct.pack(">H", struct.unpack(">H", body[at:at + 2])[0] + len(more)); body += more
+    return message[:3] + struct.pack(">H", len(body) + 4) + b"\\x01" + struct.pack(">I", len(body))[1:] + bytes(body)
+"""
+)
+
+
+def test_n06_tls_for_the_host(allowlisted):
+    told = allowlisted.evidence(
+        TUNNEL
+        + """
+tell(dict(plain=tunnel(hello("public.test")), upper=tunnel(hello("PUBLIC.test")), slow=tunnel(hello("public.test"), pause=0.02, step=40),
+          cut=tunnel(records(hello("public.test"), 20)), grease=tunnel(extension(hello("public.test"), 0x0a0a, b"")),
+          port=tunnel(hello("other.test"), "other.test:8080")))
+""",
+        timeout=60000,
+    )
+    assert told.pop("port").startswith("reached 192.0.2.80")
+    assert all(answer.startswith(f"reached {PUBLIC}") for answer in told.values()), told
+
+
+def test_n06_nothing_else(allowlisted):
+    told = allowlisted.evidence(
+        TUNNEL
+        + """
+good = hello("public.test")
+tell(dict(other=tunnel(hello("other.test")), parent=tunnel(hello("test.invalid")), sub=tunnel(hello("evil.public.test")), none=tunnel(hello(None)),
+          ech=tunnel(extension(good, 0xfe0d, b"\\0" * 40)), esni=tunnel(extension(good, 0xffce, b"x")),
+          twice=tunnel(extension(good, 0, b"\\0\\x0d\\0\\0\\x0aother.test")), http=tunnel(b"GET / HTTP/1.1\\r\\nHost: public.test\\r\\n\\r\\n"),
+          ssh=tunnel(b"SSH-2.0-OpenSSH_9\\r\\n"), smtp=tunnel(b"EHLO x\\r\\n"), alert=tunnel(b"\\x15\\x03\\x01\\0\\x02\\x02\\x28"),
+          nul=tunnel(good.replace(b"public.test", b"public\\0test")), dot=tunnel(hello("public.test").replace(b"public.test", b"public.tes."))))
+""",
+        timeout=60000,
+    )
+    assert {what: answer for what, answer in told.items() if answer} == {}
+
+
+def test_n06_no_other_way(allowlisted):
+    """No route, no resolver, no datagrams: the mode allows the one port of the proxy at the cell's own loopback."""
+    told = allowlisted.evidence(
+        HELPERS
+        + f"""
+def tcp(a, p): return attempt(lambda: socket.create_connection((a, p), 3).close())
+def udp(a, p):
+    def go():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s: s.connect((a, p)); s.send(b"x")
+    return attempt(go)
+targets = {[(PUBLIC, 443), (PUBLIC, 80), (METADATA, 80), (RESOLVER, 53), (OTHER_RESOLVER, 853), ("203.0.113.2", 80)]}
+scan = []
+for port in list(range(1, 1024)) + list(range(18000, 19000)):
+    with socket.socket() as s:
+        if s.connect_ex(("127.0.0.1", port)) == 0: scan.append(port)
+tell(dict(tcp=[tcp(*t) for t in targets], udp=[udp(*t) for t in targets], name=attempt(socket.gethostbyname, "public.test"), scan=scan, port=PORT,
+          devices=[l.split(":")[0].strip() for l in open("/proc/net/dev").read().splitlines()[2:]],
+          steal=attempt(lambda: socket.socket().bind(("127.0.0.1", PORT))), any=attempt(lambda: socket.socket().bind(("0.0.0.0", PORT)))))
+""",
+        timeout=60000,
+    )
+    assert told["scan"] == [told["port"]] and told["devices"] == ["lo"], told
+    assert not [answer for answer in [*told["tcp"], *told["udp"], told["name"], told["steal"], told["any"]] if answer.startswith("ok")], told
+    assert allowlisted.lab.seen == []
