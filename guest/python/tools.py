@@ -13,17 +13,8 @@ import ast
 import asyncio
 import json
 import os
-import posix
-import re
 import sys
 import threading
-
-TOOLS_FD = 3
-MANIFEST = "/run/build/.tools.json"
-
-ARGUMENT_BYTES_MAX = 1 << 20
-FAILURE_BYTES_MAX = 16384
-READ_BYTES = 1 << 16
 
 # A program that waits for nothing but a timer goes on by itself, if the timer is near.
 SOON_S = 0.05
@@ -37,29 +28,19 @@ KEYWORDS = frozenset(
 )
 
 
-def runner():
-    """Returns run.py, which the program's own modules must not hide."""
-    module = sys.modules.get("codecell_run")
+def load(name, path):
+    """Returns a module of ours, which the program's own modules must not hide."""
+    module = sys.modules.get(name)
     if module is None:
-        path = __file__.rpartition("/")[0] + "/run.py"
-        module = sys.modules["codecell_run"] = type(sys)("codecell_run")
-        module.__file__ = path
-        with open(path, "rb") as file:
-            exec(compile(file.read(), path, "exec", dont_inherit=True), module.__dict__)
+        module = sys.modules[name] = type(sys)(name)
+        module.__file__ = __file__.rpartition("/")[0] + path
+        with open(module.__file__, "rb") as file:
+            exec(compile(file.read(), module.__file__, "exec", dont_inherit=True), module.__dict__)
     return module
 
 
-run = runner()
-
-
-def identifier(name, replaced=r"[-\s]", keywords=KEYWORDS):
-    """The name under which a program finds a tool (P5.3)."""
-    text = re.sub(r"[^A-Za-z0-9_]", "", re.sub(replaced, "_", name))
-    if text[:1].isdigit():
-        text = "_" + text
-    if text in keywords:
-        text += "_tool"
-    return text or "_unnamed"
+run = load("codecell_run", "/run.py")
+frames = load("codecell_frames", "/../tools/frames.py")
 
 
 class ToolError(Exception):
@@ -70,65 +51,11 @@ class TopLevelReturn(BaseException):
     """Stands for a return statement outside of functions."""
 
 
-class Frames:
-    """The byte stream of calls and answers. Never waits."""
-
-    def __init__(self, fd):
-        self.fd = fd
-        self.received = bytearray()
-        self.unsent = bytearray()
-        os.set_blocking(fd, False)
-        os.set_inheritable(fd, False)
-
-    def call(self, number, name, argument):
-        self.unsent += b"call %d %d %d\n" % (number, len(name), len(argument))
-        self.unsent += name + argument
-
-    def idle(self):
-        self.unsent += b"idle\n"
-
-    def fail(self, text):
-        data = text.encode("utf-8", "replace")[:FAILURE_BYTES_MAX]
-        self.unsent += b"fail %d\n" % len(data) + data
-
-    def send(self):
-        """Sends what can be sent now. Returns True if nothing is left."""
-        try:
-            while self.unsent:
-                del self.unsent[: posix.write(self.fd, self.unsent[:READ_BYTES])]
-        except BlockingIOError:
-            return False
-        except OSError:  # nobody listens any more
-            self.unsent.clear()
-        return True
-
-    def receive(self):
-        """Returns the answers that are there as a list of (word, number, bytes); None at the end of the stream."""
-        try:
-            while data := posix.read(self.fd, READ_BYTES):
-                self.received += data
-            return None
-        except BlockingIOError:
-            return list(self._complete())
-        except OSError:
-            return None
-
-    def _complete(self):
-        at = 0
-        while (end := self.received.find(b"\n", at)) >= 0:
-            word, number, size = bytes(self.received[at:end]).split()
-            if len(self.received) - end - 1 < int(size):
-                break
-            at = end + 1 + int(size)
-            yield word, int(number), bytes(self.received[end + 1 : at])
-        del self.received[:at]
-
-
 class Bridge:
     """Calls tools from any event loop of this process, whichever thread runs it."""
 
-    def __init__(self, frames):
-        self.frames = frames
+    def __init__(self, stream):
+        self.frames = stream
         self.lock = threading.Lock()
         self.waiting = {}  # number: (loop, future)
         self.number = 0
@@ -216,8 +143,8 @@ def pack_argument(keywords):
         data = json.dumps(keywords, allow_nan=False).encode("ascii")
     except (TypeError, ValueError, RecursionError) as error:
         raise TypeError("Tool arguments must be JSON serializable: %s" % error) from None
-    if len(data) > ARGUMENT_BYTES_MAX:
-        raise ValueError("Tool arguments of %d bytes exceed the limit of %d bytes" % (len(data), ARGUMENT_BYTES_MAX))
+    if frames.excess(data):
+        raise ValueError(frames.excess(data))
     return data
 
 
@@ -239,7 +166,7 @@ def merge_arguments(name, parameters, positional, keywords):
 
 def make_function(bridge, tool):
     name, parameters = tool["name"], tool["parameters"]
-    known_as = identifier(name)
+    known_as = frames.identifier(name, r"[-\s]", KEYWORDS)
 
     async def call(*positional, **keywords):
         argument = pack_argument(merge_arguments(known_as, parameters, positional, keywords))
@@ -250,9 +177,9 @@ def make_function(bridge, tool):
     return known_as, call
 
 
-def install(fd, namespace, manifest=MANIFEST):
+def install(fd, namespace, manifest=frames.MANIFEST):
     """Puts the tools into namespace. Returns the bridge that they call through."""
-    bridge = Bridge(Frames(fd))
+    bridge = Bridge(frames.Frames(fd))
     with open(manifest, encoding="utf-8") as file:
         tools = json.load(file)
     namespace.update(make_function(bridge, tool) for tool in tools)
@@ -286,11 +213,19 @@ def execute(code, namespace):
         asyncio.run(outcome)
 
 
-def own_frames_removed(trace):
-    """Returns the trace from the program's first frame on; None if it has none."""
+def trim(error):
+    """Takes the frames that are not the program's off both ends of an error's trace: those that led to it, and this
+    file's inside a call."""
+    trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename != run.FILENAME:
         trace = trace.tb_next
-    return trace
+    error.__traceback__ = last = trace
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename != __file__:
+            last = trace
+        trace = trace.tb_next
+    if last is not None:
+        last.tb_next = None
 
 
 def describe(error):
@@ -306,18 +241,15 @@ def describe(error):
     return text or type(error).__name__
 
 
-def report(error, frames):
-    error.__traceback__ = own_frames_removed(error.__traceback__)
+def report(error, stream):
+    trim(error)
     run.report(error)
-    frames.fail(describe(error))
-    try:
-        os.set_blocking(frames.fd, True)
-    except OSError:
-        return
-    frames.send()
+    stream.fail(describe(error))
+    os.set_blocking(stream.fd, True)
+    stream.send()
 
 
-def run_program(path, fd=TOOLS_FD):
+def run_program(path, fd=frames.TOOLS_FD):
     """Runs the program as __main__. Returns its exit code; SystemExit passes through."""
     with open(path, "rb") as file:
         source = file.read()
