@@ -457,6 +457,20 @@ static int open_oom(int dir_fd, bool unified)
     return unified ? openat(dir_fd, "memory.events", O_RDONLY | O_CLOEXEC) : open_oom_v1(dir_fd);
 }
 
+/* Where the limits are v1's, the unified hierarchy has no figures that a cell could spoil for the next one. The keeper
+ * before may have died when its cell was frozen. */
+static int open_shared(int dir_fd)
+{
+    int fd;
+
+    if (mkdirat(dir_fd, CELL, 0755) < 0 && errno != EEXIST)
+        return -1;
+    fd = openat(dir_fd, CELL, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        (void)fd_write_at(fd, "cgroup.freeze", "0");
+    return fd;
+}
+
 int cgroup_slot_open(const struct cgroup_layout *layout, unsigned slot, struct cgroup_slot *ret_slot)
 {
     struct cgroup_slot made = CGROUP_SLOT_INIT;
@@ -479,6 +493,8 @@ int cgroup_slot_open(const struct cgroup_layout *layout, unsigned slot, struct c
         made.unified[c] = layout->controllers[c].unified;
     }
     made.per_cell = made.unified[CGROUP_MEMORY] && made.unified[CGROUP_PIDS];
+    if (!made.per_cell && made.unified[CGROUP_ACCOUNTING])
+        made.shared_fd = open_shared(made.dir_fds[CGROUP_ACCOUNTING]);
     made.oom_fd = open_oom(made.dir_fds[CGROUP_MEMORY], made.unified[CGROUP_MEMORY]);
     if (!made.per_cell)
         made.peak_fd = open_peak(made.dir_fds[CGROUP_MEMORY], made.unified[CGROUP_MEMORY]);
@@ -500,7 +516,8 @@ void cgroup_slot_close(struct cgroup_slot *slot)
         slot->dir_fds[c] = -1;
     }
     cleanup_close_fd(&slot->oom_fd);
-    slot->oom_fd = -1;
+    cleanup_close_fd(&slot->shared_fd);
+    slot->oom_fd = slot->shared_fd = -1;
     close_cell(slot);
 }
 
@@ -793,6 +810,23 @@ uint32_t cgroup_slot_oom_kills(struct cgroup_slot *slot)
     return n < 0 ? 0 : increase(oom_kills(slot), slot->base_oom_kills);
 }
 
+uint32_t cgroup_slot_refused_forks(const struct cgroup_slot *slot)
+{
+    return increase(refused_forks(slot), slot->base_process_limit);
+}
+
+int cgroup_slot_birthplace(const struct cgroup_slot *slot)
+{
+    return slot->per_cell ? slot->cell_fd : slot->shared_fd;
+}
+
+int cgroup_slot_freeze(const struct cgroup_slot *slot, bool frozen)
+{
+    int dir_fd = cgroup_slot_birthplace(slot);
+
+    return dir_fd < 0 ? -ENOTSUP : fd_write_at(dir_fd, "cgroup.freeze", frozen ? "1" : "0");
+}
+
 /* Counts since the group was made and cannot be reset, so only a group of the cell's own tells. Absent before
  * Linux 6.1. */
 static int64_t processes_peak(const struct cgroup_slot *slot)
@@ -808,7 +842,7 @@ int cgroup_slot_figures(struct cgroup_slot *slot, struct cgroup_figures *ret_fig
     int64_t cpu = cpu_us(slot);
 
     ret_figures->oom_kills = increase(oom_kills(slot), slot->base_oom_kills);
-    ret_figures->process_limit = increase(refused_forks(slot), slot->base_process_limit);
+    ret_figures->process_limit = cgroup_slot_refused_forks(slot);
     ret_figures->cpu_us = cpu < 0 ? -1 : cpu - (int64_t)slot->base_cpu_us;
     ret_figures->processes_peak = processes_peak(slot);
     ret_figures->memory_peak_bytes = -1;

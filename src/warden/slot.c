@@ -25,6 +25,7 @@
 #include "cell/rootfs.h"
 #include "cell/wan_port.h"
 #include "cell/workspace.h"
+#include "warden/brake.h"
 #include "warden/pace.h"
 #include "wire/message.h"
 #include "wire/packet.h"
@@ -82,6 +83,7 @@ struct run {
     int64_t paused_us;                         /* since when the program waits for its caller; 0 = it does not */
     int64_t waited_us;                         /* how long it has, in earlier pauses */
     struct pace pace;
+    struct brake brake;
     enum wire_end_reason reason;
     bool reported, hung_up, built_sent;
     struct cell_report last;   /* the step that ended last */
@@ -205,7 +207,7 @@ static int arm(struct slot *slot)
     CLEANUP_CLOSE int report_fd = -1;
     int r = cgroup_slot_renew(&slot->cgroup);
 
-    options.cgroup_fd = slot->cgroup.cell_fd;
+    options.cgroup_fd = cgroup_slot_birthplace(&slot->cgroup);
     if (r == 0)
         r = cell_arm(&options, &slot->cell);
     if (r < 0)
@@ -334,6 +336,7 @@ static void on_report(struct run *run, const struct cell_report *report, int fd)
             break; /* the time limit runs but once */
         run->started_us = clock_monotonic_us();
         pace_start(&run->pace, run->started_us, run->request.timeout_us);
+        brake_start(&run->brake, run->started_us);
         started.prepare_us = (uint64_t)(run->started_us - run->received_us);
         (void)wire_send(run->fds[WIRE_RUN_CHANNEL], &started, NULL);
         break;
@@ -410,6 +413,8 @@ static int poll_timeout_ms(const struct run *run)
 {
     int64_t due_us = pace_due_us(&run->pace), left_us;
 
+    if (run->brake.due_us && run->brake.due_us < due_us && !run->pace.killed_us)
+        due_us = run->brake.due_us;
     if (due_us == PACE_NEVER_US)
         return -1;
     left_us = due_us - clock_monotonic_us();
@@ -443,11 +448,14 @@ static void watch(struct slot *slot, struct run *run)
             read_channel(slot, run);
         if (polls[3].revents)
             on_out_of_memory(slot, run);
+        if (!run->pace.killed_us)
+            brake_tick(&run->brake, &slot->cgroup, clock_monotonic_us());
         if (pace_tick(&run->pace, &slot->cgroup, clock_monotonic_us()))
             kill_for(slot, run, WIRE_END_TIMEOUT);
     }
     read_reports(slot, run);
     cell_kill(&slot->cell);
+    brake_end(&run->brake, &slot->cgroup);
     pace_end(&run->pace, &slot->cgroup);
     cell_reap(&slot->cell);
     if (!run->ended_us || run->pace.killed_us)

@@ -144,3 +144,23 @@ print("survived")
         timeout=15000,
     )
     assert (run.outcome, run.code, run.stdout) == ("ok", 0, "survived\n"), dict(run)
+
+
+def _rests(marker):
+    """Whether a process of that mark is in a frozen v2 group."""
+    groups = {group for pid in host.marked(marker) for group in host.cgroup_directories(pid)}
+    return any("frozen 1" in host.read(f"{group}/cgroup.events") for group in groups)
+
+
+def test_r01_who_forks_in_vain_rests(attack):
+    if "" not in host.cgroup_roots():
+        pytest.skip("this host has no unified hierarchy")
+    code = PYTHON.replace("time.sleep(0.001)", "pass").replace("if os.fork() != 0: os._exit(0)", "pass")
+    runs = []
+    bomb = threading.Thread(target=lambda: runs.append(attack.exec(code, "py", timeout=6000)))
+    bomb.start()
+    rested = host.until(lambda: _rests(MARK), 6)
+    bomb.join()
+    assert rested and runs[0].outcome in ("timeout", "process_limit"), runs
+    assert host.gone(MARK) == []
+    assert attack.exec("echo fine", "bash").stdout == "fine\n"
