@@ -65,7 +65,7 @@ static int add_closed_ports(const char *list, struct buffer *text)
         r = add(text, "%s%lu", n++ ? ", " : "tcp dport { ", port);
         p = end;
     }
-    return r || n == 0 ? r : add(text, " } reject with icmp admin-prohibited\n");
+    return r || n == 0 ? r : add(text, " } reject with icmp type admin-prohibited\n");
 }
 
 /* What a new connection of a cell must pass. A refusal is answered, so that programs fail at once. Datagrams that
@@ -76,10 +76,10 @@ static int add_leaving(const struct wan_options *options, struct buffer *text)
                 "chain leaving {\n"
                 "ip saddr != %u.%u.0.0/%u drop\n"
                 "ct status confirmed accept\n"
-                "meta l4proto != { tcp, udp } reject with icmp admin-prohibited\n"
+                "meta l4proto != { tcp, udp } reject with icmp type admin-prohibited\n"
                 "ip daddr @resolvers meta l4proto { tcp, udp } th dport 53 goto counted\n"
-                "ip daddr @private reject with icmp admin-prohibited\n"
-                "meta l4proto { tcp, udp } th dport { 53, 853 } reject with icmp admin-prohibited\n",
+                "ip daddr @private reject with icmp type admin-prohibited\n"
+                "meta l4proto { tcp, udp } th dport { 53, 853 } reject with icmp type admin-prohibited\n",
                 WAN_CELLS_FIRST >> 24, WAN_CELLS_FIRST >> 16 & 255, WAN_CELLS_BITS);
 
     if (r == 0)
@@ -98,8 +98,8 @@ static int add_counted(const struct wan_options *options, struct buffer *text)
         "set pace { type ifname; size 4096; flags dynamic; }\n"
         "set held { type ipv4_addr; size 65536; flags dynamic; }\n"
         "chain counted {\n"
-        "add @pace { iifname limit rate over %llu/second burst %llu packets } reject with icmp admin-prohibited\n"
-        "add @held { ip saddr ct count over %llu } reject with icmp admin-prohibited\n"
+        "add @pace { iifname limit rate over %llu/second burst %llu packets } reject with icmp type admin-prohibited\n"
+        "add @held { ip saddr ct count over %llu } reject with icmp type admin-prohibited\n"
         "limit rate over %d/second burst %d packets drop\n"
         "ct count over %d drop\n"
         "accept\n}\n",
@@ -137,7 +137,7 @@ static int add_forward(const struct wan_options *options, struct buffer *text)
     return r ? r
              : add(text, "ct state { established, related } accept\n"
                          "iifname \"cell*\" oifname \"uplink\" goto leaving\n"
-                         "iifname \"cell*\" reject with icmp admin-prohibited\n"
+                         "iifname \"cell*\" reject with icmp type admin-prohibited\n"
                          "}\n");
 }
 
@@ -158,7 +158,7 @@ int wan_rules_switch(const struct wan_options *options, struct buffer *text)
     if (r == 0)
         r = add(text, "chain input {\n"
                       "type filter hook input priority filter; policy drop;\n"
-                      "iifname \"cell*\" reject with icmpx admin-prohibited\n"
+                      "iifname \"cell*\" reject with icmpx type admin-prohibited\n"
                       "}\n"
                       "chain leave {\n"
                       "type nat hook postrouting priority srcnat; policy accept;\n"
@@ -182,7 +182,7 @@ int wan_rules_host(const struct wan_options *options, unsigned number, struct bu
                 "chain input {\n"
                 "type filter hook input priority mangle; policy accept;\n"
                 "iifname %s meta l4proto tcp reject with tcp reset\n"
-                "iifname %s reject with icmpx admin-prohibited\n"
+                "iifname %s reject with icmpx type admin-prohibited\n"
                 "}\n"
                 "chain output {\n"
                 "type filter hook output priority mangle; policy accept;\n"

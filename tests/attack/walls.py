@@ -1004,7 +1004,7 @@ WALLS = [
     wall(
         "wan: private ranges",
         "n04::test_n04_no_other_address n04::test_n04_names_that_lie n04::test_n04_every_spelling",
-        (RULES, '"ip daddr @private reject with icmp admin-prohibited\\n"', '""'),
+        (RULES, '"ip daddr @private reject with icmp type admin-prohibited\\n"', '""'),
     ),
     wall(
         "wan: the host takes what comes from cells",
@@ -1014,7 +1014,7 @@ WALLS = [
     wall(
         "wan: other name servers",
         "n04::test_n04_only_the_configured_resolver",
-        (RULES, '"meta l4proto { tcp, udp } th dport { 53, 853 } reject with icmp admin-prohibited\\n"', '""'),
+        (RULES, '"meta l4proto { tcp, udp } th dport { 53, 853 } reject with icmp type admin-prohibited\\n"', '""'),
     ),
     wall(
         "wan: IPv6 in cells",
@@ -1024,7 +1024,7 @@ WALLS = [
     wall(
         "wan: mail",
         "n08::test_n08_no_mail n08::test_n08_the_ports_are_the_operators_choice",
-        (RULES, '" } reject with icmp admin-prohibited\\n"', '" } goto counted\\n"'),
+        (RULES, '" } reject with icmp type admin-prohibited\\n"', '" } goto counted\\n"'),
     ),
     wall("wan: pace of new connections", "n08::test_n08_new_flows_a_second", (RULES, "rate, rate * 4,", "99999ull, 999999ull,")),
     wall(

@@ -123,6 +123,15 @@ def test_x07_events(wan):
     assert "com.code-interpreter.wan-access=true" in wan.server.log()
 
 
+def test_x07_a_slot_whose_keeper_died_is_plugged_in_again(own_lab, server_with):
+    server = server_with(MAX_CONCURRENT_EXECUTIONS="1", **WAN)
+    for _ in range(3):
+        assert _reaches(server)
+        keeper = next(pid for pid in host.descendants(server.pid) if host.read(f"/proc/{pid}/comm").strip() == "codecell-slot")
+        os.kill(keeper, signal.SIGKILL)
+        assert host.until(lambda gone=keeper: not host.alive(gone), 5)
+
+
 LISTEN = """
 ctypes.CDLL(None).prctl(15, b"x07listen", 0, 0, 0)
 own = next(l.split()[-1] for l in open("/proc/net/fib_trie") if l.strip().startswith("|-- 100."))

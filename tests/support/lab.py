@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small internet of two network namespaces, so that what a server lets out can be seen and nobody else is spoken to.
 
-    host   the machine under test: 203.0.113.2 towards the world, 192.168.77.1 inside; everything is routed to ...
+    host   the machine under test: 203.0.113.2 towards the world, 192.168.77.1 inside, with servers of its own on both;
+           everything is routed to ...
     world  ... which has every other address that a test asks for, public and private, with servers that say where they
            were reached, a resolver, and an eye on each packet that arrives
 
@@ -87,6 +88,7 @@ class Lab:
             _ip("addr", "add", f"{HOST_INSIDE}/32", "dev", "lo")
             _ip("link", "set", "h0", "up")
             _ip("route", "add", "default", "via", WORLD)
+            self._serve_at_home()
 
     def _new(self):
         _check(_libc.unshare(CLONE_NEWNET), "unshare")
@@ -146,6 +148,15 @@ class Lab:
             resolver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             resolver.bind((address, 53))
             self._loop(resolver, self._resolve)
+
+    def _serve_at_home(self):
+        """What a host has for itself, on all of its addresses."""
+        for port in (22, 80, 8080):
+            self._loop(socket.create_server(("0.0.0.0", port)), self._answer)
+        for address in (HOST, HOST_INSIDE):
+            echo = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            echo.bind((address, 7))
+            self._loop(echo, self._echo)
 
     def _watch(self, sock):
         packet, where = sock.recvfrom(2048)
