@@ -2,7 +2,8 @@
 """run.py SOURCE STATE [ARGS...] -- runs one Python program inside a cell (exec.md 10.3, 10.7).
 
 STATE says how many bytes the program may leave to the next one of its session (state.py), 0 for none, and how much memory
-the cell has: "52428800,536870912". With a "+" behind it the program may leave them also if it fails.
+the cell has: "52428800,536870912". With a "+" behind it the program may leave them also if it fails. A "!" at the very end
+says that the client wants what the program shows (display.py).
 
 Started as `python3 -S run.py`, because site costs as much as the interpreter itself: what programs expect of site (the
 package directories, exit(), help()) is set up here. Whatever this file imports at its top is paid by every program, so
@@ -120,6 +121,31 @@ def replace_show(pyplot):
     pyplot.show = show
 
 
+# Behind the first, for characters that it does not have: CJK and the scripts of India. Those that are absent are left out.
+FONTS = (
+    "DejaVu Sans",
+    "WenQuanYi Micro Hei",
+    "Lohit Devanagari",
+    "Lohit Bengali",
+    "Lohit Gujarati",
+    "Lohit Gurmukhi",
+    "Lohit Kannada",
+    "Lohit Malayalam",
+    "Lohit Odia",
+    "Lohit Tamil",
+    "Lohit Telugu",
+)
+
+
+def add_fonts(font_manager):
+    """Lets matplotlib draw any script with the fonts that there are."""
+    import matplotlib
+
+    found = {font.name for font in font_manager.fontManager.ttflist}
+    if matplotlib.rcParams["font.family"] == ["sans-serif"]:
+        matplotlib.rcParams["font.family"] = [name for name in FONTS if name in found] or ["sans-serif"]
+
+
 def point_spawn_at_source(spawn, path):
     """Processes started by spawning run the main module again: from the source's real path."""
     prepare = spawn.get_preparation_data
@@ -139,10 +165,11 @@ def give_children_site(subprocess):
     subprocess._args_from_interpreter_flags = lambda: [option for option in options() if option != "-S"]
 
 
-def set_up_hooks(source, path):
+def set_up_hooks(source, path, show=replace_show):
     actions = {
         "linecache": lambda module: register_source(module, source),
-        "matplotlib.pyplot": replace_show,
+        "matplotlib.font_manager": add_fonts,
+        "matplotlib.pyplot": show,
         "multiprocessing.spawn": lambda module: point_spawn_at_source(module, path),
         "subprocess": give_children_site,
     }
@@ -224,15 +251,19 @@ def preload(code, source, mode, namespace, found):
             pass
 
 
-def state_module():
-    """Returns state.py, which the program's own modules must not hide."""
-    module = sys.modules.get("codecell_state")
+def own_module(name):
+    """Returns a module beside this file, which the program's own modules must not hide."""
+    module = sys.modules.get("codecell_" + name)
     if module is None:
-        path = __file__.rpartition("/")[0] + "/state.py"
-        module = sys.modules["codecell_state"] = type(sys)("codecell_state")
+        path = "%s/%s.py" % (__file__.rpartition("/")[0], name)
+        module = sys.modules["codecell_" + name] = type(sys)("codecell_" + name)
         with open(path, "rb") as file:
             exec(compile(file.read(), path, "exec", dont_inherit=True), module.__dict__)
     return module
+
+
+def state_module():
+    return own_module("state")
 
 
 def find_state(namespace):
@@ -280,9 +311,10 @@ def report(error):
 class Program:
     """One run of a program: its names, and what it found of earlier ones."""
 
-    def __init__(self, namespace):
+    def __init__(self, namespace, shown):
         self.namespace = namespace
         self.found = None
+        self.shown = shown  # what the client wants to see, or None
 
     def execute(self, source):
         """Returns the exit code; SystemExit passes through."""
@@ -290,9 +322,13 @@ class Program:
             code, mode = compile_program(source)
             self.found = find_state(self.namespace)
             preload(code, source, mode, self.namespace, self.found)
+            if self.shown and mode == "exec":
+                self.run_and_show(source)
+                return 0
             value = eval(code, self.namespace)
             if mode == "eval":
                 sys.displayhook(value)
+                self.show(value)
         except KeyboardInterrupt as error:
             report(error)
             return 130
@@ -300,6 +336,17 @@ class Program:
             report(error)
             return 1
         return 0
+
+    def run_and_show(self, source):
+        """Runs the statements; the value of a last bare expression is shown."""
+        statements, expression = own_module("display").split(source, FILENAME)
+        eval(statements, self.namespace)
+        if expression:
+            self.show(eval(expression, self.namespace))
+
+    def show(self, value):
+        if self.shown and value is not None:
+            self.shown.value(value)
 
 
 def run(path, state, arguments):
@@ -309,8 +356,13 @@ def run(path, state, arguments):
     sys.argv = [PROGRAM] + arguments
     set_up_path()
     set_up_builtins()
-    set_up_hooks(source, path)
-    program = Program(set_up_main())
+    shown, show = None, replace_show
+    if state.endswith("!"):
+        state = state[:-1]
+        shown = own_module("display").install(builtins)
+        show = lambda pyplot: own_module("display").replace_show(shown, pyplot)
+    set_up_hooks(source, path, show)
+    program = Program(set_up_main(), shown)
     process = posix.getpid()
     status = 1
     try:
@@ -319,6 +371,11 @@ def run(path, state, arguments):
         status = end.code
         raise
     finally:
+        if shown:
+            try:
+                shown.end()
+            except Exception as error:
+                report(error)
         if posix.getpid() == process and (status in (None, 0) or state.endswith("+")):
             try:
                 leave_state(state.rstrip("+"), program.namespace, program.found)

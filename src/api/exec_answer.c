@@ -189,10 +189,22 @@ int exec_answer_add_usage(json_t *object, const struct execution_usage *usage)
 
 static int truncated_add(json_t *answer, const struct execution_result *result)
 {
-    if (!result->out_truncated && !result->err_truncated)
+    json_t *cut;
+
+    if (!result->out_truncated && !result->err_truncated && !result->shown_cut)
         return 0;
-    return add(answer, "truncated",
-               json_pack("{s:b, s:b}", "stdout", result->out_truncated, "stderr", result->err_truncated));
+    cut = json_pack("{s:b, s:b}", "stdout", result->out_truncated, "stderr", result->err_truncated);
+    if (cut && result->shown_cut && json_object_set_new(cut, "results", json_true()) < 0) {
+        json_decref(cut);
+        return -ENOMEM;
+    }
+    return add(answer, "truncated", cut);
+}
+
+/* What the program showed, if the client asked for it (X6). */
+static int shown_add(json_t *answer, const struct execution_result *result)
+{
+    return result->shown ? add(answer, "results", json_incref(result->shown)) : 0;
 }
 
 /* The members of exec.md 10.10 that are always there. */
@@ -223,7 +235,7 @@ static int contract_add(json_t *answer, const struct execution_result *result)
 static int answer_fill(json_t *answer, const char *execution_id, const struct execution_result *result)
 {
     static int (*const parts[])(json_t *, const struct execution_result *) = {
-        outputs_add, contract_add, truncation_add, delivery_add, truncated_add,
+        outputs_add, contract_add, truncation_add, delivery_add, truncated_add, shown_add,
     };
     int r = add(answer, "session_id", json_string(result->session_id));
 

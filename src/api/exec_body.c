@@ -440,6 +440,9 @@ static int shape_check(const json_t *root, struct execution_request *request, st
     r = input_take(&check, root, request);
     if (r < 0)
         return r;
+    r = flag_take(&check, "display", json_object_get(root, "display"), &request->display);
+    if (r < 0)
+        return r;
     r = timeout_take(&check, json_object_get(root, "timeout"), &request->timeout_ms);
     if (r < 0)
         return r;

@@ -14,6 +14,7 @@
 #include "engine/build_key.h"
 #include "engine/carry.h"
 #include "engine/cell_client.h"
+#include "engine/display.h"
 #include "engine/feed.h"
 #include "engine/inputs.h"
 #include "engine/live.h"
@@ -42,6 +43,7 @@ struct execution {
     struct buffer built;             /* what an earlier run made; empty = this one compiles */
     struct carry carry;
     int program_fd;
+    int display_fd; /* what the program showed; -1 = nothing */
     int64_t timeout_ms, memory_bytes, begun_us;
     double queue_ms;
     size_t step; /* of steps[], the next one */
@@ -87,6 +89,7 @@ void execution_result_deinit(struct execution_result *result)
         free(result->truncation.names[i]);
     free(result->deleted_files);
     free(result->files);
+    json_decref(result->shown);
     buffer_deinit(&result->out);
     buffer_deinit(&result->err);
     *result = (struct execution_result){ 0 };
@@ -244,6 +247,11 @@ static int on_entry(void *context, const struct wire_entry *entry, int fd)
         cleanup_close_fd(&fd);
         return 0;
     }
+    if (x->request->display && entry->kind == WIRE_ENTRY_FILE && strcmp(entry->path, DISPLAY_PATH) == 0) {
+        cleanup_close_fd(&x->display_fd);
+        x->display_fd = fd;
+        return 0;
+    }
     return outputs_entry(&x->outputs, entry, fd);
 }
 
@@ -384,9 +392,21 @@ static int decide_outcome(struct execution *x)
     return r;
 }
 
+static int read_display(struct execution *x)
+{
+    struct execution_result *result = x->result;
+
+    if (!x->request->display)
+        return 0;
+    if (x->display_fd >= 0)
+        return display_read(x->display_fd, &result->shown, &result->shown_cut);
+    result->shown = json_array();
+    return result->shown ? 0 : -ENOMEM;
+}
+
 static int store_outputs(struct execution *x)
 {
-    if (x->cell.cancelled)
+    if (x->cell.cancelled && !run_is_cancelled(x->request->run))
         return 0; /* nobody is left to be told their names */
     return outputs_store(&x->outputs, x->session.id, x->cell.harvested && x->cell.done.complete);
 }
@@ -412,6 +432,7 @@ static const struct {
     { "sandbox", start_cell, false },
     { "sandbox", run_cell, false },
     { "outcome", decide_outcome, true },
+    { "display", read_display, true },
     { "output files", store_outputs, false },
     { "state", keep_state, false },
 };
@@ -450,6 +471,7 @@ static struct execution *execution_new(struct engine *engine, const struct execu
         .workdir = WORKDIR_INIT(engine->work_dir_fd),
         .built = BUFFER_INIT(BUILT_BYTES_MAX),
         .program_fd = -1,
+        .display_fd = -1,
         .cell.state_fd = -1,
         .begun_us = clock_monotonic_us(),
     };
@@ -471,6 +493,7 @@ struct execution *execution_drop(struct execution *paused)
     workdir_deinit(&x->workdir);
     buffer_deinit(&x->built);
     cleanup_close_fd(&x->program_fd);
+    cleanup_close_fd(&x->display_fd);
     free(x);
     return NULL;
 }

@@ -51,6 +51,7 @@ struct execution_request {
     struct execution_file *files;
     size_t n_files;
     struct tool_channel *tools; /* what the program may call (ptc.md); NULL = an ordinary run */
+    bool display;               /* what the program shows is part of the result (display.h) */
     int64_t timeout_ms;         /* 0 = not given */
     int64_t received_us;        /* monotonic; start of queue_ms */
     int client_fd;              /* the connection, watched for hang-up; a duplicate owned by the request; -1 = none */
@@ -118,6 +119,8 @@ struct execution_result {
         unsigned n_names;
     } truncation;
     unsigned delivery_attempted, delivery_failed;
+    struct json_t *shown; /* list of what the program showed; NULL = not asked for */
+    bool shown_cut;
     struct execution_usage usage;
 };
 

@@ -80,8 +80,8 @@ static int pack(const struct execution_request *request, int64_t memory_bytes, c
     };
     int r = 0;
 
-    snprintf(state_text, sizeof(state_text), "%lld,%lld%s", (long long)state->bytes_max, (long long)memory_bytes,
-             state->after_errors ? "+" : "");
+    snprintf(state_text, sizeof(state_text), "%lld,%lld%s%s", (long long)state->bytes_max, (long long)memory_bytes,
+             state->after_errors ? "+" : "", request->display ? "!" : "");
     language_source_name(language, request->code, request->code_length, source);
     snprintf(path, sizeof(path), BUILD_DIR "/%s", source);
     program_pack_begin(packer, flags_of(language, build), 1 + found + (request->tools != NULL), count_env(language));
