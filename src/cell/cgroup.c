@@ -559,7 +559,8 @@ int cgroup_slot_enter(struct cgroup_slot *slot)
 
         if (slot->dir_fds[c] < 0)
             continue;
-        r = fd_write_at(slot->dir_fds[c], "cgroup.procs", "0");
+        r = fd_write_at(c == CGROUP_ACCOUNTING && slot->shared_fd >= 0 ? slot->shared_fd : slot->dir_fds[c],
+                        "cgroup.procs", "0");
         if (r < 0)
             return r;
     }
@@ -577,13 +578,21 @@ static int remove_cell(int dir_fd)
     return r == -ENOENT ? 0 : r;
 }
 
+static int enter_shared(struct cgroup_slot *slot)
+{
+    int r = slot->outside ? fd_write_at(slot->shared_fd, "cgroup.procs", "0") : 0;
+
+    slot->outside = slot->outside && r < 0;
+    return r;
+}
+
 int cgroup_slot_renew(struct cgroup_slot *slot)
 {
     int dir_fd = slot->dir_fds[CGROUP_MEMORY];
     int r;
 
     if (!slot->per_cell)
-        return 0;
+        return enter_shared(slot);
     close_cell(slot);
     r = remove_cell(dir_fd);
     if (r < 0)
@@ -815,16 +824,26 @@ uint32_t cgroup_slot_refused_forks(const struct cgroup_slot *slot)
     return increase(refused_forks(slot), slot->base_process_limit);
 }
 
-int cgroup_slot_birthplace(const struct cgroup_slot *slot)
+/* A keeper in its cell's group leaves before that is frozen. Cells cloned into a group of their own would take the one
+ * lock of all groups for as long as the clone lasts. */
+static int leave_shared(struct cgroup_slot *slot)
 {
-    return slot->per_cell ? slot->cell_fd : slot->shared_fd;
+    int r = 0;
+
+    if (!slot->per_cell && !slot->outside)
+        r = fd_write_at(slot->dir_fds[CGROUP_ACCOUNTING], "cgroup.procs", "0");
+    slot->outside = !slot->per_cell && r == 0;
+    return r;
 }
 
-int cgroup_slot_freeze(const struct cgroup_slot *slot, bool frozen)
+int cgroup_slot_freeze(struct cgroup_slot *slot, bool frozen)
 {
-    int dir_fd = cgroup_slot_birthplace(slot);
+    int dir_fd = slot->per_cell ? slot->cell_fd : slot->shared_fd;
+    int r = dir_fd < 0 ? -ENOTSUP : 0;
 
-    return dir_fd < 0 ? -ENOTSUP : fd_write_at(dir_fd, "cgroup.freeze", frozen ? "1" : "0");
+    if (r == 0 && frozen)
+        r = leave_shared(slot);
+    return r ? r : fd_write_at(dir_fd, "cgroup.freeze", frozen ? "1" : "0");
 }
 
 /* Counts since the group was made and cannot be reset, so only a group of the cell's own tells. Absent before

@@ -68,9 +68,10 @@ struct cgroup_limits {
 struct cgroup_slot {
     int dir_fds[CGROUP_CONTROLLERS]; /* -1 = not used, or the same directory as another's */
     bool unified[CGROUP_CONTROLLERS];
-    bool per_cell;                /* cells have groups of their own */
-    int shared_fd;                /* else, where there are v2 groups: one for all cells, without their keeper; or -1 */
-    int cell_fd;                  /* the group to clone the next cell into; -1 = cells share their keeper's */
+    bool per_cell; /* cells have groups of their own */
+    int shared_fd; /* else, where there are v2 groups: one for the keeper and its cells, which it can leave; or -1 */
+    bool outside;  /* the keeper has left it */
+    int cell_fd;   /* the group to clone the next cell into; -1 = cells share their keeper's */
     struct cgroup_limits current; /* what was written last */
     uint32_t shares;              /* the same */
     /* figures at the last cgroup_slot_begin() */
@@ -128,13 +129,10 @@ uint32_t cgroup_slot_oom_kills(struct cgroup_slot *slot);
 /* Forks that the process limit refused since cgroup_slot_begin(). */
 uint32_t cgroup_slot_refused_forks(const struct cgroup_slot *slot);
 
-/* The v2 group to clone the next cell into; -1 = it starts in its keeper's groups. */
-int cgroup_slot_birthplace(const struct cgroup_slot *slot);
-
 /* Stops every process of the cell on its way back to its own code, so that none is stopped with a lock of the kernel's
- * in its hand, or lets them go on. A kill ends them all the same. Returns 0 or a negative errno, -ENOTSUP on a host
- * without v2 groups. */
-int cgroup_slot_freeze(const struct cgroup_slot *slot, bool frozen);
+ * in its hand, or lets them go on. A kill ends them all the same. To be called by the keeper. Returns 0 or a negative
+ * errno, -ENOTSUP on a host without v2 groups. */
+int cgroup_slot_freeze(struct cgroup_slot *slot, bool frozen);
 
 /* Processes in the slot now, or a negative errno. */
 int64_t cgroup_slot_processes(const struct cgroup_slot *slot);

@@ -28,14 +28,14 @@ static int64_t next_look_us(const struct brake *brake, int64_t now_us)
     return now_us + (wait_us < LOOK_MIN_US ? LOOK_MIN_US : wait_us > LOOK_MAX_US ? LOOK_MAX_US : wait_us);
 }
 
-static void release(struct brake *brake, const struct cgroup_slot *cgroup)
+static void release(struct brake *brake, struct cgroup_slot *cgroup)
 {
     if (brake->on)
         (void)cgroup_slot_freeze(cgroup, false);
     brake->on = false;
 }
 
-static void engage(struct brake *brake, const struct cgroup_slot *cgroup, int64_t now_us)
+static void engage(struct brake *brake, struct cgroup_slot *cgroup, int64_t now_us)
 {
     brake->on = cgroup_slot_freeze(cgroup, true) == 0;
     brake->due_us = now_us + brake->rest_us;
@@ -43,7 +43,7 @@ static void engage(struct brake *brake, const struct cgroup_slot *cgroup, int64_
         brake->rest_us *= 2;
 }
 
-void brake_tick(struct brake *brake, const struct cgroup_slot *cgroup, int64_t now_us)
+void brake_tick(struct brake *brake, struct cgroup_slot *cgroup, int64_t now_us)
 {
     uint32_t refused;
 
@@ -53,12 +53,13 @@ void brake_tick(struct brake *brake, const struct cgroup_slot *cgroup, int64_t n
     brake->due_us = next_look_us(brake, now_us);
     if (brake->on) {
         release(brake, cgroup);
+        brake->due_us = now_us + LOOK_MIN_US;
         brake->refused = refused; /* what was refused on the way to rest is no news */
     } else if (refused - brake->refused > REFUSED_MAX)
         engage(brake, cgroup, now_us);
 }
 
-void brake_end(struct brake *brake, const struct cgroup_slot *cgroup)
+void brake_end(struct brake *brake, struct cgroup_slot *cgroup)
 {
     release(brake, cgroup);
     brake->due_us = 0;

@@ -27,7 +27,7 @@ struct brake {
 void brake_start(struct brake *brake, int64_t started_us);
 
 /* To be called from time to time, at the latest when brake->due_us has come. */
-void brake_tick(struct brake *brake, const struct cgroup_slot *cgroup, int64_t now_us);
+void brake_tick(struct brake *brake, struct cgroup_slot *cgroup, int64_t now_us);
 
 /* The cell is dead; the next one shall move. */
-void brake_end(struct brake *brake, const struct cgroup_slot *cgroup);
+void brake_end(struct brake *brake, struct cgroup_slot *cgroup);

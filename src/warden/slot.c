@@ -207,7 +207,7 @@ static int arm(struct slot *slot)
     CLEANUP_CLOSE int report_fd = -1;
     int r = cgroup_slot_renew(&slot->cgroup);
 
-    options.cgroup_fd = cgroup_slot_birthplace(&slot->cgroup);
+    options.cgroup_fd = slot->cgroup.cell_fd;
     if (r == 0)
         r = cell_arm(&options, &slot->cell);
     if (r < 0)

@@ -39,9 +39,11 @@ static struct cgroup_slot fake_slot(const struct scratch *scratch)
     struct cgroup_slot slot = CGROUP_SLOT_INIT;
 
     put(scratch, "cgroup.freeze", "0");
+    put(scratch, "cgroup.procs", "");
     refuse(scratch, 3);
     slot.dir_fds[CGROUP_PIDS] = open(scratch->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     slot.shared_fd = open(scratch->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    slot.dir_fds[CGROUP_ACCOUNTING] = open(scratch->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     cgroup_slot_begin(&slot);
     return slot;
 }
