@@ -67,6 +67,24 @@ def test_long_runs_are_streamed_to_it(report):
     assert report["slow"]["content"] == "stdout:\nslow", report["slow"]
 
 
+def test_tools_are_called(report):
+    """ptc.md: both programmatic tools, in rounds and in parallel, with errors that the program sees."""
+    tools = report["tools"]
+    assert tools["python"]["content"].startswith("stdout:\n7\nService unavailable"), tools["python"]
+    assert [entry["name"] for entry in tools["python"]["artifact"]["files"]] == ["tools.csv"], tools["python"]
+    lines = tools["bash"]["content"].splitlines()
+    assert lines[1] == "T=28", tools["bash"]
+    assert sorted(lines[2:]) == ['{"city":"Lima","temp":28}', '{"city":"Oslo","temp":28}'], tools["bash"]
+    assert tools["files"]["content"].startswith("stdout:\n1\n1"), tools["files"]
+
+
+def test_failures_of_programs_with_tools(report):
+    """ptc.md P7: what the client makes of them."""
+    tools = report["tools"]
+    assert "Execution error: Service unavailable" in tools["failed"] and "ToolError" in tools["failed"], tools["failed"]
+    assert "Sandbox exited with code 7" in tools["exited"], tools["exited"]
+
+
 def test_errors_are_rejections(report):
     """8.7: 4xx is an error for the client, a failing program is not."""
     assert "returned 400" in report["refused"] and "Code cannot be empty" in report["refused"], report["refused"]

@@ -12,7 +12,12 @@ import process from 'node:process';
 // Globals only since Node.js 19 and 20; Debian 12 has 18. So the client is imported after them.
 globalThis.crypto ??= webcrypto;
 globalThis.File ??= File;
-const { createCodeExecutionTool, createBashExecutionTool } = await import('@librechat/agents');
+const {
+  createCodeExecutionTool,
+  createBashExecutionTool,
+  createProgrammaticToolCallingTool,
+  createBashProgrammaticToolCallingTool,
+} = await import('@librechat/agents');
 
 const key = process.env.LIBRECHAT_CODE_API_KEY;
 const params = { authHeaders: key ? { 'X-API-Key': key } : async () => ({ Authorization: process.env.CODE_AUTHORIZATION }) };
@@ -65,6 +70,30 @@ for (const [lang, program] of Object.entries({
 })) {
   report.languages[lang] = (await call(code, { lang, code: program })).content;
 }
+
+// Programs that call tools: the host hands over the definitions and what they stand for.
+const toolDefs = [
+  {
+    name: 'get_weather',
+    description: 'Current weather of a city',
+    parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },
+  },
+  { name: 'fail-always', description: 'Fails', parameters: { type: 'object', properties: {} } },
+];
+const toolMap = new Map([
+  ['get_weather', { name: 'get_weather', schema: toolDefs[0].parameters, invoke: async ({ city }) => ({ city, temp: city.length * 7 }) }],
+  ['fail-always', { name: 'fail-always', schema: toolDefs[1].parameters, invoke: async () => { throw new Error('Service unavailable'); } }],
+]);
+const programmatic = createProgrammaticToolCallingTool(params);
+const bashProgrammatic = createBashProgrammaticToolCallingTool(params);
+const withTools = (session) => ({ toolDefs, toolMap, ...session });
+report.tools = {
+  python: await call(programmatic, { code: 'import os\na, b = await asyncio.gather(get_weather(city="Bern"), get_weather(city="Lima2"))\nprint(b["temp"] - a["temp"])\nfor i in range(15):\n    await get_weather(city="x" * i)\ntry:\n    await fail_always()\nexcept Exception as error:\n    print(error)\nopen("tools.csv", "w").write("1\\n")' }, withTools()),
+  failed: await failure(call(programmatic, { code: 'print("before")\nawait fail_always()' }, withTools())),
+  bash: await call(bashProgrammatic, { code: 'raw=$(get_weather \'{"city":"Bern"}\')\necho "T=$(printf "%s" "$raw" | jq -r .temp)"\nget_weather \'{"city":"Lima"}\' & get_weather \'{"city":"Oslo"}\' &\nwait' }, withTools()),
+  exited: await failure(call(bashProgrammatic, { code: 'get_weather \'{"city":"Bern"}\'; exit 7' }, withTools())),
+};
+report.tools.files = await call(bashProgrammatic, { code: 'cat tools.csv; get_weather \'{"city":"Bern"}\' > /dev/null; cat tools.csv' }, withTools(injected(report.tools.python.artifact)));
 report.refused = await failure(call(code, { lang: 'py', code: '   ' }));
 const stranger = createCodeExecutionTool({ authHeaders: { 'X-API-Key': 'wrong-key-7d1f0c2b9a' } });
 report.unauthorised = await failure(call(stranger, { lang: 'py', code: 'print(1)' }));
