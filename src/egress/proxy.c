@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "egress/tunnel.h"
 #include "wire/packet.h"
@@ -23,6 +24,8 @@ struct proxy {
     struct pollfd polls[1 + PROXY_SLOTS_MAX]; /* the feed, then a listener a slot; fd -1 = none */
     size_t n_polls;
     atomic_uint connections, slot_connections[PROXY_SLOTS_MAX];
+    unsigned accepted[PROXY_SLOTS_MAX]; /* since the last tick */
+    int64_t tick_us;                    /* when that was */
     pthread_attr_t attributes;
 };
 
@@ -69,10 +72,15 @@ static bool has_room(struct proxy *proxy, unsigned slot)
            atomic_load(&proxy->connections) < PROXY_CONNECTIONS_MAX;
 }
 
+/* A slot that has had its share rests until the next tick, so that no program keeps the host's processors busy with
+ * what is charged to nobody. */
 static void take_connection(struct proxy *proxy, unsigned slot)
 {
-    int fd = accept4(proxy->polls[1 + slot].fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    struct pollfd *place = &proxy->polls[1 + slot];
+    int fd = accept4(place->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
+    if (++proxy->accepted[slot] >= PROXY_CONNECTIONS_TICK_MAX)
+        place->events = 0;
     if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS))
         usleep(PAUSE_US); /* what is at work gives some back */
     if (fd >= 0 && (!has_room(proxy, slot) || !start(proxy, slot, fd)))
@@ -97,19 +105,37 @@ static int take_listener(struct proxy *proxy)
     }
     place = &proxy->polls[1 + message.slot];
     cleanup_close_fd(&place->fd);
-    place->fd = fds[0];
+    *place = (struct pollfd){ .fd = fds[0], .events = POLLIN };
     if (proxy->n_polls < message.slot + 2)
         proxy->n_polls = message.slot + 2;
     return 0;
 }
 
+/* Begins a tick when it is time. Returns how long poll() may wait: for ever if nobody rests. */
+static int tick(struct proxy *proxy)
+{
+    int64_t now_us = clock_monotonic_us();
+    bool is_due = now_us - proxy->tick_us >= PROXY_TICK_MS * 1000, resting = false;
+
+    for (size_t i = 1; i < proxy->n_polls; i++) {
+        if (is_due) {
+            proxy->accepted[i - 1] = 0;
+            proxy->polls[i].events = POLLIN;
+        }
+        resting |= proxy->polls[i].events == 0;
+    }
+    if (is_due)
+        proxy->tick_us = now_us;
+    return resting ? PROXY_TICK_MS : -1;
+}
+
 static int loop(struct proxy *proxy)
 {
     for (;;) {
-        if (poll(proxy->polls, proxy->n_polls, -1) < 0 && errno != EINTR)
+        if (poll(proxy->polls, proxy->n_polls, tick(proxy)) < 0 && errno != EINTR)
             return error_from_errno();
         for (size_t i = 1; i < proxy->n_polls; i++)
-            if (proxy->polls[i].fd >= 0 && proxy->polls[i].revents)
+            if (proxy->polls[i].fd >= 0 && proxy->polls[i].revents & POLLIN)
                 take_connection(proxy, (unsigned)(i - 1));
         if (proxy->polls[0].revents) {
             int r = take_listener(proxy);

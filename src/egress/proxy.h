@@ -12,6 +12,8 @@
 #define PROXY_SLOTS_MAX            1024
 #define PROXY_CONNECTIONS_MAX      512
 #define PROXY_CONNECTIONS_SLOT_MAX 32
+#define PROXY_TICK_MS              100
+#define PROXY_CONNECTIONS_TICK_MAX 20 /* of one slot; what comes faster waits for the next tick */
 
 /* What comes over the feed, each with one listening socket, which replaces the slot's last one. */
 struct proxy_listener {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,11 +16,14 @@
 #include "egress/client_hello.h"
 #include "egress/connect_head.h"
 #include "egress/dial.h"
+#include "egress/relay.h"
 
 #define HEAD_US  10000000
 #define DIAL_US  10000000
 #define HELLO_US 10000000
 #define IDLE_MS  300000
+
+#define NOTES_PER_SECOND 20
 
 /* A whole head and, behind it, a whole hello with the heads of many small records. */
 #define BUFFER_BYTES (CONNECT_HEAD_MAX_BYTES + 2 * CLIENT_HELLO_MAX_BYTES)
@@ -65,31 +69,36 @@ static bool send_all(int fd, const char *data, size_t length)
     return true;
 }
 
-/* The words of each answer. What is not listed here ends without one. */
+/* The words of each answer, and what else belongs into its head. */
 static const struct answer {
     int status;
-    const char *words;
+    const char *words, *fields;
 } answers[] = {
-    { 200, "200 Connection established" },
-    { 400, "400 Bad Request" },
-    { 403, "403 Forbidden" },
-    { 405, "405 Method Not Allowed\r\nAllow: CONNECT" },
-    { 408, "408 Request Timeout" },
-    { 502, "502 Bad Gateway" },
+    { 200, "200 Connection established", "" },
+    { 400, "400 Bad Request", "" },
+    { 403, "403 Forbidden", "" },
+    { 405, "405 Method Not Allowed", "Allow: CONNECT\r\n" },
+    { 408, "408 Request Timeout", "" },
+    { 502, "502 Bad Gateway", "" },
 };
 
-static bool answer(struct tunnel *tunnel, int status)
+static const struct answer *answer_of(int status)
 {
+    size_t i = 0;
+
+    while (i + 1 < ARRAY_SIZE(answers) && answers[i].status != status)
+        i++;
+    return &answers[i];
+}
+
+static bool send_answer(const struct tunnel *tunnel, int status)
+{
+    const struct answer *answer = answer_of(status);
     char text[160];
 
-    for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
-        if (answers[i].status != status)
-            continue;
-        snprintf(text, sizeof(text), "HTTP/1.1 %s\r\n%s\r\n", answers[i].words,
-                 status == 200 ? "" : "Content-Length: 0\r\nConnection: close\r\n");
-        return send_all(tunnel->client_fd, text, strlen(text));
-    }
-    return false;
+    snprintf(text, sizeof(text), "HTTP/1.1 %s\r\n%s%s\r\n", answer->words, answer->fields,
+             status == 200 ? "" : "Content-Length: 0\r\nConnection: close\r\n");
+    return send_all(tunnel->client_fd, text, strlen(text));
 }
 
 /* Returns 0 with the head taken out of the buffer, or the status to answer. */
@@ -133,55 +142,47 @@ static bool hello_is_for_target(struct tunnel *tunnel)
     return r == 0 && strcmp(name, tunnel->target.host) == 0;
 }
 
-/* Passes on what one side has to say. Returns false when it has said all, and tells the other. */
-static bool pass_on(struct tunnel *tunnel, int from, int to)
+/* Programs can cause as many lines as they like: no more than these are written, and how many were not. */
+static bool may_note(void)
 {
-    ssize_t n = recv(from, tunnel->buffer, sizeof(tunnel->buffer), MSG_DONTWAIT);
+    static atomic_uint_fast64_t second, notes;
+    uint64_t now = (uint64_t)(clock_monotonic_us() / 1000000), before = atomic_load(&second);
 
-    if (n > 0)
-        return send_all(to, tunnel->buffer, (size_t)n);
-    if (n < 0 && errno == EAGAIN)
-        return true;
-    (void)shutdown(to, SHUT_WR);
-    return false;
+    if (now != before && atomic_compare_exchange_strong(&second, &before, now)) {
+        uint64_t n = atomic_exchange(&notes, 0);
+
+        if (n > NOTES_PER_SECOND)
+            log_info("%llu lines like these were left out", (unsigned long long)(n - NOTES_PER_SECOND));
+    }
+    return atomic_fetch_add(&notes, 1) < NOTES_PER_SECOND;
 }
 
-static void relay(struct tunnel *tunnel)
+static void note(const struct tunnel *tunnel, const char *what)
 {
-    struct pollfd polls[] = { { .fd = tunnel->client_fd, .events = POLLIN },
-                              { .fd = tunnel->server_fd, .events = POLLIN } };
-
-    while ((polls[0].fd >= 0 || polls[1].fd >= 0) && poll(polls, 2, IDLE_MS) > 0) {
-        if (polls[0].revents && !pass_on(tunnel, tunnel->client_fd, tunnel->server_fd))
-            polls[0].fd = -1;
-        if (polls[1].revents && !pass_on(tunnel, tunnel->server_fd, tunnel->client_fd))
-            polls[1].fd = -1;
-        if ((polls[0].revents | polls[1].revents) & (POLLERR | POLLNVAL))
-            break;
-    }
+    if (may_note())
+        log_info("slot %u: %s:%u: %s", tunnel->slot, tunnel->target.host, tunnel->target.port, what);
 }
 
 static void serve(struct tunnel *tunnel)
 {
-    const struct connect_target *target = &tunnel->target;
     int status = read_head(tunnel);
 
     if (status == 0)
         status = open_server(tunnel);
     if (status != 0) {
-        log_info("slot %u: %s:%u: %d", tunnel->slot, target->host, target->port, status);
-        (void)answer(tunnel, status);
+        note(tunnel, answer_of(status)->words);
+        (void)send_answer(tunnel, status);
         return;
     }
-    if (!answer(tunnel, 200))
+    if (!send_answer(tunnel, 200))
         return;
     if (!hello_is_for_target(tunnel)) {
-        log_info("slot %u: %s:%u: no TLS for this host", tunnel->slot, target->host, target->port);
+        note(tunnel, "no TLS for this host");
         return;
     }
-    log_info("slot %u: %s:%u: 200", tunnel->slot, target->host, target->port);
+    note(tunnel, answer_of(200)->words);
     if (send_all(tunnel->server_fd, tunnel->buffer, tunnel->length))
-        relay(tunnel);
+        relay(tunnel->client_fd, tunnel->server_fd, IDLE_MS);
 }
 
 void tunnel_serve(const struct allowlist *list, unsigned slot, int client_fd)

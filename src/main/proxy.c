@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -17,6 +18,8 @@
 #include "main/command.h"
 #include "main/confine.h"
 #include "main/option.h"
+
+#define NICE 5
 
 static int fail(const char *what, int error)
 {
@@ -72,6 +75,7 @@ int command_proxy(int argc, char **argv)
         fprintf(stderr, "codecell proxy: the warden starts it, with --feed-fd and --hosts\n");
         return EX_CONFIG;
     }
+    (void)setpriority(PRIO_PROCESS, 0, NICE); /* what it does for cells is charged to none of them */
     load_resolver();
     status = confine();
     if (status != 0)

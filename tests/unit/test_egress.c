@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "check.h"
 
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/public_address.h"
 #include "egress/allowlist.h"
 #include "egress/client_hello.h"
 #include "egress/connect_head.h"
+#include "egress/proxy.h"
+#include "egress/relay.h"
+#include "wire/packet.h"
 
 static void names_have_one_spelling(void **state)
 {
@@ -172,6 +181,147 @@ static void public_addresses(void **state)
     assert_int_equal(address_list_next(&list, &address), 0);
 }
 
+struct relayed {
+    int a_fd, b_fd;
+};
+
+static void *run_relay(void *argument)
+{
+    const struct relayed *sides = argument;
+
+    relay(sides->a_fd, sides->b_fd, 5000);
+    return NULL;
+}
+
+static void make_pair(int *ret_near, int *ret_far)
+{
+    int fds[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    assert_int_equal(fcntl(fds[1], F_SETFL, O_NONBLOCK), 0);
+    *ret_near = fds[0];
+    *ret_far = fds[1];
+}
+
+static size_t read_all(int fd)
+{
+    static char block[65536];
+    size_t total = 0;
+    ssize_t n;
+
+    while ((n = read(fd, block, sizeof(block))) > 0)
+        total += (size_t)n;
+    return total;
+}
+
+/* One side sends much before it reads anything, so does the other: each way goes on for itself, to its own end. */
+static void *send_much(void *argument)
+{
+    static const char block[1000];
+    int fd = *(int *)argument;
+
+    for (int i = 0; i < 3000; i++)
+        if (write(fd, block, sizeof(block)) != sizeof(block))
+            break;
+    shutdown(fd, SHUT_WR);
+    return NULL;
+}
+
+static void both_ways_at_once(void **state)
+{
+    pthread_t relaying, senders[2];
+    struct relayed sides;
+    int near[2];
+
+    (void)state;
+    make_pair(&near[0], &sides.a_fd);
+    make_pair(&near[1], &sides.b_fd);
+    assert_int_equal(pthread_create(&relaying, NULL, run_relay, &sides), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&senders[i], NULL, send_much, &near[i]), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(read_all(near[i]), 3000000);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(senders[i], NULL);
+        close(near[i]);
+    }
+    pthread_join(relaying, NULL);
+    close(sides.a_fd);
+    close(sides.b_fd);
+}
+
+struct running {
+    struct allowlist list;
+    int feed_fd;
+    int result;
+};
+
+static void *run_proxy(void *argument)
+{
+    struct running *running = argument;
+
+    running->result = proxy_run(&running->list, running->feed_fd);
+    return NULL;
+}
+
+static uint16_t listen_somewhere(int *ret_fd)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof(address);
+
+    *ret_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(*ret_fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(*ret_fd, 16), 0);
+    assert_int_equal(getsockname(*ret_fd, (struct sockaddr *)&address, &size), 0);
+    return ntohs(address.sin_port);
+}
+
+/* The status that a head is answered with. */
+static int ask(uint16_t port, const char *head)
+{
+    const struct sockaddr_in address = { .sin_family = AF_INET,
+                                         .sin_port = htons(port),
+                                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char answer[256] = "";
+
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(write(fd, head, strlen(head)), strlen(head));
+    assert_true(read(fd, answer, sizeof(answer) - 1) > 0);
+    assert_memory_equal(answer, "HTTP/1.1 ", 9);
+    return atoi(answer + 9);
+}
+
+static void a_proxy_answers(void **state)
+{
+    static struct running running; /* its threads may outlive the test by a moment */
+    const struct proxy_listener message = { .slot = 7 };
+    pthread_t thread;
+    int fds[2], listener;
+    uint16_t port;
+
+    (void)state;
+    assert_int_equal(allowlist_parse("localhost", &running.list), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+    running.feed_fd = fds[1];
+    assert_int_equal(pthread_create(&thread, NULL, run_proxy, &running), 0);
+    for (int round = 0; round < 2; round++) { /* the second listener replaces the first */
+        port = listen_somewhere(&listener);
+        assert_int_equal(packet_send(fds[0], &message, sizeof(message), &listener, 1), 0);
+        close(listener);
+        assert_int_equal(ask(port, "CONNECT a.example:443 HTTP/1.1\r\n\r\n"), 403);
+        assert_int_equal(ask(port, "CONNECT localhost:443 HTTP/1.1\r\n\r\n"), 403); /* listed, but loopback */
+        assert_int_equal(ask(port, "CONNECT localhost HTTP/1.1\r\n\r\n"), 400);
+        assert_int_equal(ask(port, "GET / HTTP/1.1\r\n\r\n"), 405);
+        for (int i = 0; i < 50; i++) /* more than one tick's worth */
+            assert_int_equal(ask(port, "CONNECT a.example:443 HTTP/1.1\r\n\r\n"), 403);
+    }
+    close(fds[0]);
+    pthread_join(thread, NULL);
+    assert_int_equal(running.result, 0);
+    close(fds[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +329,7 @@ int main(void)
         cmocka_unit_test(lists_hold_hosts_and_ports), cmocka_unit_test(a_list_has_an_end),
         cmocka_unit_test(a_head_is_read_once),        cmocka_unit_test(beginnings_of_heads),
         cmocka_unit_test(the_name_in_a_hello),        cmocka_unit_test(public_addresses),
+        cmocka_unit_test(both_ways_at_once),          cmocka_unit_test(a_proxy_answers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
