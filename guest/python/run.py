@@ -77,10 +77,9 @@ class AfterImport:
         return spec
 
 
-def set_up_path():
-    """The search path as for a script in the workspace, with the package directories that site would have added."""
+def set_up_packages():
+    """Adds the package directories that site would have added to the search path."""
     version = "python%d.%d" % sys.version_info[:2]
-    sys.path[0] = WORKSPACE
     sys.path += [
         "/usr/local/lib/%s/dist-packages" % version,
         "/usr/local/lib/%s/site-packages" % version,
@@ -354,8 +353,7 @@ def run(path, state, arguments):
     with open(path, "rb") as file:
         source = file.read()
     sys.argv = [PROGRAM] + arguments
-    set_up_path()
-    set_up_builtins()
+    sys.path[0] = WORKSPACE  # as for a script there
     shown, show = None, replace_show
     if state.endswith("!"):
         state = state[:-1]
@@ -385,4 +383,6 @@ def run(path, state, arguments):
 
 
 if __name__ == "__main__":
+    set_up_packages()
+    set_up_builtins()
     sys.exit(run(sys.argv[1], sys.argv[2], sys.argv[3:]))

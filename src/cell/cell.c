@@ -39,6 +39,8 @@
 /* The request that makes an armed cell run; its descriptors come with it. */
 struct run_request {
     uint64_t file_bytes_max;
+    uint32_t present; /* bit n = descriptor CELL_FDS + n comes along */
+    int32_t warm_pid;
 };
 
 /* The state of a cell's PID 1 while it puts up its walls. */
@@ -223,10 +225,10 @@ static int wait_for_program(struct birth *birth)
         _exit(0);
     if (n < 0)
         return (int)n;
-    if (n != sizeof(birth->request) || n_fds < CELL_FDS || n_fds > CELL_FDS_MAX)
+    if (n != sizeof(birth->request) || n_fds != CELL_FDS + (size_t)__builtin_popcount(birth->request.present))
         return -EBADMSG;
-    birth->fds[CELL_FD_TOOLS] = -1;
-    memcpy(birth->fds, fds, n_fds * sizeof(int));
+    for (int i = 0, next = 0; i < CELL_FDS_MAX; i++)
+        birth->fds[i] = i < CELL_FDS || birth->request.present & 1u << (i - CELL_FDS) ? fds[next++] : -1;
     return 0;
 }
 
@@ -353,9 +355,15 @@ _Noreturn static void be_init(const struct cell_options *options, const struct c
             _exit(1);
         }
     }
-    r = init_run(&(struct init_fds){ CONTROL_FD, birth.fds[CELL_FD_PROGRAM], birth.victim_fd, &birth.fds[CELL_FD_STDIN],
-                                     birth.fds[CELL_FD_TOOLS] },
-                 name, sizeof(name));
+    r = init_run(
+        &(struct init_context){
+            .control_fd = CONTROL_FD,
+            .victim_fd = birth.victim_fd,
+            .fds = birth.fds,
+            .warm_pid = birth.request.warm_pid,
+            .file_bytes_max = birth.request.file_bytes_max,
+        },
+        name, sizeof(name));
     if (r < 0)
         report_failure(name, r);
     _exit(r < 0);
@@ -409,12 +417,19 @@ int cell_attach(const struct cell *cell, int home_fd, int mount_fd)
     return setns(home_fd, CLONE_NEWNS) < 0 ? -ESTALE : r;
 }
 
-int cell_run(struct cell *cell, const int fds[static CELL_FDS_MAX], uint64_t file_bytes_max)
+int cell_run(struct cell *cell, const int fds[static CELL_FDS_MAX], uint64_t file_bytes_max, pid_t warm_pid)
 {
-    struct run_request request = { .file_bytes_max = file_bytes_max };
+    struct run_request request = { .file_bytes_max = file_bytes_max, .warm_pid = warm_pid };
+    int sent[CELL_FDS_MAX], n = CELL_FDS;
 
-    return packet_send(cell->control_fd, &request, sizeof(request), fds,
-                       fds[CELL_FD_TOOLS] < 0 ? CELL_FDS : CELL_FDS_MAX);
+    memcpy(sent, fds, CELL_FDS * sizeof(int));
+    for (int i = CELL_FDS; i < CELL_FDS_MAX; i++) {
+        if (fds[i] < 0)
+            continue;
+        sent[n++] = fds[i];
+        request.present |= 1u << (i - CELL_FDS);
+    }
+    return packet_send(cell->control_fd, &request, sizeof(request), sent, (size_t)n);
 }
 
 int cell_report(struct cell *cell, struct cell_report *ret_report, int *ret_fd)

@@ -89,6 +89,7 @@ enum cell_fd {
     CELL_FD_STDERR,
     CELL_FDS,                 /* every program has these */
     CELL_FD_TOOLS = CELL_FDS, /* what it calls tools through; -1 = it has none */
+    CELL_FD_WARM,             /* the copy of a zygote that waits to be its step (cell/warm.h); -1 = there is none */
     CELL_FDS_MAX,
 };
 
@@ -102,8 +103,9 @@ int cell_arm(const struct cell_options *options, struct cell *ret_cell);
  * back, and must end. */
 int cell_attach(const struct cell *cell, int home_fd, int mount_fd);
 
-/* Hands an armed cell its program. Returns 0 or a negative errno. */
-int cell_run(struct cell *cell, const int fds[static CELL_FDS_MAX], uint64_t file_bytes_max);
+/* Hands an armed cell its program, whose files may have file_bytes_max. warm_pid: in the cell, of the copy whose socket
+ * is fds[CELL_FD_WARM]. Returns 0 or a negative errno. */
+int cell_run(struct cell *cell, const int fds[static CELL_FDS_MAX], uint64_t file_bytes_max, pid_t warm_pid);
 
 /* Receives the next report without waiting. *ret_fd is the descriptor that CELL_BUILT comes with, which is the
  * caller's, or -1; the cell chose it, so nothing is known of it. Those of CELL_ARMED go to cell->namespace_fds, once.

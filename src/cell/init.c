@@ -18,6 +18,7 @@
 #include "cell/keep.h"
 #include "wire/packet.h"
 #include "wire/program.h"
+#include "wire/zygote.h"
 
 #define WORKSPACE_DIR "/mnt/data"
 #define BUILD_DIR     "/run/build"
@@ -142,33 +143,47 @@ static int wait_for(pid_t child, struct cell_report *report)
 }
 
 /* The child inherits the score that its parent has for the moment of the fork. */
-static pid_t fork_victim(const struct init_fds *fds)
+static pid_t fork_victim(const struct init_context *context)
 {
     pid_t child;
 
-    if (init_set_victim(fds->victim, PROGRAM_VICTIM_SCORE) < 0)
+    if (init_set_victim(context->victim_fd, PROGRAM_VICTIM_SCORE) < 0)
         return -1;
     child = fork();
     if (child != 0)
-        (void)init_set_victim(fds->victim, INIT_VICTIM_SCORE);
+        (void)init_set_victim(context->victim_fd, INIT_VICTIM_SCORE);
     return child;
 }
 
 /* Hands over what the compile step made. That it cannot be kept is nobody's concern. */
-static void report_built(const struct init_fds *fds, const struct program *program)
+static void report_built(const struct init_context *context, const struct program *program)
 {
     struct cell_report report = { .type = CELL_BUILT };
     CLEANUP_CLOSE int fd = -1;
 
     if (keep_collect(program->keep, &fd) == 0)
-        (void)packet_send(fds->control, &report, sizeof(report), &fd, 1);
+        (void)packet_send(context->control_fd, &report, sizeof(report), &fd, 1);
 }
 
-static int run_step(const struct init_fds *fds, const struct program *program, size_t index, struct cell_report *report)
+/* Has the copy of a zygote be the step. Returns its pid, or 0 if there is none or it cannot be reached: then the step's
+ * command is run like any other. */
+static pid_t start_warm(const struct init_context *context, const struct program_step *step, size_t index)
+{
+    struct zygote_start start = { .file_bytes_max = context->file_bytes_max, .step = (uint32_t)index };
+    size_t n_fds = ZYGOTE_START_FDS + (context->fds[CELL_FD_TOOLS] >= 0);
+
+    if (!(step->flags & PROGRAM_STEP_WARM) || context->fds[CELL_FD_WARM] < 0 ||
+        packet_send(context->fds[CELL_FD_WARM], &start, sizeof(start), context->fds, n_fds) < 0)
+        return 0;
+    return context->warm_pid;
+}
+
+static int run_step(const struct init_context *context, const struct program *program, size_t index,
+                    struct cell_report *report)
 {
     const struct program_step *step = &program->steps[index];
     bool kept = (program->flags & PROGRAM_KEEP) && index + 2 == program->n_steps;
-    int standard[3] = { fds->standard[0], fds->standard[1], fds->standard[2] };
+    int standard[3] = { context->fds[CELL_FD_STDIN], context->fds[CELL_FD_STDOUT], context->fds[CELL_FD_STDERR] };
     struct keep_relay relay = KEEP_RELAY_INIT;
     int r = kept ? keep_relay_open(&relay) : 0;
     pid_t child;
@@ -177,39 +192,39 @@ static int run_step(const struct init_fds *fds, const struct program *program, s
         return r;
     if (kept)
         standard[2] = relay.write_fd;
-    child = fork_victim(fds);
+    child = start_warm(context, step, index);
+    if (child == 0 && (child = fork_victim(context)) == 0)
+        exec_step(program, step, standard, context->fds[CELL_FD_TOOLS]);
     if (child < 0)
         return error_from_errno();
-    if (child == 0)
-        exec_step(program, step, standard, fds->tools);
     if (kept)
-        kept = keep_relay_run(&relay, child, fds->standard[2]);
+        kept = keep_relay_run(&relay, child, context->fds[CELL_FD_STDERR]);
     r = wait_for(child, report);
     if (r == 0 && kept && report->exit_code == 0 && report->signal == 0)
-        report_built(fds, program);
+        report_built(context, program);
     return r;
 }
 
-static int run_steps(const struct init_fds *fds, const struct program *program)
+static int run_steps(const struct init_context *context, const struct program *program)
 {
-    init_report(fds->control, &(struct cell_report){ .type = CELL_STARTED });
+    init_report(context->control_fd, &(struct cell_report){ .type = CELL_STARTED });
     for (size_t i = 0; i < program->n_steps; i++) {
         struct cell_report report = { .type = CELL_STEP, .step = (uint32_t)i };
-        int r = run_step(fds, program, i, &report);
+        int r = run_step(context, program, i, &report);
 
         if (r < 0)
             return r;
         /* Only how it all ended is told: if this process is killed during a later step, the success of an earlier one
          * must not pass for the program's. */
         if (report.exit_code != 0 || report.signal != 0 || i + 1 == program->n_steps) {
-            init_report(fds->control, &report);
+            init_report(context->control_fd, &report);
             break;
         }
     }
     return 0;
 }
 
-int init_run(const struct init_fds *fds, char *name, size_t name_size)
+int init_run(const struct init_context *context, char *name, size_t name_size)
 {
     struct program program;
     struct stat st;
@@ -217,11 +232,11 @@ int init_run(const struct init_fds *fds, char *name, size_t name_size)
     int r;
 
     snprintf(name, name_size, "program");
-    if (fstat(fds->program, &st) < 0)
+    if (fstat(context->fds[CELL_FD_PROGRAM], &st) < 0)
         return error_from_errno();
     if (st.st_size <= 0 || st.st_size > PROGRAM_TOTAL_MAX)
         return -EBADMSG;
-    bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fds->program, 0);
+    bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, context->fds[CELL_FD_PROGRAM], 0);
     if (bytes == MAP_FAILED)
         return error_from_errno();
     r = program_unpack(&program, bytes, (size_t)st.st_size);
@@ -235,7 +250,7 @@ int init_run(const struct init_fds *fds, char *name, size_t name_size)
         if (program.flags & PROGRAM_MIRROR)
             mirror_workspace();
         snprintf(name, name_size, "start");
-        r = run_steps(fds, &program);
+        r = run_steps(context, &program);
     }
     return r;
 }

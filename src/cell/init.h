@@ -9,13 +9,13 @@
 #define INIT_VICTIM_SCORE    "500"
 #define PROGRAM_VICTIM_SCORE "1000"
 
-/* Descriptors of an init, all close-on-exec and the caller's. */
-struct init_fds {
-    int control;         /* reports go here */
-    int program;         /* packed program */
-    int victim;          /* this process's oom_score_adj, open for writing */
-    const int *standard; /* three: stdin, stdout, stderr of the program */
-    int tools;           /* becomes the program's descriptor 3; -1 = it has none */
+/* What an init has. Descriptors are close-on-exec and the caller's. */
+struct init_context {
+    int control_fd;          /* reports go here */
+    int victim_fd;           /* this process's oom_score_adj, open for writing */
+    const int *fds;          /* what the keeper handed over, enum cell_fd; -1 where there is none */
+    pid_t warm_pid;          /* the copy of a zygote that waits to be a step, if it has a socket there */
+    uint64_t file_bytes_max; /* what that is to be told */
 };
 
 /* Writes a score. Returns 0 or a negative errno. */
@@ -23,7 +23,7 @@ int init_set_victim(int victim_fd, const char *score);
 
 /* Runs the packed program and reports. Every step's leftovers stay until the caller exits, which ends the PID
  * namespace. Returns 0 or a negative errno with the failing part in name. */
-int init_run(const struct init_fds *fds, char *name, size_t name_size);
+int init_run(const struct init_context *context, char *name, size_t name_size);
 
 /* Sends a report; a peer that is gone is no error, since then the keeper is and everything ends. */
 void init_report(int control_fd, const struct cell_report *report);

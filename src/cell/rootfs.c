@@ -196,20 +196,12 @@ static int bind_runtimes(struct build *build)
     return 0;
 }
 
-static int copy_file(int from_dir, int to_dir, const char *name, mode_t mode)
+static int copy_bytes(int from, int to)
 {
-    CLEANUP_CLOSE int from = openat(from_dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    CLEANUP_CLOSE int to = -1;
     char block[16384];
     off_t total = 0;
     ssize_t n;
 
-    /* A file only its owner may read is a secret of the host, not a setting of a runtime. */
-    if (from < 0 || !(mode & 0004))
-        return 0;
-    to = openat(to_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (to < 0)
-        return error_from_errno();
     while ((n = fd_read_full(from, block, sizeof(block))) > 0 && (total += n) <= FILE_BYTES_MAX) {
         int r = fd_write_full(to, block, (size_t)n);
 
@@ -217,6 +209,20 @@ static int copy_file(int from_dir, int to_dir, const char *name, mode_t mode)
             return r;
     }
     return n < 0 ? (int)n : 0;
+}
+
+static int copy_file(int from_dir, int to_dir, const char *name, mode_t mode)
+{
+    CLEANUP_CLOSE int from = openat(from_dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    CLEANUP_CLOSE int to = -1;
+
+    /* A file only its owner may read is a secret of the host, not a setting of a runtime. */
+    if (from < 0 || !(mode & 0004))
+        return 0;
+    to = openat(to_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (to < 0)
+        return error_from_errno();
+    return copy_bytes(from, to);
 }
 
 static int copy_entry(int from_dir, int to_dir, const char *name, int depth);
@@ -349,6 +355,17 @@ static int copy_guest(struct build *build)
     return copy_directory(from, ".", to, "guest", 0);
 }
 
+static int copy_zygote_library(struct build *build)
+{
+    CLEANUP_CLOSE int from = -1, to = -1;
+
+    if (!build->options->zygote_library)
+        return 0;
+    from = open(build->options->zygote_library, O_RDONLY | O_CLOEXEC);
+    to = openat(build->target_fd, "opt/codecell/zygote.so", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+    return from < 0 || to < 0 ? error_from_errno() : copy_bytes(from, to);
+}
+
 static int seal_root(struct build *build)
 {
     struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID };
@@ -365,7 +382,8 @@ static const struct {
     { "root tmpfs", make_root },    { "directories", make_directories },
     { "devices", make_devices },    { "runtimes", bind_runtimes },
     { "etc copies", copy_etc },     { "etc files", write_etc },
-    { "guest agents", copy_guest }, { "seal", seal_root },
+    { "guest agents", copy_guest }, { "zygote library", copy_zygote_library },
+    { "seal", seal_root },
 };
 
 int rootfs_build(const struct rootfs_options *options, char *step, size_t step_size)

@@ -10,13 +10,14 @@
 #include <sys/types.h>
 
 struct rootfs_options {
-    const char *source;       /* tree whose runtimes cells see: "/" or SANDBOX_ROOTFS */
-    const char *guest_dir;    /* shown as /opt/codecell/guest */
-    const char *target;       /* an existing directory to build it on */
-    const char *hostname;     /* for /etc/hostname and /etc/hosts */
-    uid_t sandbox_uid;        /* named in /etc/passwd; also the group */
-    bool mask_host_info;      /* else the host's machine-id is copied */
-    const char *name_servers; /* comma list of addresses for /etc/resolv.conf; NULL = names are not looked up */
+    const char *source;         /* tree whose runtimes cells see: "/" or SANDBOX_ROOTFS */
+    const char *guest_dir;      /* shown as /opt/codecell/guest */
+    const char *zygote_library; /* shown as /opt/codecell/zygote.so; NULL = none */
+    const char *target;         /* an existing directory to build it on */
+    const char *hostname;       /* for /etc/hostname and /etc/hosts */
+    uid_t sandbox_uid;          /* named in /etc/passwd; also the group */
+    bool mask_host_info;        /* else the host's machine-id is copied */
+    const char *name_servers;   /* comma list of addresses for /etc/resolv.conf; NULL = names are not looked up */
 };
 
 /* Builds the tree on options->target in the calling process's mount namespace, which must be private. Returns 0 or a

@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -348,6 +349,19 @@ static const char *const refused[] = {
     "vmsplice",
 };
 
+/* Allowed to zygotes, whatever is said of them here. */
+static const struct {
+    const char *name;
+    enum seccomp_subject from;
+} granted[] = {
+    { "seccomp", SECCOMP_ZYGOTE },
+    { "setns", SECCOMP_ZYGOTE },
+    { "clone3", SECCOMP_ZYGOTE_V2 },
+};
+
+/* prctl options by which a zygote's copy gives up its rights. */
+static const int zygote_prctl_options[] = { PR_CAPBSET_DROP, PR_SET_SECUREBITS };
+
 /* As on a file system without extended attributes, which every tool that copies them has to live with. The kernel
  * charges nobody for an access control list, 64 KiB an inode. */
 static const char *const unsupported[] = { "fsetxattr", "lsetxattr", "setxattr", "setxattrat" };
@@ -524,6 +538,47 @@ static int add_names(scmp_filter_ctx context, uint32_t action, const char *const
     return r;
 }
 
+/* One rule for each value of a 32-bit argument. */
+static int add_values(scmp_filter_ctx context, uint32_t action, const char *name, unsigned argument, const int *values,
+                      size_t n)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = add(context, action, name, 1, &EQUAL_32(argument, values[i]));
+    return r;
+}
+
+static bool is_granted(const char *name, enum seccomp_subject subject)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(granted); i++)
+        if (subject >= granted[i].from && strcmp(name, granted[i].name) == 0)
+            return true;
+    return false;
+}
+
+static int add_granted(scmp_filter_ctx context, enum seccomp_subject subject)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(granted) && r == 0; i++)
+        if (subject >= granted[i].from)
+            r = add(context, SCMP_ACT_ALLOW, granted[i].name, 0, NULL);
+    if (r == 0 && subject >= SECCOMP_ZYGOTE)
+        r = add_values(context, SCMP_ACT_ALLOW, "prctl", 0, zygote_prctl_options, ARRAY_SIZE(zygote_prctl_options));
+    return r;
+}
+
+static int add_refused(scmp_filter_ctx context, enum seccomp_subject subject)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(refused) && r == 0; i++)
+        if (!is_granted(refused[i], subject))
+            r = add(context, SCMP_ACT_ERRNO(EPERM), refused[i], 0, NULL);
+    return r;
+}
+
 static int add_clone(scmp_filter_ctx context)
 {
     unsigned long all = 0;
@@ -601,17 +656,6 @@ static int add_refused_bits(scmp_filter_ctx context)
             r = add(context, SCMP_ACT_ERRNO((uint16_t)refused_bits[i].error), refused_bits[i].name, 1,
                     &SCMP_CMP32(argument, SCMP_CMP_MASKED_EQ, (uint32_t)bits, (uint32_t)bits));
     }
-    return r;
-}
-
-/* One rule for each value of a 32-bit argument. */
-static int add_values(scmp_filter_ctx context, uint32_t action, const char *name, unsigned argument, const int *values,
-                      size_t n)
-{
-    int r = 0;
-
-    for (size_t i = 0; i < n && r == 0; i++)
-        r = add(context, action, name, 1, &EQUAL_32(argument, values[i]));
     return r;
 }
 
@@ -713,7 +757,7 @@ static int export_program(scmp_filter_ctx context, struct seccomp_filter *ret_fi
     return 0;
 }
 
-int seccomp_filter_compile(struct seccomp_filter *ret_filter)
+int seccomp_filter_compile(enum seccomp_subject subject, struct seccomp_filter *ret_filter)
 {
     scmp_filter_ctx context = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
     int r;
@@ -726,7 +770,9 @@ int seccomp_filter_compile(struct seccomp_filter *ret_filter)
     if (r == 0)
         r = add_names(context, SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed));
     if (r == 0)
-        r = add_names(context, SCMP_ACT_ERRNO(EPERM), refused, ARRAY_SIZE(refused));
+        r = add_refused(context, subject);
+    if (r == 0)
+        r = add_granted(context, subject);
     if (r == 0)
         r = add_names(context, SCMP_ACT_ERRNO(EOPNOTSUPP), unsupported, ARRAY_SIZE(unsupported));
     if (r == 0)

@@ -11,8 +11,15 @@ struct seccomp_filter {
     struct sock_fprog program; /* owned; empty = not compiled */
 };
 
+/* For whom a filter is. */
+enum seccomp_subject {
+    SECCOMP_CELL,
+    SECCOMP_ZYGOTE,    /* besides what a cell may: enter namespaces, give up rights, load the filter of a cell */
+    SECCOMP_ZYGOTE_V2, /* clone into a group, too */
+};
+
 /* Compiles the filter for this machine's architecture. Returns 0 or a negative errno. */
-int seccomp_filter_compile(struct seccomp_filter *ret_filter);
+int seccomp_filter_compile(enum seccomp_subject subject, struct seccomp_filter *ret_filter);
 void seccomp_filter_deinit(struct seccomp_filter *filter);
 
 /* Loads it for the calling process and its children, for ever. no_new_privs must be set. Returns 0 or a negative errno.

@@ -37,6 +37,7 @@ struct language {
     char *extensions[LANGUAGE_ALIASES_MAX + 1]; /* without dot */
     char *source;                               /* file name of the source inside the build directory, "code.c" */
     bool state;                                 /* a session's programs leave state to each other */
+    bool zygote;                                /* its last step can be run by a copy of the Python zygote */
     bool mirror;                     /* link every entry of /mnt/data into the build directory beside the source */
     char *public_class_regex;        /* Java: see language_source_name(); NULL elsewhere */
     char *env[LANGUAGE_ENV_MAX + 1]; /* "NAME=value", added to the common environment */

@@ -158,6 +158,7 @@ static const struct field fields[] = {
     { "extensions", FIELD_TEXTS, true, AT(extensions), ROOM(extensions), rule_extension },
     { "source", FIELD_TEXT, true, AT(source), 0, rule_file_name },
     { "state", FIELD_BOOL, false, AT(state), 0, NULL },
+    { "zygote", FIELD_BOOL, false, AT(zygote), 0, NULL },
     { "mirror", FIELD_BOOL, false, AT(mirror), 0, NULL },
     { "public_class_regex", FIELD_TEXT, false, AT(public_class_regex), 0, rule_class_regex },
     { "env", FIELD_ENV, false, AT(env), ROOM(env), NULL },

@@ -231,6 +231,12 @@ static int make_texts(const struct cell_outcome *cell, const struct outcome_limi
     return r ? r : append_line(&cell->err, &result->err, notes->data ? notes->data : "");
 }
 
+static const char *const origins[WIRE_ORIGINS] = {
+    [WIRE_ORIGIN_STARTED] = "started",
+    [WIRE_ORIGIN_ARMED] = "armed",
+    [WIRE_ORIGIN_FORKED] = "forked",
+};
+
 static void measure(const struct cell_outcome *cell, struct execution_result *result)
 {
     struct execution_usage *usage = &result->usage;
@@ -241,7 +247,7 @@ static void measure(const struct cell_outcome *cell, struct execution_result *re
     usage->processes_peak = cell->end.processes_peak;
     usage->stdout_bytes = cell->out.total_bytes;
     usage->stderr_bytes = cell->err.total_bytes;
-    usage->warm = cell->start.armed ? "armed" : "started";
+    usage->warm = origins[cell->start.origin];
 }
 
 int outcome_decide(const struct cell_outcome *cell, const struct language *language,

@@ -37,12 +37,20 @@ static void pack_env(struct program_packer *packer, const struct language *langu
         program_pack_env(packer, *e);
 }
 
+static uint32_t step_flags(const struct language *language, const struct language_step *step)
+{
+    if (step->compile)
+        return PROGRAM_STEP_COMPILE;
+    return language->zygote ? PROGRAM_STEP_WARM : 0;
+}
+
 static int pack_step(struct program_packer *packer, const struct execution_request *request,
                      const struct language_step *step, const struct language_values *values)
 {
     bool in_build = strcmp(step->cwd, "build") == 0, calls_tools = request->tools && !step->compile;
 
-    program_pack_step(packer, step->compile ? PROGRAM_STEP_COMPILE : 0, in_build ? BUILD_DIR : WORKSPACE_DIR);
+    program_pack_step(packer, calls_tools ? 0 : step_flags(request->language, step),
+                      in_build ? BUILD_DIR : WORKSPACE_DIR);
     for (char *const *element = calls_tools ? request->language->tools : step->argv; *element; element++) {
         CLEANUP_FREE char *argument = NULL;
 

@@ -45,6 +45,8 @@ int location_find(struct location *ret_location)
     if (r == 0)
         r = put(l->warden, "%s/codecell-warden", directory);
     if (r == 0)
+        r = put(l->zygote, "%s/codecell-zygote.so", directory);
+    if (r == 0)
         r = find_share(directory, l->share);
     if (r == 0)
         r = put(l->languages, "%s/languages", l->share);

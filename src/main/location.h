@@ -9,6 +9,7 @@
 struct location {
     char program[PATH_MAX];   /* this executable */
     char warden[PATH_MAX];    /* codecell-warden beside it */
+    char zygote[PATH_MAX];    /* codecell-zygote.so beside it */
     char share[PATH_MAX];     /* the directory that holds languages/ and guest/ */
     char languages[PATH_MAX]; /* share/languages */
     char guest[PATH_MAX];     /* share/guest */

@@ -226,6 +226,16 @@ static void add_proxy(struct arguments *arguments, const struct serve *serve)
     add_number(arguments, "--proxy-uid", (long long)serve->identity.cell_base + IDENTITY_CELL_IDS - 1);
 }
 
+static void add_zygote(struct arguments *arguments, const struct serve *serve)
+{
+    const struct config *config = &serve->handover.config;
+
+    if (!config->sandbox_pool_enabled || !config->repl_enabled)
+        return;
+    add_text(arguments, "--zygote-library", serve->location.zygote);
+    add_number(arguments, "--pool-python", config->sandbox_pool_py);
+}
+
 static void write_arguments(const struct serve *serve, struct arguments *arguments)
 {
     const struct config *config = &serve->handover.config;
@@ -247,6 +257,7 @@ static void write_arguments(const struct serve *serve, struct arguments *argumen
     add_text(arguments, "--api-program", program_from_share(&serve->location));
     add_wan(arguments, config);
     add_proxy(arguments, serve);
+    add_zygote(arguments, serve);
     if (serve->handover.tls_certificate) {
         add_text(arguments, "--tls-certificate", config->ssl_cert_file);
         add_text(arguments, "--tls-key", config->ssl_key_file);

@@ -22,6 +22,7 @@ static const struct option_row {
     { "--hostname", TEXT, offsetof(struct warden_options, hostname) },
     { "--api-program", TEXT, offsetof(struct warden_options, api_program) },
     { "--log-format", TEXT, offsetof(struct warden_options, log_format) },
+    { "--zygote-library", TEXT, offsetof(struct warden_options, zygote_library), .optional = true },
     { "--tls-certificate", TEXT, offsetof(struct warden_options, tls_certificate), .optional = true },
     { "--tls-key", TEXT, offsetof(struct warden_options, tls_key), .optional = true },
     { "--proxy-hosts", TEXT, offsetof(struct warden_options, proxy_hosts), .optional = true },
@@ -43,6 +44,7 @@ static const struct option_row {
     { "--mask-host-info", NUMBER, offsetof(struct warden_options, mask_host_info), 0, 1 },
     { "--tmp-mb", NUMBER, offsetof(struct warden_options, tmp_mb), 1, 1 << 20 },
     { "--config-fd", NUMBER, offsetof(struct warden_options, config_fd), 3, 1 << 20 },
+    { "--pool-python", NUMBER, offsetof(struct warden_options, pool_python), 0, WARDEN_SLOTS_MAX, .optional = true },
     { "--log-level", LEVEL, offsetof(struct warden_options, log_level) },
 };
 
@@ -88,7 +90,7 @@ static int set(const struct option_row *row, const char *text, struct warden_opt
 
 static bool is_slots(const struct warden_options *options, uint64_t uid)
 {
-    return uid >= options->uid_base && uid - options->uid_base < options->slots;
+    return uid >= options->uid_base && uid - options->uid_base <= options->slots;
 }
 
 int warden_options_parse(struct warden_options *options, int argc, char **argv, char *error, size_t error_size)
@@ -127,7 +129,7 @@ int warden_options_parse(struct warden_options *options, int argc, char **argv, 
         snprintf(error, error_size, "--proxy-hosts goes with --proxy-port and --proxy-uid, and not with --wan-name");
         return -EINVAL;
     }
-    /* A cell of that slot would run as the api, or as the proxy. */
+    /* A cell of that slot, or the zygote, would run as the api, or as the proxy. */
     if (is_slots(options, options->api_uid) || is_slots(options, options->proxy_uid)) {
         snprintf(error, error_size, "--api-uid or --proxy-uid is among the users of the slots");
         return -EINVAL;

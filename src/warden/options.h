@@ -21,11 +21,13 @@ struct warden_options {
     const char *hostname;                  /* inside cells */
     const char *api_program;               /* executable of the api */
     const char *log_format;                /* "json" or "text" */
+    const char *zygote_library;            /* codecell-zygote.so; NULL = no zygotes */
     const char *tls_certificate, *tls_key; /* PEM files, read again for the api on SIGHUP; NULL = no TLS */
     const char *proxy_hosts;               /* allow-list; NULL = cells reach no proxy */
     uint64_t proxy_port, proxy_uid;
     struct wan_options wan; /* name NULL = cells have no network */
     uint64_t slots, api_uid, uid_base, sandbox_uid, mask_host_info, tmp_mb, log_level, config_fd;
+    uint64_t pool_python; /* slots that always have a copy of the Python zygote */
 };
 
 /* Fills options from argv; strings are copied, for the life of the process, because argv is overwritten by process

@@ -70,6 +70,7 @@ struct slot {
     int listener_fd;        /* of a fresh network, until the warden has it for the proxy; -1 = none */
     struct cell cell;
     bool armed; /* the cell waits for a program */
+    struct stock stock;
 };
 
 /* One execution. */
@@ -78,7 +79,7 @@ struct run {
     int fds[WIRE_RUN_FDS_MAX];
     int lower_fd; /* detached mount of the input directory; -1 = no inputs */
     struct workspace workspace;
-    bool was_armed;
+    enum wire_origin origin;
     int64_t received_us, started_us, ended_us; /* 0 = not yet */
     int64_t paused_us;                         /* since when the program waits for its caller; 0 = it does not */
     int64_t waited_us;                         /* how long it has, in earlier pauses */
@@ -136,6 +137,8 @@ static int new_network(struct slot *slot)
         r = wan_port_connect(&slot->port);
     if (r == 0 && slot->context->options->proxy_hosts)
         r = listen_for_proxy(slot);
+    cleanup_close_fd(&slot->stock.place.network_fd);
+    slot->stock.place.network_fd = openat(slot->proc_self_fd, "ns/net", O_RDONLY | O_CLOEXEC);
     slot->network_print = namespaces_network_print(slot->proc_self_fd);
     return r;
 }
@@ -226,6 +229,7 @@ static int arm(struct slot *slot)
 /* Ends the cell, whatever its state. */
 static void discard_cell(struct slot *slot)
 {
+    warm_drop(&slot->stock.copy);
     cell_kill(&slot->cell);
     cell_reap(&slot->cell);
     cell_close(&slot->cell);
@@ -271,16 +275,29 @@ static int set_limits(struct slot *slot, struct run *run)
     return r ? r : cgroup_slot_begin(&slot->cgroup);
 }
 
+/* The copy of a zygote that the program is to be, if it can be one. A copy that it cannot be ends. */
+static int take_copy(struct slot *slot, struct run *run)
+{
+    bool waited = false;
+
+    if (!run->request.zygote)
+        stock_drop(&slot->stock);
+    else if (stock_take(&slot->stock, &slot->cell, &waited) && !waited)
+        run->origin = WIRE_ORIGIN_FORKED;
+    return 0;
+}
+
 static int hand_over(struct slot *slot, struct run *run)
 {
     int fds[CELL_FDS_MAX] = {
         [CELL_FD_PROGRAM] = run->fds[WIRE_RUN_PROGRAM], [CELL_FD_STDIN] = run->fds[WIRE_RUN_STDIN],
         [CELL_FD_STDOUT] = run->fds[WIRE_RUN_STDOUT],   [CELL_FD_STDERR] = run->fds[WIRE_RUN_STDERR],
-        [CELL_FD_TOOLS] = run->fds[WIRE_RUN_TOOLS],
+        [CELL_FD_TOOLS] = run->fds[WIRE_RUN_TOOLS],     [CELL_FD_WARM] = slot->stock.copy.socket_fd,
     };
-    int r = cell_run(&slot->cell, fds, run->request.file_bytes_max);
+    int r = cell_run(&slot->cell, fds, run->request.file_bytes_max, slot->stock.copy.pid);
 
     slot->armed = false;
+    warm_drop(&slot->stock.copy); /* it is the init's now */
     /* The reader of the output must see its end when the cell is gone. */
     for (int i = WIRE_RUN_PROGRAM; i < WIRE_RUN_FDS_MAX; i++) {
         cleanup_close_fd(&run->fds[i]);
@@ -295,6 +312,7 @@ static const struct {
 } run_steps[] = {
     { "workspace mounts", make_workspace },
     { "workspace", attach_workspace },
+    { "zygote", take_copy },
     { "limits", set_limits },
     { "hand over", hand_over },
 };
@@ -330,7 +348,7 @@ static void on_report(struct run *run, const struct cell_report *report, int fd)
 {
     switch (report->type) {
     case CELL_STARTED: {
-        struct wire_started started = { .type = WIRE_STARTED, .armed = run->was_armed };
+        struct wire_started started = { .type = WIRE_STARTED, .origin = run->origin };
 
         if (run->started_us)
             break; /* the time limit runs but once */
@@ -585,6 +603,14 @@ static void bound_sends(int channel_fd)
     (void)setsockopt(channel_fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 }
 
+/* Ends a cell whose run failed before its program. What it held is looked at once more, so it stays open. */
+static void discard_before_run(struct slot *slot)
+{
+    warm_drop(&slot->stock.copy);
+    cell_kill(&slot->cell);
+    cell_reap(&slot->cell);
+}
+
 static void serve(struct slot *slot, struct run *run)
 {
     int r = 0;
@@ -595,10 +621,9 @@ static void serve(struct slot *slot, struct run *run)
         if (r < 0)
             fail(run, run_steps[i].name, -r);
     }
-    if (r < 0) {
-        cell_kill(&slot->cell);
-        cell_reap(&slot->cell);
-    } else
+    if (r < 0)
+        discard_before_run(slot);
+    else
         watch(slot, run);
     finish(slot, run);
 }
@@ -647,6 +672,8 @@ static int receive_run(struct slot *slot, struct run *run)
         return -EPIPE;
     if (n < 0)
         return (int)n;
+    if (n == sizeof(SLOT_SETTLE) && n_fds == 0)
+        return -EAGAIN;
     n_own = n == sizeof(run->request) ? wire_run_fds(&run->request) : 0;
     if (n_own == 0 || n_fds < n_own || n_fds > n_own + 1)
         return -EPROTO;
@@ -654,32 +681,50 @@ static int receive_run(struct slot *slot, struct run *run)
     memcpy(run->fds, fds, n_own * sizeof(int));
     run->lower_fd = n_fds > n_own ? fds[n_own] : -1;
     run->received_us = clock_monotonic_us();
-    run->was_armed = slot->armed;
+    run->origin = slot->armed ? WIRE_ORIGIN_ARMED : WIRE_ORIGIN_STARTED;
     return 0;
 }
 
-/* Waits for the next program. The armed cell may die meanwhile (somebody killed it from outside); then another is
- * armed. */
-static int next_run(struct slot *slot, struct run *run)
+/* Brings the stock to what is wanted now and tells the warden what there is. */
+static int settle(struct slot *slot)
 {
-    struct pollfd polls[] = { { .fd = SOCKET_FD, .events = POLLIN }, { .fd = slot->cell.pid_fd, .events = POLLIN } };
+    struct slot_ready ready = { 0 };
+    int r;
 
-    while (poll(polls, ARRAY_SIZE(polls), -1) < 0)
-        if (errno != EINTR)
-            return error_from_errno();
-    if (polls[0].revents)
-        return receive_run(slot, run);
-    discard_cell(slot);
-    return arm(slot) < 0 ? -ECHILD : -EAGAIN;
-}
-
-static int say_ready(struct slot *slot)
-{
-    int r = packet_send(SOCKET_FD, SLOT_READY, sizeof(SLOT_READY), &slot->listener_fd, slot->listener_fd >= 0);
-
+    stock_settle(&slot->stock, &slot->cell);
+    ready.warm = stock_is_warm(&slot->stock);
+    r = packet_send(SOCKET_FD, &ready, sizeof(ready), &slot->listener_fd, slot->listener_fd >= 0);
     cleanup_close_fd(&slot->listener_fd);
     slot->listener_fd = -1;
     return r;
+}
+
+/* Waits for the next program. Returns -EAGAIN after something else that was to be done: the armed cell or the copy in
+ * it may die meanwhile (somebody killed it from outside), or it is time for another, or for none. */
+static int next_run(struct slot *slot, struct run *run)
+{
+    struct pollfd polls[] = {
+        { .fd = SOCKET_FD, .events = POLLIN },
+        { .fd = slot->cell.pid_fd, .events = POLLIN },
+        { .fd = slot->stock.copy.socket_fd, .events = POLLIN },
+    };
+    int r;
+
+    while (poll(polls, ARRAY_SIZE(polls), stock_idle_ms(&slot->stock)) < 0)
+        if (errno != EINTR)
+            return error_from_errno();
+    r = polls[0].revents ? receive_run(slot, run) : -EAGAIN;
+    if (r != -EAGAIN)
+        return r;
+    if (polls[2].revents)
+        stock_heard(&slot->stock);
+    if (polls[1].revents) {
+        discard_cell(slot);
+        if (arm(slot) < 0)
+            return -ECHILD;
+    }
+    r = settle(slot);
+    return r < 0 ? r : -EAGAIN;
 }
 
 static int keep(struct slot *slot)
@@ -691,7 +736,7 @@ static int keep(struct slot *slot)
 
         r = arm(slot);
         if (r == 0)
-            r = say_ready(slot);
+            r = settle(slot);
         if (r < 0)
             break;
         do
@@ -706,13 +751,16 @@ static int keep(struct slot *slot)
     return r;
 }
 
-static void take_numbers(const struct wan *wan, int socket_fd)
+static void take_numbers(const struct slot_context *context, int socket_fd)
 {
     int copy = fcntl(socket_fd, F_DUPFD_CLOEXEC, 16);
+    const struct wan *wan = context->wan;
 
     dup3(copy, SOCKET_FD, O_CLOEXEC);
     dup3(copy, SPARE_FD, O_CLOEXEC);
-    fd_close_others((const int[]){ SOCKET_FD, SPARE_FD, wan ? wan->switch_fd : -1, wan ? wan->proc_fd : -1 }, 4);
+    fd_close_others(
+        (const int[]){ SOCKET_FD, SPARE_FD, context->zygote_fd, wan ? wan->switch_fd : -1, wan ? wan->proc_fd : -1 },
+        5);
 }
 
 _Noreturn void slot_keep(const struct slot_context *context, unsigned index, int socket_fd)
@@ -729,6 +777,17 @@ _Noreturn void slot_keep(const struct slot_context *context, unsigned index, int
         .port = WAN_PORT_INIT,
         .listener_fd = -1,
         .cell = CELL_INIT,
+        .stock = {
+            .board = context->board,
+            .place = {
+                .zygote_fd = context->zygote_fd,
+                .network_fd = -1,
+                .inside_uid = (uid_t)context->options->sandbox_uid,
+                .cgroup = &slot.cgroup,
+            },
+            .in_pool = index < context->options->pool_python,
+            .copy = WARM_INIT,
+        },
     };
     pid_t warden = getppid();
     sigset_t none;
@@ -745,7 +804,7 @@ _Noreturn void slot_keep(const struct slot_context *context, unsigned index, int
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
-    take_numbers(context->wan, socket_fd);
+    take_numbers(context, socket_fd);
     r = keep(&slot);
     if (r < 0 && r != -EPIPE && r != -ECONNRESET)
         log_error("slot %u: keeper ends: %s", index, strerror(-r));

@@ -15,6 +15,7 @@
 #include "cell/seccomp.h"
 #include "cell/wan.h"
 #include "warden/options.h"
+#include "warden/stock.h"
 #include "wire/message.h"
 
 /* What all slots share; made by the warden before the first fork. */
@@ -22,18 +23,26 @@ struct slot_context {
     const struct warden_options *options;
     const struct cgroup_layout *cgroups;
     const struct seccomp_filter *filter;
-    const char *root_dir;  /* where rootfs_build() built */
-    const struct wan *wan; /* NULL = cells have no network */
+    const char *root_dir;             /* where rootfs_build() built */
+    const struct wan *wan;            /* NULL = cells have no network */
+    int zygote_fd;                    /* where zygotes take orders; -1 = there are none */
+    const struct zygote_board *board; /* shared with the warden; NULL = the same */
 };
 
 /* What the warden passes on to a keeper: struct wire_run with its wire_run_fds() descriptors and, if the run has
  * inputs, one more: a detached mount of its input directory. A keeper cannot reach that directory itself. */
 #define SLOT_RUN_FDS_MAX (WIRE_RUN_FDS_MAX + 1)
 
-/* What a keeper says to the warden: this byte string, each time it has an armed cell; with the listening socket of the
- * cell's network if that is new and cells have a proxy. */
-#define SLOT_READY "ready"
+/* What a keeper says to the warden each time it has an armed cell, and when that cell changes; with the listening
+ * socket of the cell's network if that is new and cells have a proxy. */
+struct slot_ready {
+    uint32_t warm; /* 1 = a copy of a zygote waits in it */
+    uint32_t reserved;
+};
 
-/* The keeper's whole life. socket_fd receives runs and sends SLOT_READY; its end of file ends the keeper. Never
+/* What the warden says to a keeper at rest: another zygote takes orders. */
+#define SLOT_SETTLE "settle"
+
+/* The keeper's whole life. socket_fd receives runs and sends struct slot_ready; its end of file ends the keeper. Never
  * returns. */
 _Noreturn void slot_keep(const struct slot_context *context, unsigned index, int socket_fd);

@@ -34,6 +34,7 @@
 #include "warden/proxy_process.h"
 #include "warden/slot.h"
 #include "warden/turns.h"
+#include "warden/zygote_process.h"
 #include "wire/message.h"
 #include "wire/packet.h"
 
@@ -46,6 +47,8 @@
 enum watch {
     WATCH_API,
     WATCH_SIGNALS,
+    WATCH_ZYGOTE,
+    WATCH_ZYGOTE_OUTPUT,
     WATCH_SLOT,
 };
 
@@ -64,9 +67,12 @@ struct waiting_run {
 struct warden {
     const struct warden_options *options;
     struct cgroup_layout cgroups;
-    struct seccomp_filter filter;
+    struct seccomp_filter filter, zygote_filter;
     struct slot_context context;
     struct wan wan;
+    struct zygote_options zygote_options;
+    struct zygote_process zygote;
+    int64_t zygote_due_us; /* when another is to be started; 0 = not */
     char root_dir[PATH_MAX];
     struct api_process api;
     struct proxy_process proxy; /* of cells with an allow-list */
@@ -74,7 +80,7 @@ struct warden {
     /* Ready slots and waiting executions, each first in, first out. A slot that was just used arms its next cell while
      * others serve. The api keeps to the number of slots it was told; the ring only bridges the moments in which a slot
      * is renewed. */
-    struct turns ready;
+    struct turns ready, ready_warm; /* with a copy of the zygote, or without */
     struct waiting_run *waiting_ring;
     unsigned waiting_head, waiting_count;
     int epoll_fd, signal_fd;
@@ -120,6 +126,7 @@ static int build_root(struct warden *w)
     struct rootfs_options options = {
         .source = o->rootfs,
         .guest_dir = o->guest_dir,
+        .zygote_library = o->zygote_library,
         .target = w->root_dir,
         .hostname = o->hostname,
         .sandbox_uid = (uid_t)o->sandbox_uid,
@@ -140,7 +147,10 @@ static int build_root(struct warden *w)
 
 static int compile_filter(struct warden *w)
 {
-    return seccomp_filter_compile(&w->filter);
+    enum seccomp_subject zygote = w->cgroups.pure_v2 ? SECCOMP_ZYGOTE_V2 : SECCOMP_ZYGOTE;
+    int r = seccomp_filter_compile(SECCOMP_CELL, &w->filter);
+
+    return r ? r : seccomp_filter_compile(zygote, &w->zygote_filter);
 }
 
 /* Cells without the rules would be worse than no server. */
@@ -187,7 +197,8 @@ static int make_loop(struct warden *w)
     r = watch(w, w->signal_fd, WATCH_SIGNALS);
     w->keepers = calloc(w->options->slots, sizeof(*w->keepers));
     w->waiting_ring = calloc(w->options->slots, sizeof(*w->waiting_ring));
-    if (!w->keepers || !w->waiting_ring || turns_init(&w->ready, (unsigned)w->options->slots) < 0)
+    if (!w->keepers || !w->waiting_ring || turns_init(&w->ready, (unsigned)w->options->slots) < 0 ||
+        turns_init(&w->ready_warm, (unsigned)w->options->slots) < 0)
         return -ENOMEM;
     for (unsigned i = 0; i < w->options->slots; i++)
         w->keepers[i] = (struct keeper){ .pid = -1, .socket_fd = -1 };
@@ -240,6 +251,42 @@ static void restart_proxy(struct warden *w)
         log_error("the proxy could not be started, trying again");
 }
 
+/* A server without one starts an interpreter for each program: it is slower, and nothing else. */
+static void start_zygote(struct warden *w)
+{
+    int r = zygote_process_start(&w->zygote);
+
+    w->zygote_due_us = 0;
+    if (r == 0)
+        r = watch(w, w->zygote.output_fd, WATCH_ZYGOTE_OUTPUT);
+    if (r < 0)
+        log_error("zygote: cannot be started: %s", strerror(-r));
+}
+
+static int open_zygote(struct warden *w)
+{
+    int r;
+
+    if (!w->options->zygote_library)
+        return 0;
+    w->zygote_options = (struct zygote_options){
+        .root_dir = w->root_dir,
+        .filter = &w->zygote_filter,
+        .own_filter = &w->filter,
+        .uid = (uid_t)(w->options->uid_base + w->options->slots),
+        .may_pass_groups = w->cgroups.pure_v2,
+    };
+    r = zygote_process_open(&w->zygote, &w->zygote_options);
+    if (r == 0)
+        r = watch(w, w->zygote.near_fd, WATCH_ZYGOTE);
+    if (r < 0)
+        return r;
+    w->context.zygote_fd = w->zygote.near_fd;
+    w->context.board = w->zygote.board;
+    start_zygote(w);
+    return 0;
+}
+
 static int start_keeper(struct warden *w, unsigned index)
 {
     struct keeper *keeper = &w->keepers[index];
@@ -285,6 +332,7 @@ static const struct {
     { "work directory", open_work_dir },
     { "public network", open_wan },
     { "event loop", make_loop },
+    { "zygote", open_zygote },
     { "slots", start_keepers },
     { "api", open_api_program },
     { "proxy", start_proxy },
@@ -358,6 +406,15 @@ static void lose_turn(struct warden *w, unsigned index)
 {
     w->keepers[index].ready = false;
     turns_remove(&w->ready, index);
+    turns_remove(&w->ready_warm, index);
+}
+
+/* The slot that suits a run: with a copy of the zygote if it wants one, rather without if it does not. */
+static bool find_slot(const struct warden *w, const struct wire_run *request, unsigned *ret_slot)
+{
+    const struct turns *best = request->zygote ? &w->ready_warm : &w->ready;
+
+    return turns_first(best, ret_slot) || turns_first(request->zygote ? &w->ready : &w->ready_warm, ret_slot);
 }
 
 /* Gives waiting executions to ready slots. A keeper that is gone loses its turn; its death is handled when it is
@@ -366,7 +423,7 @@ static void dispatch(struct warden *w)
 {
     unsigned slot;
 
-    while (w->waiting_count > 0 && turns_first(&w->ready, &slot)) {
+    while (w->waiting_count > 0 && find_slot(w, &w->waiting_ring[w->waiting_head].request, &slot)) {
         int r = pass_on(w, &w->keepers[slot], &w->waiting_ring[w->waiting_head]);
 
         if (r <= 0)
@@ -429,10 +486,10 @@ static void greet_api(struct warden *w)
 static void on_slot(struct warden *w, unsigned index)
 {
     struct keeper *keeper = &w->keepers[index];
-    char text[sizeof(SLOT_READY)];
+    struct slot_ready ready = { 0 };
     int fds[PACKET_FDS_MAX];
     size_t n_fds = 0;
-    ssize_t n = packet_receive(keeper->socket_fd, text, sizeof(text), MSG_DONTWAIT, fds, &n_fds);
+    ssize_t n = packet_receive(keeper->socket_fd, &ready, sizeof(ready), MSG_DONTWAIT, fds, &n_fds);
 
     if (n == -EAGAIN)
         return;
@@ -446,8 +503,9 @@ static void on_slot(struct warden *w, unsigned index)
     if (n_fds > 0)
         proxy_process_feed(&w->proxy, index, fds[0]);
     w->failures = 0;
+    lose_turn(w, index);
     keeper->ready = true;
-    turns_add(&w->ready, index);
+    turns_add(ready.warm ? &w->ready_warm : &w->ready, index);
     greet_api(w);
     dispatch(w);
 }
@@ -555,6 +613,24 @@ static void on_keeper_death(struct warden *w, unsigned index)
     restart_keeper(w, index);
 }
 
+static void on_zygote_death(struct warden *w)
+{
+    int pause_ms = zygote_process_died(&w->zygote);
+
+    if (pause_ms >= 0 && !w->stopping)
+        w->zygote_due_us = clock_monotonic_us() + (int64_t)pause_ms * 1000;
+}
+
+/* Keepers at rest have copies made by the new zygote; those at work will do so when they rest. */
+static void on_zygote(struct warden *w)
+{
+    if (!zygote_process_heard(&w->zygote))
+        return;
+    for (unsigned i = 0; i < w->options->slots; i++)
+        if (w->keepers[i].ready)
+            (void)packet_send(w->keepers[i].socket_fd, SLOT_SETTLE, sizeof(SLOT_SETTLE), NULL, 0);
+}
+
 static void reap(struct warden *w)
 {
     int status;
@@ -569,6 +645,8 @@ static void reap(struct warden *w)
             log_error("the proxy died (status %d) and is started again", status);
             w->proxy.pid = -1;
         }
+        if (pid == w->zygote.pid)
+            on_zygote_death(w);
         for (unsigned i = 0; i < w->options->slots; i++)
             if (w->keepers[i].pid == pid)
                 on_keeper_death(w, i);
@@ -597,7 +675,7 @@ static void on_signals(struct warden *w)
 
 static bool something_is_missing(const struct warden *w)
 {
-    return w->keeper_missing || (w->options->proxy_hosts && w->proxy.pid < 0);
+    return w->keeper_missing || w->zygote_due_us || (w->options->proxy_hosts && w->proxy.pid < 0);
 }
 
 static void loop(struct warden *w)
@@ -609,6 +687,8 @@ static void loop(struct warden *w)
         restart_proxy(w);
         if (n == 0)
             restart_missing_keepers(w);
+        if (w->zygote_due_us && clock_monotonic_us() >= w->zygote_due_us)
+            start_zygote(w);
         for (int i = 0; i < n && !w->finished; i++) {
             uint32_t tag = events[i].data.u32;
 
@@ -616,6 +696,10 @@ static void loop(struct warden *w)
                 on_signals(w);
             else if (tag == WATCH_API && w->api.channel_fd >= 0)
                 on_api_message(w);
+            else if (tag == WATCH_ZYGOTE)
+                on_zygote(w);
+            else if (tag == WATCH_ZYGOTE_OUTPUT)
+                (void)zygote_process_log(&w->zygote);
             else if (tag >= WATCH_SLOT && w->keepers[tag - WATCH_SLOT].socket_fd >= 0)
                 on_slot(w, tag - WATCH_SLOT);
         }
@@ -630,6 +714,7 @@ static void teardown(struct warden *w)
         kill(w->api.pid, SIGKILL);
         waitpid(w->api.pid, NULL, 0);
     }
+    zygote_process_close(&w->zygote);
     for (unsigned i = 0; w->keepers && i < w->options->slots; i++) {
         cleanup_close_fd(&w->keepers[i].socket_fd);
         if (w->keepers[i].pid > 0) {
@@ -644,8 +729,10 @@ static void teardown(struct warden *w)
     proxy_process_end(&w->proxy);
     wan_close(&w->wan);
     seccomp_filter_deinit(&w->filter);
+    seccomp_filter_deinit(&w->zygote_filter);
     free(w->keepers);
     turns_deinit(&w->ready);
+    turns_deinit(&w->ready_warm);
     free(w->waiting_ring);
 }
 
@@ -659,6 +746,7 @@ int warden_run(const struct warden_options *options)
         .wan = WAN_INIT,
         .proxy = PROXY_PROCESS_INIT,
         .api = { .pid = -1, .channel_fd = -1 },
+        .zygote = ZYGOTE_PROCESS_INIT,
     };
 
     w.context = (struct slot_context){
@@ -666,6 +754,7 @@ int warden_run(const struct warden_options *options)
         .cgroups = &w.cgroups,
         .filter = &w.filter,
         .root_dir = w.root_dir,
+        .zygote_fd = -1,
     };
     prctl(PR_SET_NAME, "codecell-warden");
     /* The cell of a keeper that was killed comes to us, to be reaped: until then the kernel counts it into its slot. */

@@ -35,7 +35,7 @@ static bool run_is_valid(const union wire_message *m)
            positive(run->memory_bytes, WIRE_BYTES_MAX) && positive(run->disk_bytes, WIRE_BYTES_MAX) &&
            positive(run->file_bytes_max, WIRE_BYTES_MAX) && positive(run->processes_max, WIRE_COUNT_MAX) &&
            positive(run->cpu_millis, WIRE_COUNT_MAX) && positive(run->entries_max, WIRE_COUNT_MAX) &&
-           run->state_bytes_max <= WIRE_BYTES_MAX && run->tools <= 1;
+           run->state_bytes_max <= WIRE_BYTES_MAX && run->tools <= 1 && run->zygote <= 1;
 }
 
 size_t wire_run_fds(const struct wire_run *run)
@@ -46,6 +46,11 @@ size_t wire_run_fds(const struct wire_run *run)
 static bool pause_is_valid(const union wire_message *m)
 {
     return m->pause.paused <= 1;
+}
+
+static bool started_is_valid(const union wire_message *m)
+{
+    return m->started.origin < WIRE_ORIGINS;
 }
 
 static bool ended_is_valid(const union wire_message *m)
@@ -78,7 +83,7 @@ static const struct {
 } wire_table[WIRE_TYPE_COUNT] = {
     [WIRE_HELLO] = { sizeof(struct wire_hello), 0, 0, WIRE_FROM_WARDEN, NULL },
     [WIRE_RUN] = { sizeof(struct wire_run), WIRE_RUN_FDS, WIRE_RUN_FDS_MAX, WIRE_FROM_API, run_is_valid },
-    [WIRE_STARTED] = { sizeof(struct wire_started), 0, 0, WIRE_FROM_WARDEN, NULL },
+    [WIRE_STARTED] = { sizeof(struct wire_started), 0, 0, WIRE_FROM_WARDEN, started_is_valid },
     [WIRE_ENDED] = { sizeof(struct wire_ended), 0, 0, WIRE_FROM_WARDEN, ended_is_valid },
     [WIRE_ENTRY] = { sizeof(struct wire_entry), 0, 1, WIRE_FROM_WARDEN, entry_is_valid },
     [WIRE_DONE] = { sizeof(struct wire_done), 0, 0, WIRE_FROM_WARDEN, NULL },

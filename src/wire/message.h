@@ -76,13 +76,22 @@ struct wire_run {
     uint32_t entries_max;     /* of the harvest */
     uint64_t state_bytes_max; /* of the state that the program may leave; 0 = none is wanted */
     uint32_t tools;           /* 1 = the program finds WIRE_RUN_TOOLS as its descriptor 3 */
-    uint32_t reserved;
+    uint32_t zygote;          /* 1 = the program is one that a copy of the Python zygote can be */
+};
+
+/* What the program's process is. */
+enum wire_origin {
+    WIRE_ORIGIN_STARTED, /* of a cell that was made for it */
+    WIRE_ORIGIN_ARMED,  /* of a cell that was waiting for it, and, if it asked for one, a copy of a zygote that was, too
+                         */
+    WIRE_ORIGIN_FORKED, /* a copy that was made for it */
+    WIRE_ORIGINS,
 };
 
 /* The program is about to start; the time limit runs from here. */
 struct wire_started {
     uint32_t type;
-    uint32_t armed; /* 1 = the cell was waiting for it */
+    uint32_t origin; /* enum wire_origin */
     uint64_t prepare_us;
 };
 

@@ -196,7 +196,7 @@ static void take_step(struct reader *reader, struct program_step *step)
 {
     uint32_t argc;
 
-    step->flags = take_u32(reader, PROGRAM_STEP_COMPILE);
+    step->flags = take_u32(reader, PROGRAM_STEP_FLAGS);
     step->cwd = take_text(reader);
     argc = take_u32(reader, PROGRAM_ARGV_MAX);
     if (reader->error)

@@ -25,6 +25,8 @@
 
 enum program_step_flags {
     PROGRAM_STEP_COMPILE = 1, /* its standard output goes to standard error; a failure ends the program */
+    PROGRAM_STEP_WARM = 2,    /* may be run by the copy of a zygote that waits in the cell, instead of its argv[0] */
+    PROGRAM_STEP_FLAGS = PROGRAM_STEP_COMPILE | PROGRAM_STEP_WARM,
 };
 
 enum program_flags {

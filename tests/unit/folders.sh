@@ -13,6 +13,7 @@ allowed() {
     cell) echo base wire ;;
     warden) echo base wire cell ;;
     egress) echo base wire ;;
+    zygote) echo base wire cell ;;
     store) echo base ;;
     domain) echo base store ;;
     engine) echo base wire store domain ;;

@@ -48,7 +48,7 @@ static void say(struct warden *w, const void *message, const int *fds)
 
 static void say_started(struct warden *w)
 {
-    say(w, &(struct wire_started){ .type = WIRE_STARTED, .armed = 1 }, NULL);
+    say(w, &(struct wire_started){ .type = WIRE_STARTED, .origin = WIRE_ORIGIN_ARMED }, NULL);
 }
 
 static void say_end(struct warden *w, enum wire_end_reason reason)

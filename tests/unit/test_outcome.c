@@ -270,7 +270,7 @@ static void figures_are_passed_on_and_unknown_ones_stay_negative(void **state)
     struct cell_outcome cell = {
         .state_fd = -1,
         .end = { .type = WIRE_ENDED, .wall_us = 1500, .cpu_us = -1, .memory_peak_bytes = -1, .processes_peak = -1 },
-        .start.armed = 1
+        .start.origin = WIRE_ORIGIN_ARMED
     };
     const struct buffer none = { 0 };
     struct execution_result result = { 0 };

@@ -126,7 +126,7 @@ static struct seccomp_filter filter;
 static int compile(void **state)
 {
     (void)state;
-    return seccomp_filter_compile(&filter);
+    return seccomp_filter_compile(SECCOMP_CELL, &filter);
 }
 
 static int discard(void **state)

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""zygote.py -- the Python zygote: loads what programs use, then makes a copy of itself for each of them.
+
+The warden starts it as `python3 -S zygote.py` with the root file system of cells and hardly any rights. The copies, their
+walls and what they are told are codecell-zygote.so's; a copy is back here when it is a process of its cell like any
+other, with its arguments and its environment. From then on nothing here is a wall.
+
+What is loaded here is paid once. What this process only *has* is shared by all copies; what it would keep secret from one of
+them (the state of a random generator, a key) must be made anew in each: refresh_randomness().
+"""
+
+import gc
+import os
+import sys
+
+DIRECTORY = "/opt/codecell/guest/python"
+OWN_DESCRIPTORS = 6  # three standard ones, the socket, the filter, and that of the directory they are listed from
+LIBRARY = "/opt/codecell/zygote.so"
+
+
+# OpenCV brings four hundred shared libraries: their mappings alone double what every copy costs. It is loaded by the
+# programs that use it.
+LEFT_OUT = {"cv2"}
+
+
+def load(name, path):
+    module = sys.modules[name] = type(sys)(name)
+    module.__file__ = path
+    with open(path, "rb") as file:
+        exec(compile(file.read(), path, "exec", dont_inherit=True), module.__dict__)
+    return module
+
+
+def load_libraries(names):
+    """Imports what is installed; a library that is broken is its programs' concern."""
+    for name in names:
+        try:
+            __import__(name)
+        except Exception:
+            pass
+
+
+def use_numpy():
+    import numpy
+
+    generator = numpy.random.default_rng(1)
+    (generator.random((4, 4)) @ numpy.ones((4, 4))).sum()
+    str(numpy.arange(3))
+
+
+def use_pandas():
+    import pandas
+
+    frame = pandas.DataFrame({"a": [1, 2, 3], "b": [1.5, 2.5, 3.5], "c": ["x", "y", "x"]})
+    str(frame), frame.sum(numeric_only=True), frame.describe(), frame.groupby("c").mean(numeric_only=True)
+
+
+def use_matplotlib():
+    import io
+
+    import matplotlib.font_manager
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots()
+    axes.plot([1, 2, 3], label="x")
+    axes.legend()
+    figure.savefig(io.BytesIO(), format="png")
+    pyplot.close("all")
+    matplotlib.font_manager._get_font.cache_clear()  # or its files would stay open
+
+
+def use_libraries():
+    """Much is loaded and compiled at the first use only."""
+    for use in use_numpy, use_pandas, use_matplotlib:
+        try:
+            use()
+        except Exception:
+            pass
+
+
+def refresh_randomness():
+    """No two copies may draw the same numbers. The module random sees to itself."""
+    modules = sys.modules
+    if "numpy.random" in modules:
+        modules["numpy.random"].seed()
+    if "sympy.core.random" in modules:
+        modules["sympy.core.random"].rng.seed()
+    if "multiprocessing.process" in modules:
+        modules["multiprocessing.process"].current_process().authkey = os.urandom(32)
+    if "_ssl" in modules:  # it notices a copy by its number, and all copies may have the same one
+        modules["_ssl"].RAND_add(os.urandom(48), 0.0)
+
+
+def take_environment(assignments):
+    os.environ.clear()
+    for assignment in assignments:
+        name, _, value = assignment.partition("=")
+        os.environ[name] = value
+
+
+def make_room(modules, workspace):
+    """A program's own modules come before libraries of the same names, as they would in a new interpreter."""
+    for entry in os.scandir(workspace):
+        name = entry.name.removesuffix(".py")
+        if name not in modules or name == entry.name and not entry.is_dir():
+            continue
+        if getattr(modules[name], "__file__", None) is None:  # part of the interpreter, which always comes first
+            continue
+        for loaded in [loaded for loaded in modules if loaded == name or loaded.startswith(name + ".")]:
+            del modules[loaded]
+
+
+def strings(pointer):
+    found = []
+    while pointer[len(found)] is not None:
+        found.append(pointer[len(found)])
+    return [os.fsdecode(item) for item in found]
+
+
+def flush_open_files():
+    """A file that a program left open is written when the interpreter ends; a copy does not wait for that."""
+    import io
+
+    for thing in gc.get_objects():
+        if isinstance(thing, (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)):
+            try:
+                if not thing.closed:
+                    thing.flush()
+            except Exception:
+                pass
+
+
+def flush_standard():
+    status = 0
+    for stream in sys.stdout, sys.stderr:
+        try:
+            stream.flush()
+        except Exception:
+            status = 120 if stream is sys.stdout else status
+    return status
+
+
+def exit_code(reason):
+    """What the interpreter makes of the value of SystemExit."""
+    if reason is None:
+        return 0
+    if isinstance(reason, int):
+        return reason & 0xFF
+    print(reason, file=sys.stderr)
+    return 1
+
+
+def leave(reason):
+    """Ends the process as the interpreter would, but for taking apart what was loaded before the program."""
+    status = exit_code(reason)
+    if "threading" in sys.modules:
+        sys.modules["threading"]._shutdown()
+    import atexit
+
+    atexit._run_exitfuncs()
+    flush_standard()
+    sys.modules.pop("__main__", None)
+    gc.collect()
+    flush_open_files()
+    os._exit(flush_standard() or status)
+
+
+def rehearse(run):
+    """Does without effect what every program makes the interpreter do: the pages that it touches are there then."""
+    take_environment(["%s=%s" % item for item in os.environ.items()])
+    namespace = {"__name__": "rehearsal", "__builtins__": __builtins__}
+    code, mode = run.compile_program(b"print(1)\nlist(range(9))")
+    run.preload(code, b"", mode, namespace, None)
+    eval(code, namespace)
+    flush_standard()
+    gc.collect()
+
+
+def be_program(run, arguments):
+    """arguments: those of the command that the program would otherwise be started with, from run.py's on."""
+    reason = 1
+    try:
+        reason = run.run(arguments[0], arguments[1], arguments[2:])
+    except SystemExit as end:
+        reason = end.code
+    finally:
+        leave(reason)
+
+
+def main():
+    import ctypes
+
+    library = ctypes.PyDLL(LIBRARY)
+    library.zygote_prepare()
+    run = load("codecell_run", DIRECTORY + "/run.py")
+    run.set_up_packages()
+    run.set_up_builtins()
+    run.state_module().warm()
+    load_libraries(name for name in dict.fromkeys(run.PRELOADED.values()) if name not in LEFT_OUT)
+    use_libraries()
+    refresh_randomness()  # what it needs is loaded before the first copy
+    for function in library.zygote_arguments, library.zygote_environment:
+        function.restype = ctypes.POINTER(ctypes.c_char_p)
+    if library.zygote_shared_mappings() != 0:
+        sys.exit("a library has memory that all programs would share")
+    gc.collect()
+    if len(os.listdir("/proc/self/fd")) > OWN_DESCRIPTORS:
+        sys.exit("a library holds a file open, which no copy would find open")
+    gc.freeze()
+    library.zygote_settle()
+    if library.zygote_serve() == 0:
+        be_copy(run, library, ctypes)
+
+
+def be_copy(run, library, ctypes):
+    ctypes.pythonapi.PyOS_AfterFork_Child()
+    refresh_randomness()
+    rehearse(run)
+    library.zygote_await()
+    take_environment(strings(library.zygote_environment()))
+    arguments = strings(library.zygote_arguments())
+    make_room(sys.modules, run.WORKSPACE)
+    be_program(run, arguments[arguments.index(run.__file__) + 1 :])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cell/warm.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "wire/packet.h"
+#include "wire/zygote.h"
+
+static int send_order(const struct warm_place *place, const struct cell *cell, int socket_fd)
+{
+    int doors[ZYGOTE_DOORS_MAX], fds[ZYGOTE_ORDER_FDS + ZYGOTE_DOORS_MAX];
+    bool clone_into;
+    int n = cgroup_slot_open_doors(place->cgroup, doors, ZYGOTE_DOORS_MAX, &clone_into), r;
+    struct zygote_order order = { .inside_uid = place->inside_uid, .n_doors = (uint32_t)n, .clone_into = clone_into };
+
+    if (n < 0)
+        return n;
+    fds[ZYGOTE_ORDER_SOCKET] = socket_fd;
+    fds[ZYGOTE_ORDER_PID] = cell->namespace_fds[CELL_NS_PID];
+    fds[ZYGOTE_ORDER_MOUNT] = cell->namespace_fds[CELL_NS_MOUNT];
+    fds[ZYGOTE_ORDER_NETWORK] = place->network_fd;
+    fds[ZYGOTE_ORDER_IPC] = cell->namespace_fds[CELL_NS_IPC];
+    fds[ZYGOTE_ORDER_UTS] = cell->namespace_fds[CELL_NS_UTS];
+    fds[ZYGOTE_ORDER_CGROUP] = cell->namespace_fds[CELL_NS_CGROUP];
+    fds[ZYGOTE_ORDER_USER] = cell->namespace_fds[CELL_NS_USER];
+    for (int i = 0; i < n; i++)
+        fds[ZYGOTE_ORDER_FDS + i] = doors[i];
+    r = packet_send(place->zygote_fd, &order, sizeof(order), fds, (size_t)(ZYGOTE_ORDER_FDS + n));
+    for (int i = 0; i < n; i++)
+        close(doors[i]);
+    return r;
+}
+
+int warm_order(const struct warm_place *place, const struct cell *cell, struct warm *ret_warm)
+{
+    int sockets[2], r;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+        return error_from_errno();
+    r = send_order(place, cell, sockets[1]);
+    close(sockets[1]); /* or the death of the copy would not be seen */
+    if (r < 0)
+        close(sockets[0]);
+    else
+        *ret_warm = (struct warm){ .socket_fd = sockets[0] };
+    return r;
+}
+
+int warm_await(struct warm *warm, int timeout_ms)
+{
+    struct pollfd p = { .fd = warm->socket_fd, .events = POLLIN };
+    struct zygote_copy_ready ready;
+    int fds[PACKET_FDS_MAX];
+    size_t n_fds;
+    ssize_t n;
+
+    if (poll(&p, 1, timeout_ms) <= 0)
+        return -ETIMEDOUT;
+    n = packet_receive(warm->socket_fd, &ready, sizeof(ready), MSG_DONTWAIT, fds, &n_fds);
+    for (size_t i = 0; n > 0 && i < n_fds; i++)
+        close(fds[i]);
+    if (n != sizeof(ready) || ready.pid <= 1)
+        return n < 0 && n != -ECONNRESET ? (int)n : -EPIPE;
+    warm->pid = ready.pid;
+    return 0;
+}
+
+void warm_drop(struct warm *warm)
+{
+    cleanup_close_fd(&warm->socket_fd);
+    *warm = WARM_INIT;
+}

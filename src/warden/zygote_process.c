@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "warden/zygote_process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "cell/init.h"
+#include "cell/mount_api.h"
+#include "cell/rlimits.h"
+#include "cell/rootfs.h"
+#include "wire/packet.h"
+#include "wire/zygote.h"
+
+#define NEAR_FD_MIN 16 /* keepers want lower numbers for themselves */
+
+#define FAILURES_MAX     5
+#define RESTART_PAUSE_MS 1000
+
+/* The interpreter and its agent, inside the root file system of cells. The environment is that of its language's cells,
+ * as far as an interpreter looks at it when it starts; a copy gets its program's. One thread for linear algebra: a
+ * thread is not copied, and a library that believes in threads it has not would wait for them. */
+static const char *const command[] = { "/usr/bin/python3", "-S", "/opt/codecell/guest/python/zygote.py", NULL };
+static const char *const environment[] = {
+    "PATH=/usr/local/bin:/usr/bin:/bin",
+    "HOME=/tmp",
+    "TMPDIR=/tmp",
+    "LANG=C.UTF-8",
+    "LC_ALL=C.UTF-8",
+    "USER=sandbox",
+    "PYTHONUNBUFFERED=1",
+    "PYTHONDONTWRITEBYTECODE=1",
+    "MPLBACKEND=Agg",
+    "MPLCONFIGDIR=/tmp/matplotlib",
+    "XDG_CACHE_HOME=/tmp/cache",
+    "OPENBLAS_NUM_THREADS=1",
+    NULL,
+};
+
+/* The child between fork and exec. */
+struct birth {
+    const struct zygote_process *zygote;
+    int input_fd, output_fd; /* what become its standard descriptors */
+};
+
+static int offer_as_victim(struct birth *birth)
+{
+    CLEANUP_CLOSE int dir_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    char path[32];
+
+    (void)birth;
+    snprintf(path, sizeof(path), "%d/oom_score_adj", (int)getpid());
+    return dir_fd < 0 ? error_from_errno() : fd_write_at(dir_fd, path, PROGRAM_VICTIM_SCORE);
+}
+
+static int take_descriptors(struct birth *birth)
+{
+    int far = fcntl(birth->zygote->far_fd, F_DUPFD_CLOEXEC, 16);
+    int filter = fcntl(birth->zygote->filter_fd, F_DUPFD_CLOEXEC, 16);
+    int input = fcntl(birth->input_fd, F_DUPFD_CLOEXEC, 16), output = fcntl(birth->output_fd, F_DUPFD_CLOEXEC, 16);
+
+    if (far < 0 || filter < 0 || input < 0 || output < 0 || dup2(input, STDIN_FILENO) < 0 ||
+        dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0 || dup2(far, ZYGOTE_SOCKET_FD) < 0 ||
+        dup2(filter, ZYGOTE_FILTER_FD) < 0 || close_range(ZYGOTE_FILTER_FD + 1, ~0U, 0) < 0)
+        return error_from_errno();
+    return 0;
+}
+
+static int enter_root(struct birth *birth)
+{
+    if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
+        return error_from_errno();
+    return rootfs_enter(birth->zygote->options->root_dir);
+}
+
+static int mount_one(const char *type, const char *path, const struct mount_option *options, size_t n)
+{
+    CLEANUP_CLOSE int fd = -1;
+    int r = mount_new(type, options, n, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, &fd);
+
+    return r ? r : mount_attach(fd, AT_FDCWD, path);
+}
+
+/* /proc is that of the host's processes, of which it is shown its own alone; copies leave these mounts at once. */
+static int mount_own(struct birth *birth)
+{
+    static const struct mount_option hidden[] = { { "hidepid", "2" } };
+    static const struct mount_option scratch[] = { { "size", "64M" }, { "mode", "1777" } };
+    int r = mount_one("proc", "/proc", hidden, ARRAY_SIZE(hidden));
+
+    (void)birth;
+    if (r == 0)
+        r = mount_one("tmpfs", "/tmp", scratch, ARRAY_SIZE(scratch));
+    return r ? r : mount_one("tmpfs", "/dev/shm", scratch, ARRAY_SIZE(scratch));
+}
+
+static int limit_resources(struct birth *birth)
+{
+    (void)birth;
+    return rlimits_apply();
+}
+
+static bool is_kept(const struct birth *birth, int cap)
+{
+    return cap == CAP_SYS_ADMIN || cap == CAP_SYS_CHROOT ||
+           (cap == CAP_DAC_OVERRIDE && birth->zygote->options->may_pass_groups);
+}
+
+static int drop_bounding(const struct birth *birth)
+{
+    for (int cap = 0; cap <= 63; cap++)
+        if (!is_kept(birth, cap) && prctl(PR_CAPBSET_READ, cap) == 1 && prctl(PR_CAPBSET_DROP, cap) < 0)
+            return error_from_errno();
+    return 0;
+}
+
+/* Inheritable and ambient too: nothing else survives an exec by one who is not root. */
+static int keep_capabilities(const struct birth *birth)
+{
+    struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct data[2] = { { 0 }, { 0 } };
+
+    for (int cap = 0; cap < 32; cap++)
+        if (is_kept(birth, cap))
+            data[0].effective |= 1u << cap;
+    data[0].permitted = data[0].inheritable = data[0].effective;
+    if (syscall(SYS_capset, &header, data) < 0)
+        return error_from_errno();
+    for (int cap = 0; cap < 32; cap++)
+        if (is_kept(birth, cap) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+            return error_from_errno();
+    return 0;
+}
+
+static int become_user(struct birth *birth)
+{
+    uid_t uid = birth->zygote->options->uid;
+    int r = drop_bounding(birth);
+
+    if (r < 0)
+        return r;
+    if (setgroups(0, NULL) < 0 || prctl(PR_SET_KEEPCAPS, 1) < 0 || syscall(SYS_setresgid, uid, uid, uid) < 0 ||
+        syscall(SYS_setresuid, uid, uid, uid) < 0)
+        return error_from_errno();
+    r = keep_capabilities(birth);
+    if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        r = error_from_errno();
+    return r;
+}
+
+/* The death signal is set after the change of user, which clears it. */
+static int die_with_warden(struct birth *birth)
+{
+    (void)birth;
+    return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? error_from_errno() : 0;
+}
+
+static int load_filter(struct birth *birth)
+{
+    return seccomp_filter_load(birth->zygote->options->filter);
+}
+
+static const struct {
+    const char *name;
+    int (*run)(struct birth *birth);
+} steps[] = {
+    { "out-of-memory score", offer_as_victim },
+    { "descriptors", take_descriptors },
+    { "root file system", enter_root },
+    { "mounts", mount_own },
+    { "rlimits", limit_resources },
+    { "user", become_user },
+    { "parent death signal", die_with_warden },
+    { "system call filter", load_filter },
+};
+
+_Noreturn static void become_zygote(struct birth *birth)
+{
+    sigset_t none;
+
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        int r = steps[i].run(birth);
+
+        if (r < 0) {
+            dprintf(STDERR_FILENO, "%s: %s\n", steps[i].name, strerror(-r));
+            _exit(126);
+        }
+    }
+    for (int s = 1; s < NSIG; s++)
+        signal(s, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execve(command[0], (char *const *)command, (char *const *)environment);
+    dprintf(STDERR_FILENO, "%s: %s\n", command[0], strerror(errno));
+    _exit(127);
+}
+
+int zygote_process_open(struct zygote_process *zygote, const struct zygote_options *options)
+{
+    const struct sock_fprog *program = &options->own_filter->program;
+    int sockets[2];
+    void *board;
+
+    *zygote = ZYGOTE_PROCESS_INIT;
+    zygote->options = options;
+    board = mmap(NULL, sizeof(struct zygote_board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (board == MAP_FAILED)
+        return error_from_errno();
+    zygote->board = board;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+        return error_from_errno();
+    zygote->near_fd = fcntl(sockets[0], F_DUPFD_CLOEXEC, NEAR_FD_MIN);
+    zygote->far_fd = sockets[1];
+    close(sockets[0]);
+    if (zygote->near_fd < 0)
+        return error_from_errno();
+    /* Not the other end: a zygote waits for its orders. */
+    if (fcntl(zygote->near_fd, F_SETFL, O_NONBLOCK) < 0)
+        return error_from_errno();
+    return fd_sealed_memory("filter", program->filter, program->len * sizeof(*program->filter), &zygote->filter_fd);
+}
+
+int zygote_process_start(struct zygote_process *zygote)
+{
+    struct birth birth = { .zygote = zygote };
+    int input[2], output[2], r = 0;
+
+    if (pipe2(input, O_CLOEXEC) < 0)
+        return error_from_errno();
+    if (pipe2(output, O_CLOEXEC) < 0) {
+        r = error_from_errno();
+        close(input[0]);
+        close(input[1]);
+        return r;
+    }
+    birth.input_fd = input[0];
+    birth.output_fd = output[1];
+    zygote->pid = fork();
+    if (zygote->pid == 0)
+        become_zygote(&birth);
+    if (zygote->pid < 0)
+        r = error_from_errno();
+    close(input[0]);
+    close(input[1]);
+    close(output[1]);
+    if (r == 0 && fcntl(output[0], F_SETFL, O_NONBLOCK) < 0)
+        r = error_from_errno();
+    zygote->output_fd = output[0];
+    zygote->started_us = clock_monotonic_us();
+    return r;
+}
+
+bool zygote_process_heard(struct zygote_process *zygote)
+{
+    char text[sizeof(ZYGOTE_READY)];
+    ssize_t n = recv(zygote->near_fd, text, sizeof(text), MSG_DONTWAIT);
+
+    if (n != sizeof(text) || memcmp(text, ZYGOTE_READY, sizeof(text)) != 0)
+        return false;
+    zygote->failures = 0;
+    atomic_store(&zygote->board->generation, ++zygote->generations);
+    log_info("zygote: python is ready after %lld ms", (long long)(clock_monotonic_us() - zygote->started_us) / 1000);
+    return true;
+}
+
+bool zygote_process_log(struct zygote_process *zygote)
+{
+    char text[1024];
+    ssize_t n = read(zygote->output_fd, text, sizeof(text) - 1);
+
+    if (n > 0) {
+        text[n] = '\0';
+        log_warning("zygote: python: %s", text);
+    }
+    if (n > 0 || (n < 0 && errno == EAGAIN))
+        return true;
+    cleanup_close_fd(&zygote->output_fd);
+    zygote->output_fd = -1;
+    return false;
+}
+
+int zygote_process_died(struct zygote_process *zygote)
+{
+    zygote->pid = -1;
+    atomic_store(&zygote->board->generation, 0);
+    if (++zygote->failures <= FAILURES_MAX) {
+        log_warning("zygote: python died and is started again");
+        return zygote->failures == 1 ? 0 : RESTART_PAUSE_MS;
+    }
+    log_error("zygote: python dies each time it is started; programs start their own interpreter");
+    return -1;
+}
+
+void zygote_process_close(struct zygote_process *zygote)
+{
+    if (zygote->pid > 0) {
+        kill(zygote->pid, SIGKILL);
+        waitpid(zygote->pid, NULL, 0);
+    }
+    cleanup_close_fd(&zygote->far_fd);
+    cleanup_close_fd(&zygote->near_fd);
+    cleanup_close_fd(&zygote->output_fd);
+    cleanup_close_fd(&zygote->filter_fd);
+    if (zygote->board)
+        munmap(zygote->board, sizeof(*zygote->board));
+    *zygote = ZYGOTE_PROCESS_INIT;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* zygote_process.h -- a zygote as the warden's child: what it is given, and what is taken from it, before it becomes an
+ * interpreter by exec (wire/zygote.h says what it is for).
+ *
+ * It is nobody's user, sees the root file system of cells, has no network, and two capabilities, which a filter of
+ * system calls leaves it to use for nothing but setns(2). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "cell/seccomp.h"
+#include "warden/stock.h"
+
+struct zygote_options {
+    const char *root_dir;                    /* of cells (rootfs_build) */
+    const struct seccomp_filter *filter;     /* of the zygote, which its copies inherit */
+    const struct seccomp_filter *own_filter; /* that the copies add */
+    uid_t uid;
+    bool may_pass_groups; /* v2: cloning into a group is a matter of file permissions */
+};
+
+struct zygote_process {
+    const struct zygote_options *options;
+    pid_t pid;                  /* -1 = none */
+    int far_fd, near_fd;        /* the zygote's end of its socket, which outlives it, and the keepers' */
+    int output_fd;              /* what it prints, for the log */
+    int filter_fd;              /* sealed memory */
+    struct zygote_board *board; /* shared with every process that is forked later */
+    int64_t started_us;
+    uint32_t generations;
+    unsigned failures; /* deaths since one was ready */
+};
+
+#define ZYGOTE_PROCESS_INIT                                                                                            \
+    ((struct zygote_process){ .pid = -1, .far_fd = -1, .near_fd = -1, .output_fd = -1, .filter_fd = -1 })
+
+/* Makes what every zygote and keeper shares. Returns 0 or a negative errno. */
+int zygote_process_open(struct zygote_process *zygote, const struct zygote_options *options);
+
+/* Starts one. Returns 0 or a negative errno. */
+int zygote_process_start(struct zygote_process *zygote);
+
+/* The near socket is readable. Returns true if a zygote has become ready. */
+bool zygote_process_heard(struct zygote_process *zygote);
+
+/* Logs what the zygote printed. Returns false at the end of its output. */
+bool zygote_process_log(struct zygote_process *zygote);
+
+/* It died. Returns after how many milliseconds another should be started, -1 = never: it dies each time. */
+int zygote_process_died(struct zygote_process *zygote);
+
+/* Ends it and gives everything back. */
+void zygote_process_close(struct zygote_process *zygote);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* arena.h -- where the Python of a zygote keeps its objects: in one piece of memory, instead of one mapping for each
+ * mebibyte between those of its libraries. One piece can lie on huge pages, and is one entry in the page tables' lists
+ * that the kernel copies for every copy. */
+#pragma once
+
+/* Makes the interpreter take its arenas from here from now on. Does nothing in a process that is no Python, or has no
+ * memory to reserve. */
+void arena_install(void);
+
+/* Before the first copy: what is not yet in use is for copies, which shall not get two mebibytes where they need a
+ * page. */
+void arena_settle(void);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* copy.h -- the copy of a zygote, from its birth in a cell to its first foreign byte. The steps are a table in copy.c.
+ */
+#pragma once
+
+#include <linux/filter.h>
+#include <stddef.h>
+
+#include "wire/program.h"
+#include "wire/zygote.h"
+
+/* The system calls of copies, read once by the zygote. */
+struct copy_filter {
+    struct sock_fprog program;
+};
+
+/* Reads the filter from sealed memory. Returns 0 or a negative errno. */
+int copy_filter_read(int fd, struct copy_filter *ret_filter);
+
+/* Enters the slot's groups and the cell's namespaces but those of processes and users. The calling process shares the
+ * zygote's memory and must not return from what it does next. fds are those of an order. Returns 0 or a negative errno.
+ */
+int copy_enter(const struct zygote_order *order, const int *fds);
+
+/* What a copy is told to run. */
+struct copy_program {
+    struct program program; /* unpacked; the packed bytes stay mapped */
+    char **arguments;       /* of its step */
+    char **environment;
+};
+
+/* Puts up the walls of a copy. Returns when they are up; else the process ends. */
+void copy_become(const struct zygote_order *order, const int *fds, const struct copy_filter *filter);
+
+/* Says that the copy is ready, waits for its program and takes it. Returns when everything is in place; else the
+ * process ends. */
+void copy_await(struct copy_program *ret_program);

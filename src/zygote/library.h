@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* library.h -- what an interpreter calls to become a zygote. Built as codecell-zygote.so, without any library but the C
+ * library, and loaded by the agents in guest/ through the foreign function interface of their language.
+ *
+ * PRIVILEGED: a zygote holds the right to enter cells (CAP_SYS_ADMIN, CAP_SYS_CHROOT), behind a filter of system calls
+ * that leaves it nothing else to do with it. It runs code of the host's distribution only and reads nothing but orders
+ * of keepers. Its copies give that right up before they learn what they are to run. */
+#pragma once
+
+/* To be called first: prepares the interpreter for being copied (arena.h). */
+void zygote_prepare(void);
+
+/* Tells the warden that this process takes orders, and takes them until its socket ends, which ends the process.
+ * Returns only in a copy, whose walls are all up: 0. What goes wrong in a copy before that ends the copy. */
+int zygote_serve(void);
+
+/* In a copy, when it has done whatever does not depend on the program: says that it is ready, and waits to be told what
+ * to run. Returns 0 with its descriptors 0, 1 and 2 and its working directory in place and every other descriptor
+ * closed but, in a program that calls tools, 3. */
+int zygote_await(void);
+
+/* In a copy: the arguments and the environment of the step, NULL-terminated, for the life of the process. */
+char **zygote_arguments(void);
+char **zygote_environment(void);
+
+/* Moves the private memory that a zygote will share with its copies onto huge pages, as far as the kernel does that: a
+ * copy's page tables are then a few kilobytes. To be called last. Returns how many mebibytes were moved. */
+int zygote_settle(void);
+
+/* Looks for what copies would share: returns the number of writable memory mappings that are shared, which must be 0,
+ * or a negative errno. */
+int zygote_shared_mappings(void);
