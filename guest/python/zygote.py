@@ -9,7 +9,9 @@ What is loaded here is paid once. What this process only *has* is shared by all 
 them (the state of a random generator, a key) must be made anew in each: refresh_randomness().
 """
 
+import atexit
 import gc
+import io
 import os
 import sys
 
@@ -56,8 +58,6 @@ def use_pandas():
 
 
 def use_matplotlib():
-    import io
-
     import matplotlib.font_manager
     from matplotlib import pyplot
 
@@ -119,8 +119,6 @@ def strings(pointer):
 
 def flush_open_files():
     """A file that a program left open is written when the interpreter ends; a copy does not wait for that."""
-    import io
-
     for thing in gc.get_objects():
         if isinstance(thing, (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)):
             try:
@@ -131,10 +129,12 @@ def flush_open_files():
 
 
 def flush_standard():
+    """Returns the interpreter's exit code if the standard output cannot be written, or 0."""
     status = 0
     for stream in sys.stdout, sys.stderr:
         try:
-            stream.flush()
+            if stream is not None and not stream.closed:
+                stream.flush()
         except Exception:
             status = 120 if stream is sys.stdout else status
     return status
@@ -150,19 +150,34 @@ def exit_code(reason):
     return 1
 
 
-def leave(reason):
-    """Ends the process as the interpreter would, but for taking apart what was loaded before the program."""
-    status = exit_code(reason)
+def wait_for_threads():
     if "threading" in sys.modules:
         sys.modules["threading"]._shutdown()
-    import atexit
 
-    atexit._run_exitfuncs()
-    flush_standard()
+
+def drop_program():
     sys.modules.pop("__main__", None)
     gc.collect()
-    flush_open_files()
-    os._exit(flush_standard() or status)
+
+
+# In the interpreter's order. Files come before the collector, which may close the lower half of one first.
+LAST_STEPS = wait_for_threads, atexit._run_exitfuncs, flush_standard, flush_open_files, drop_program, flush_open_files
+
+
+def leave(reason, end=os._exit):
+    """Ends the process as the interpreter would, but for taking apart what was loaded before the program. Whatever the
+    program did to the interpreter, the process ends."""
+    status = 1
+    try:
+        status = exit_code(reason)
+        for step in LAST_STEPS:
+            try:
+                step()
+            except BaseException:
+                pass
+        status = flush_standard() or status
+    finally:
+        end(status)
 
 
 def rehearse(run):

@@ -349,9 +349,9 @@ void http_stream_begin(struct http_request *request, unsigned status, const char
  * to timeout_ms (0 = not at all) for room. Returns 0, HTTP_STREAM_E_GONE, HTTP_STREAM_E_FULL or -ENOMEM. */
 int http_stream_write(struct http_request *request, const void *data, size_t length, int64_t timeout_ms);
 
-/* A body that is made while the client reads it. read copies up to max bytes and returns how many, 0 if there is nothing
- * now (http_stream_wake() tells of more), or a value below. It is called on a server thread and must not wait. close is
- * called exactly once, after the last read, also if nothing was ever sent. */
+/* A body that is made while the client reads it. read copies up to max bytes and returns how many, 0 if there is
+ * nothing now (http_stream_wake() tells of more), or a value below. It is called on a server thread and must not wait.
+ * close is called exactly once, after the last read, also if nothing was ever sent. */
 struct http_source {
     ssize_t (*read)(void *context, void *to, size_t max);
     void (*close)(void *context);

@@ -706,6 +706,15 @@ static void loop(struct warden *w)
     }
 }
 
+/* What was a killed keeper's or zygote's child is ours; while it is not reaped the kernel counts it, and a PID
+ * namespace that it is in does not end. */
+static void reap_orphans(void)
+{
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        ;
+    usleep(10000);
+}
+
 /* Ends every keeper and waits for it, then gives the cgroups back. */
 static void teardown(struct warden *w)
 {
@@ -724,7 +733,7 @@ static void teardown(struct warden *w)
     }
     for (unsigned i = 0; i < w->options->slots; i++)
         for (int tries = 0; cgroup_slot_remove(&w->cgroups, i) == -EBUSY && tries < 200; tries++)
-            usleep(10000); /* the cells of a killed keeper are still dying */
+            reap_orphans(); /* the cells of a killed keeper are still dying */
     cgroup_remove(&w->cgroups);
     proxy_process_end(&w->proxy);
     wan_close(&w->wan);

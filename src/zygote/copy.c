@@ -22,6 +22,8 @@
 
 #define SOCKET_FD 3 /* where a copy keeps its socket, until it is told what to run */
 
+#define PARENT_LOOK_US 50
+
 /* Exit code of a copy that cannot run its step, as shells have it. */
 #define CANNOT_RUN 127
 
@@ -134,6 +136,15 @@ static int become_dumpable(struct copy *copy)
     return prctl(PR_SET_DUMPABLE, 1) < 0 ? error_from_errno() : 0;
 }
 
+/* Until its parent of a moment is dead, the copy is not a child of the init, which would wait for it in vain. */
+static int await_init(struct copy *copy)
+{
+    (void)copy;
+    while (getppid() != 1)
+        usleep(PARENT_LOOK_US);
+    return 0;
+}
+
 static int wait_for_program(struct copy *copy)
 {
     struct zygote_copy_ready ready = { .pid = (int32_t)getpid() };
@@ -209,8 +220,11 @@ static const struct step walls[] = {
 
 /* The first foreign byte comes with the first of these. */
 static const struct step start_steps[] = {
-    { "wait", wait_for_program },      { "size of files", limit_file_size },
-    { "program", unpack_program },     { "descriptors of the program", take_program_descriptors },
+    { "parent", await_init },
+    { "wait", wait_for_program },
+    { "size of files", limit_file_size },
+    { "program", unpack_program },
+    { "descriptors of the program", take_program_descriptors },
     { "directory", change_directory },
 };
 

@@ -39,11 +39,21 @@ BEGIN, END = "<!-- walls: begin -->", "<!-- walls: end -->"
 # One edit: file below src/, exact old text (occurs once), new text.
 Edit = collections.namedtuple("Edit", "file old new")
 # tests: "k07::test_name" is tests/*/k07*.py::test_name; "unit:message" a unit test. behind: what holds if no test can notice.
-Wall = collections.namedtuple("Wall", "name edits tests behind", defaults=("",))
+# copies: Python programs are copies of a zygote; else each starts an interpreter, which the walls of init.c are for.
+Wall = collections.namedtuple("Wall", "name edits tests behind copies", defaults=("", False))
 
 
-def wall(name, tests, *edits, behind=""):
-    return Wall(name, [Edit(*edit) for edit in edits], tests.split(), behind)
+def wall(name, tests, *edits, behind="", copies=False):
+    return Wall(name, [Edit(*edit) for edit in edits], tests.split(), behind, copies)
+
+
+def no_copy_step(name, function):
+    """Takes a step out of the life of a zygote's copy."""
+    return "zygote/copy.c", f'    {{ "{name}", {function} }},\n', ""
+
+
+def unused(function):
+    return "zygote/copy.c", f"static int {function}(", f"__attribute__((unused)) static int {function}("
 
 
 SECCOMP, CELL, CREDENTIALS, ROOTFS = "cell/seccomp.c", "cell/cell.c", "cell/credentials.c", "cell/rootfs.c"
@@ -56,6 +66,7 @@ SLOT, CGROUP, RLIMITS, WORKSPACE, INIT = (
 )
 NAMESPACES = "cell/namespaces.c"
 RULES = "cell/wan_rules.c"
+COPY, ZYGOTE, LIBRARY, PROCESS = "zygote/copy.c", "../guest/python/zygote.py", "zygote/library.c", "warden/zygote_process.c"
 
 
 def allow(*calls):
@@ -551,6 +562,81 @@ WALLS = [
         ),
         behind="an overlay never writes its lower layer, and the program sees nothing but the overlay",
     ),
+    # -- copies of the zygote
+    wall(
+        "copies: the user stays the zygote's",
+        "x08::test_x08_no_right_is_left x08::test_x08_the_copy_is_of_its_cell",
+        no_copy_step("user", "become_user"),
+        unused("become_user"),
+        no_copy_step("privileges", "drop_privileges"),
+        unused("drop_privileges"),
+        copies=True,
+    ),
+    wall(
+        "copies: privileges are kept",
+        "x08::test_x08_no_right_is_left",
+        no_copy_step("privileges", "drop_privileges"),
+        unused("drop_privileges"),
+        copies=True,
+    ),
+    wall(
+        "copies: the filter of cells is not loaded",
+        "k07::test_k07_every_call_denied k03::test_k03_unshare_and_setns k03::test_k03_clone3_is_absent",
+        no_copy_step("system call filter", "load_filter"),
+        unused("load_filter"),
+        copies=True,
+    ),
+    wall(
+        "copies: the zygote's descriptors stay",
+        "x08::test_x08_no_right_is_left k15::test_k15_only_three",
+        (COPY, "return close_range((unsigned)n, ~0U, 0) < 0 ? error_from_errno() : 0;", "return 0;"),
+        behind="they are closed once before, and come back close-on-exec",
+        copies=True,
+    ),
+    wall(
+        "copies: the network stays the zygote's",
+        "x08::test_x08_the_copy_is_of_its_cell",
+        (COPY, "        { ZYGOTE_ORDER_NETWORK, CLONE_NEWNET }, { ZYGOTE_ORDER_IPC, CLONE_NEWIPC },", "        { ZYGOTE_ORDER_IPC, CLONE_NEWIPC },"),
+        copies=True,
+    ),
+    wall(
+        "copies: the mounts stay the zygote's",
+        "x08::test_x08_the_copy_is_of_its_cell f13",
+        (COPY, "{ ZYGOTE_ORDER_MOUNT, CLONE_NEWNS },", ""),
+        copies=True,
+    ),
+    wall(
+        "copies: they are not in the slot's groups",
+        "x08::test_x08_memory_is_the_cells",
+        (COPY, "    int r = enter_groups(order, fds);\n", "    int r = 0 && enter_groups(order, fds);\n"),
+        copies=True,
+    ),
+    wall(
+        "copies: random generators go on where the zygote's are",
+        "x08::test_x08_fresh_randomness",
+        (ZYGOTE, "    refresh_randomness()\n    rehearse(run)\n", "    rehearse(run)\n"),
+        copies=True,
+    ),
+    wall(
+        "copies: locks on their common executable",
+        "x08::test_x08_locks_on_the_executable",
+        (LIBRARY, "own_pid_fd < 0 || lock_executable() < 0 ||", "own_pid_fd < 0 || (0 && lock_executable() < 0) ||"),
+        copies=True,
+    ),
+    wall(
+        "copies: the zygote is root",
+        "x08::test_x08_the_zygote_is_out_of_reach",
+        (PROCESS, '    { "user", become_user },\n', ""),
+        (PROCESS, "static int become_user(", "__attribute__((unused)) static int become_user("),
+        copies=True,
+    ),
+    wall(
+        "copies: the zygote has no filter",
+        "x08::test_x08_the_zygote_is_out_of_reach",
+        (PROCESS, '    { "system call filter", load_filter },\n', ""),
+        (PROCESS, "static int load_filter(", "__attribute__((unused)) static int load_filter("),
+        copies=True,
+    ),
     # -- descriptors, names, environment
     wall(
         "descriptors: the init keeps its keeper's",
@@ -561,7 +647,7 @@ WALLS = [
     wall(
         "descriptors: the program keeps its init's",
         "k15::test_k15_only_three",
-        (INIT, " || close_range(3, ~0U, 0) < 0)", ")"),
+        (INIT, "        return close_range(3, ~0U, 0);", "        return 0;"),
         behind="every descriptor is close-on-exec from birth",
     ),
     wall(
@@ -573,7 +659,7 @@ WALLS = [
     wall(
         "descriptors: the control socket survives exec, and nothing is closed",
         "k15::test_k15_only_three",
-        (INIT, " || close_range(3, ~0U, 0) < 0)", ")"),
+        (INIT, "        return close_range(3, ~0U, 0);", "        return 0;"),
         (CELL, "dup3(control_fd, CONTROL_FD, O_CLOEXEC)", "dup3(control_fd, CONTROL_FD, 0)"),
     ),
     wall(
@@ -711,14 +797,14 @@ WALLS = [
         (INIT, "if (report.exit_code != 0 || report.signal != 0 || i + 1 == program->n_steps) {", "if (1) {"),
         (
             INIT,
-            "            init_report(fds->control, &report);\n            break;",
-            "            init_report(fds->control, &report);\n            if (report.exit_code != 0 || report.signal != 0)\n                break;",
+            "            init_report(context->control_fd, &report);\n            break;",
+            "            init_report(context->control_fd, &report);\n            if (report.exit_code != 0 || report.signal != 0)\n                break;",
         ),
     ),
     wall(
         "end: the program is no better victim than its init",
         "x05::test_x05_the_program_dies_before_its_init",
-        (INIT, "if (init_set_victim(fds->victim, PROGRAM_VICTIM_SCORE) < 0)", "if (0)"),
+        (INIT, "if (init_set_victim(context->victim_fd, PROGRAM_VICTIM_SCORE) < 0)", "if (0)"),
     ),
     # -- harvest and outputs
     wall(
@@ -1262,12 +1348,12 @@ class Workshop:
         return subprocess.run(["nice", "-n", "15", *command], check=True, capture_output=True, text=True, **kwargs)
 
     def make(self, tests=()):
-        targets = ["codecell", "codecell-warden"] + [
+        targets = ["codecell", "codecell-warden", "codecell-zygote.so"] + [
             "tests/unit/test_" + test[5:] for test in tests if test.startswith("unit:")
         ]
         self.run(["ninja", "-C", self.build, "-j1", *targets])
 
-    def test(self, tests):
+    def test(self, tests, copies):
         """{test: "" or what it failed with}."""
         results = {}
         for test in (each for each in tests if each.startswith("unit:")):
@@ -1280,15 +1366,16 @@ class Workshop:
             results[test] = "" if done.returncode == 0 else f"exit {done.returncode}"
         nodes = node_ids(self.tree, tests)
         if nodes:
-            results.update(self.pytest(nodes))
+            results.update(self.pytest(nodes, copies))
         return results
 
-    def pytest(self, nodes):
+    def pytest(self, nodes, copies):
         report = os.path.join(self.home, "report.xml")
         if os.path.exists(report):
             os.unlink(report)
         env = {**os.environ, "CODECELL_BUILD": self.build, "CODECELL_READY_WITHIN_S": "15", "TMPDIR": self.scratch}
         env.pop("CI", None)
+        env["CODECELL_TEST_POOL"] = "true" if copies else "false"
         process = subprocess.Popen(
             [*PYTEST, f"--junitxml={report}", *nodes],
             cwd=os.path.join(self.tree, "tests"),
@@ -1375,7 +1462,7 @@ def try_wall(shop, row):
     saved = shop.apply(row)
     try:
         shop.make(row.tests)
-        return {test: message for test, message in shop.test(row.tests).items() if message}
+        return {test: message for test, message in shop.test(row.tests, row.copies).items() if message}
     except subprocess.CalledProcessError as error:
         print(error.stdout[-3000:], error.stderr[-2000:])
         return None
@@ -1431,7 +1518,10 @@ def main():
         # What fails with every wall in place proves nothing.
         every = sorted({test for row in chosen for test in row.tests})
         shop.make(every)
-        unsound = {test for test, message in shop.test(every).items() if message}
+        unsound = set()
+        for copies in sorted({row.copies for row in chosen}):
+            tests = sorted({test for row in chosen if row.copies == copies for test in row.tests})
+            unsound |= {test for test, message in shop.test(tests, copies).items() if message}
         print(
             f"{len(chosen)} walls; with all of them in place {len(unsound)} tests fail: {sorted(unsound)}", flush=True
         )

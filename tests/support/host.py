@@ -66,6 +66,16 @@ def command_line(pid):
     return [part for part in read(f"/proc/{pid}/cmdline").split("\0") if part]
 
 
+def zygotes(server):
+    """The processes that Python programs are copies of; a copy has the same command line, and another parent."""
+    agent = "/opt/codecell/guest/python/zygote.py"
+    return [
+        pid
+        for pid in descendants(server.process.pid)
+        if command_line(pid)[-1:] == [agent] and parent_of(pid) == server.pid
+    ]
+
+
 def marked(marker):
     """Processes whose name or command line contains marker (choose one of at most 15 characters)."""
     found = []

@@ -86,6 +86,8 @@ class Server:
             {name: os.environ[name] for name in os.environ if name.startswith(("ASAN_", "UBSAN_", "TSAN_", "LSAN_"))}
         )
         env.update(API_HOST=self.host, API_PORT=str(self.port), API_KEY=self.key, DATA_DIR=self.data_dir)
+        if "CODECELL_TEST_POOL" in os.environ:  # tests/attack/walls.py: each wall is met on the way that it is on
+            env["SANDBOX_POOL_ENABLED"] = os.environ["CODECELL_TEST_POOL"]
         env.update({name: value for name, value in self.given.items() if value is not None})
         for name, value in self.given.items():
             if value is None:

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""X8: what is special about programs that are copies of one interpreter: nothing of it may be a way to another, or up."""
+
+from support import host
+
+def told_by(attack, body):
+    return attack.evidence("result = {}\n" + body + "\ntell(result)")
+
+
+SECRETS_PY = """
+import multiprocessing.process, random, secrets, ssl, tempfile, uuid
+import numpy as np, sympy.core.random as sym
+result.update(
+    random=random.random(), bits=random.getrandbits(64), numpy=float(np.random.rand()), generator=float(np.random.default_rng().random()),
+    ssl=ssl.RAND_bytes(8).hex(), uuid4=str(uuid.uuid4()), token=secrets.token_hex(8), sympy=sym.rng.random(),
+    authkey=bytes(multiprocessing.process.current_process().authkey).hex(), temporary=next(tempfile._get_candidate_names()),
+)
+"""
+
+
+def test_x08_fresh_randomness(attack):
+    """No two programs draw the same numbers, from any generator that was seeded before they were copied."""
+    seen = [told_by(attack, SECRETS_PY) for _ in range(4)]
+    same = {name for name in seen[0] if len({str(each[name]) for each in seen}) < len(seen)}
+    assert not same, (same, seen)
+
+
+def test_x08_nothing_is_shared(attack):
+    """No memory that two copies could both write."""
+    told = told_by(
+        attack,
+        "import re\nmaps = open('/proc/self/maps').read().splitlines()\n"
+        "result.update(all=len(maps), shared=[line for line in maps if re.match(r'\\S+ .w.s ', line)])",
+    )
+    assert told["all"] > 100 and not told["shared"], told
+
+
+LOCKS_PY = """
+import fcntl, struct
+f = open('/proc/self/exe', 'rb')
+for name, call in {
+    'shared': lambda: fcntl.flock(f, fcntl.LOCK_SH | fcntl.LOCK_NB),
+    'exclusive': lambda: fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB),
+    'lease': lambda: fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_RDLCK),
+}.items():
+    try:
+        call()
+        result[name] = 'ok'
+    except OSError as error:
+        result[name] = error.strerror
+# Of all locks on the file only the first is told, and that is not a cell's.
+fcntl.lockf(f, fcntl.LOCK_SH | fcntl.LOCK_NB, 7, 1000)
+asked = fcntl.fcntl(f, fcntl.F_GETLK, struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, 1000, 7, 0))
+result['told'] = struct.unpack('hhqqi4x', asked)[2:4]
+"""
+
+
+def test_x08_locks_on_the_executable(attack):
+    """/proc/self/exe is one file for all copies; its locks would be messages between cells."""
+    told = told_by(attack, LOCKS_PY)
+    assert told["told"] == [0, 0], told
+    assert "ok" not in (told["shared"], told["exclusive"], told["lease"]), told
+
+
+RIGHTS_PY = """
+status = dict(line.split(':', 1) for line in open('/proc/self/status').read().splitlines())
+result.update(
+    {name: status[name].strip() for name in ('Uid', 'Gid', 'Groups', 'CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb', 'NoNewPrivs', 'Seccomp')},
+    maps=open('/proc/self/uid_map').read().split(), parent=os.getppid(), session=os.getsid(0) == os.getpid(),
+    descriptors=sorted(int(fd) for fd in os.listdir('/proc/self/fd') if os.path.exists('/proc/self/fd/' + fd)),
+    namespaces={name: os.readlink('/proc/self/ns/' + name) for name in ('user', 'pid', 'mnt', 'net', 'ipc', 'uts', 'cgroup')},
+    groups=open('/proc/self/cgroup').read(), processes=sorted(int(name) for name in os.listdir('/proc') if name.isdigit()),
+)
+"""
+
+
+def test_x08_no_right_is_left(attack):
+    """A zygote may enter namespaces; a copy may nothing."""
+    told = told_by(attack, RIGHTS_PY)
+    none = "0" * 16
+    assert [told[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")] == [none] * 5, told
+    assert (told["NoNewPrivs"], told["Seccomp"], told["Groups"]) == ("1", "2", ""), told
+    assert told["Uid"] == told["Gid"] == "\t".join(["1001"] * 4) and told["maps"][0] == "1001", told
+    assert told["descriptors"] == [0, 1, 2], told
+    assert told["parent"] == 1 and told["session"], told
+    assert len(told["processes"]) == 2 and told["processes"][0] == 1, told
+    assert all(line.endswith(":/") for line in told["groups"].splitlines()), told
+    mine = host.namespaces()
+    assert not [name for name, link in told["namespaces"].items() if mine[name] == link], told
+
+
+def test_x08_the_copy_is_of_its_cell(attack):
+    """A copy is in the same namespaces as everything else in its cell."""
+    told = told_by(
+        attack,
+        "import subprocess\n"
+        "result['differ'] = [n for n in ('user', 'pid', 'mnt', 'net', 'ipc', 'uts', 'cgroup')\n"
+        "    if os.readlink('/proc/self/ns/' + n) != subprocess.run(['readlink', '/proc/self/ns/' + n], capture_output=True, text=True).stdout.strip()]\n"
+        "result['host'] = os.uname().nodename",
+    )
+    assert told["differ"] == [], told
+    with open("/proc/sys/kernel/hostname", encoding="ascii") as file:
+        assert told["host"] != file.read().strip()
+
+
+def test_x08_memory_is_the_cells(attack):
+    """What a copy takes is charged to its own cell, not to the zygote it came from."""
+    run = attack.exec("x = bytearray(300 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1\nprint('filled')", "py")
+    assert run.stdout == "filled\n", dict(run)
+    assert run.usage["memory_peak_bytes"] > 290 << 20, dict(run)
+    run = attack.exec("x = bytearray(900 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1\nprint('filled')", "py")
+    assert run.outcome == "out_of_memory", dict(run)
+
+
+def test_x08_the_zygote_is_out_of_reach(attack):
+    """The zygote keeps hardly any rights itself, and no descriptor but its own."""
+    (zygote,) = host.zygotes(attack.server)
+    assert host.status_field(zygote, "Uid").split()[0] != "0"
+    assert int(host.status_field(zygote, "CapEff"), 16) & ~(1 << 21 | 1 << 18 | 1 << 1) == 0
+    assert host.status_field(zygote, "CapBnd") == host.status_field(zygote, "CapEff")
+    assert host.status_field(zygote, "Seccomp") == "2" and host.status_field(zygote, "NoNewPrivs") == "1"
+    mine, its = host.namespaces(), host.namespaces(zygote)
+    assert not [name for name in ("mnt", "net", "ipc", "uts") if mine[name] == its[name]]

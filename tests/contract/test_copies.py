@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Python program that is a copy of an interpreter at work behaves as one that has an interpreter of its own (exec.md 10.7)."""
+
+import pytest
+from support import host
+
+
+@pytest.fixture(scope="module", params=["copy", "own interpreter"])
+def run(request, server, program):
+    """exec() on a server with, and on one without, a zygote."""
+    from support.server import Server
+
+    if request.param == "copy":
+        with server.client() as client:
+            yield lambda code, **fields: client.exec(code, "py", **fields)
+        return
+    other = Server({"AUTH_FAILURE_LIMIT": "0", "SANDBOX_POOL_ENABLED": "false"})
+    with other.client() as client:
+        yield lambda code, **fields: client.exec(code, "py", **fields)
+    other.stop()
+
+
+def inputs_of(answer):
+    return [{"id": file["id"], "session_id": answer.session, "name": file["name"]} for file in answer.files]
+
+
+def test_it_is_a_copy(server):
+    with server.client() as client:
+        assert host.until(lambda: "Seccomp_filters:\t2" in client.exec("print(open('/proc/self/status').read())", "py").stdout, 60)
+
+
+def test_files_left_open_are_written(run):
+    answer = run("f = open('a.txt', 'w'); f.write('left open')\nimport pathlib\nclass Keep: pass\nk = Keep(); k.me = k; k.f = open('b.txt', 'w'); k.f.write('in a cycle')")
+    assert sorted(file["name"] for file in answer.files) == ["a.txt", "b.txt"], dict(answer)
+    answer = run("import os; print([os.path.getsize(name) for name in ('a.txt', 'b.txt')])", session_id=answer.session, files=inputs_of(answer))
+    assert answer.stdout == "[9, 10]\n", dict(answer)
+
+
+def test_the_end_of_an_interpreter(run):
+    """Threads are waited for, then exit handlers run, then what is left is finalised."""
+    answer = run(
+        "import atexit, threading, time, weakref\n"
+        "class Thing:\n    def __del__(self): print('deleted')\n"
+        "thing = Thing()\nother = Thing()\nweakref.finalize(other, print, 'finalised')\n"
+        "atexit.register(print, 'at exit')\n"
+        "threading.Thread(target=lambda: (time.sleep(0.1), print('thread'))).start()\nprint('main')"
+    )
+    assert answer.stdout.split() == ["main", "thread", "at", "exit", "finalised", "deleted", "deleted"], dict(answer)
+
+
+@pytest.mark.parametrize(
+    "code, expected",
+    [
+        ("import sys; sys.exit()", (0, "")),
+        ("import sys; sys.exit(3)", (3, "")),
+        ("import sys; sys.exit(-1)", (255, "")),
+        ("import sys; sys.exit('why')", (1, "why")),
+        ("import os; os._exit(7)", (7, "")),
+        ("raise SystemExit(True)", (1, "")),
+        ("import os\nif os.fork() == 0: raise SystemExit(9)\nprint(os.WEXITSTATUS(os.wait()[1]))", (0, "")),
+        ("1 / 0", (1, "ZeroDivisionError: division by zero")),
+    ],
+)
+def test_exit_codes(run, code, expected):
+    answer = run(code)
+    assert (answer.code, expected[1] in answer.stderr) == (expected[0], True), dict(answer)
+
+
+def test_own_modules_come_first(run):
+    """A file of the session's is imported instead of a library of that name, loaded or not."""
+    made = run("open('networkx.py', 'w').write('mine = 42'); open('colorsys.py', 'w').write('mine = 43')")
+    answer = run("import networkx, colorsys; print(networkx.mine, colorsys.mine)", session_id=made.session, files=inputs_of(made))
+    assert answer.stdout == "42 43\n", dict(answer)
+
+
+def test_environment_and_arguments(run):
+    answer = run("import os, sys; print(sys.argv, os.environ['HOME'], sorted(os.environ), os.getcwd())", args=["a b", "ü"])
+    assert answer.stdout.startswith("['/mnt/data/code.py', 'a b', 'ü'] /tmp ["), dict(answer)
+    assert answer.stdout.rstrip().endswith("/mnt/data") and "OPENBLAS" not in answer.stdout, dict(answer)
+
+
+def test_what_is_loaded_does_not_show(run):
+    """Names are there only if the program uses them; a traceback shows the program alone."""
+    assert run("print(sorted(name for name in globals() if not name.startswith('__')))").stdout == "[]\n"
+    assert run("print(np.arange(3).sum(), pd.Series([1]).sum(), math.pi > 3)").stdout == "3 1 True\n"
+    assert run("def f(): return missing\nf()").stderr.count("File ") == 2
+
+
+def test_signals_are_as_after_exec(run):
+    answer = run("import signal; print([s.name for s in signal.Signals if signal.getsignal(s) == signal.SIG_IGN], signal.getsignal(signal.SIGINT).__name__)")
+    assert answer.stdout == "['SIGPIPE', 'SIGXFSZ'] default_int_handler\n", dict(answer)

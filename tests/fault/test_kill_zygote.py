@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 of the zygote that Python programs are copies of: no program is lost, and another zygote takes its place."""
+
+import os
+import signal
+import threading
+import time
+
+from support import host
+
+READY = "zygote: python is ready"
+
+
+def ready_count(server):
+    return host.read(server.log_path).count(READY)
+
+
+def origin(server, within_s=20):
+    """Where Python programs come from, once a zygote is there."""
+    with server.client() as client:
+        end = time.monotonic() + within_s
+        while True:
+            run = client.exec("print(1)", "py")
+            assert (run.outcome, run.stdout) == ("ok", "1\n"), dict(run)
+            if run.usage["warm"] != "started" and run.usage["wall_ms"] or time.monotonic() > end:
+                return run.usage["warm"]
+
+
+def test_another_takes_its_place(server_with):
+    server = server_with(SANDBOX_POOL_ENABLED="true")
+    assert host.until(lambda: ready_count(server) == 1, 60)
+    first = host.zygotes(server)
+    assert len(first) == 1
+    os.kill(first[0], signal.SIGKILL)
+    assert host.until(lambda: ready_count(server) == 2, 60), server.log_tail()
+    assert len(host.zygotes(server)) == 1 and host.zygotes(server) != first
+    assert origin(server) in ("armed", "forked")
+
+
+def test_no_program_is_lost(server_with):
+    """Killed again and again while programs come: each of them is answered, if it must be by an interpreter of its own."""
+    server = server_with(SANDBOX_POOL_ENABLED="true", MAX_QUEUED_EXECUTIONS="100")
+    assert host.until(lambda: ready_count(server) == 1, 60)
+    stop, wrong, right = threading.Event(), [], []
+
+    def work(number):
+        with server.client() as client:
+            while not stop.is_set():
+                run = client.exec(f"print({number} * 2)", "py")
+                (right if (run.outcome, run.stdout) == ("ok", f"{number * 2}\n") else wrong).append(dict(run))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for killed in range(1, 5):
+        time.sleep(0.5)
+        for pid in host.zygotes(server):
+            os.kill(pid, signal.SIGKILL)
+        host.until(lambda killed=killed: ready_count(server) > killed, 60)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not wrong, wrong[0]
+    assert len(right) > 20
+
+
+def test_without_zygotes(server_with):
+    server = server_with(SANDBOX_POOL_ENABLED="false")
+    with server.client() as client:
+        run = client.exec("import numpy; print(numpy.ones(2).sum())", "py")
+    assert (run.outcome, run.stdout) == ("ok", "2.0\n"), dict(run)
+    assert not host.zygotes(server)
