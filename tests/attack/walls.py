@@ -49,7 +49,7 @@ def wall(name, tests, *edits, behind="", copies=False):
 
 def no_copy_step(name, function):
     """Takes a step out of the life of a zygote's copy."""
-    return "zygote/copy.c", f'    {{ "{name}", {function} }},\n', ""
+    return "zygote/copy.c", f'{{ "{name}", {function} }},', ""
 
 
 def unused(function):
@@ -746,7 +746,7 @@ WALLS = [
     wall(
         "limits: flood of output",
         "r06::test_r06_endless_output[yes]",
-        ("engine/cell_client.c", "if (stream->total_bytes > talk->request->flood_bytes) {", "if (0) {"),
+        ("engine/cell_client.c", "if (stream->total_bytes > talk->request.flood_bytes) {", "if (0) {"),
     ),
     wall(
         "limits: kept output",
@@ -986,8 +986,8 @@ WALLS = [
         "r17::test_r17_bounded_queue",
         (
             "engine/admission.c",
-            "a->n_running + a->n_waiting >= a->n_workers + a->engine->max_queued ||",
-            "a->n_running + a->n_waiting >= 1000000 ||",
+            "n_busy(a) + a->n_waiting >= a->n_workers + a->engine->max_queued ||",
+            "n_busy(a) + a->n_waiting >= 1000000 ||",
         ),
     ),
     wall(

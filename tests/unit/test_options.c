@@ -161,7 +161,8 @@ static void no_slot_may_have_the_user_of_the_api(void **state)
     assert_int_equal(parse_with("--api-uid", "99999"), 0);
     assert_int_equal(parse_with("--api-uid", "100000"), -EINVAL);
     assert_int_equal(parse_with("--api-uid", "100007"), -EINVAL);
-    assert_int_equal(parse_with("--api-uid", "100008"), 0);
+    assert_int_equal(parse_with("--api-uid", "100008"), -EINVAL); /* of the zygote */
+    assert_int_equal(parse_with("--api-uid", "100009"), 0);
 }
 
 static void what_is_no_option_is_refused(void **state)

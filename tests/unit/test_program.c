@@ -188,7 +188,7 @@ static void unknown_step_flags_are_refused(void **state)
 
     (void)state;
     program_pack_begin(&packer, 0, 0, 0);
-    program_pack_step(&packer, 2, "/");
+    program_pack_step(&packer, PROGRAM_STEP_FLAGS + 1, "/");
     program_pack_argument(&packer, "/bin/true");
     assert_int_equal(program_pack_end(&packer), 0);
     assert_int_equal(unpack_copy(packer.bytes.data, packer.bytes.length), -EBADMSG);
