@@ -567,19 +567,14 @@ int cgroup_slot_enter(struct cgroup_slot *slot)
     return 0;
 }
 
-int cgroup_slot_open_doors(const struct cgroup_slot *slot, int *ret_fds, int n_max, bool *ret_clone_into)
+int cgroup_slot_open_doors(const struct cgroup_slot *slot, int *ret_fds, int n_max)
 {
     int n = 0;
 
-    *ret_clone_into = slot->cell_fd >= 0;
-    if (*ret_clone_into) {
-        ret_fds[0] = fcntl(slot->cell_fd, F_DUPFD_CLOEXEC, 3);
-        return ret_fds[0] < 0 ? error_from_errno() : 1;
-    }
     for (int c = 0; c < CGROUP_CONTROLLERS && n < n_max; c++) {
-        if (slot->dir_fds[c] < 0)
+        if (slot->dir_fds[c] < 0 || slot->unified[c])
             continue;
-        ret_fds[n] = openat(slot->dir_fds[c], slot->unified[c] ? "cgroup.procs" : "tasks", O_WRONLY | O_CLOEXEC);
+        ret_fds[n] = openat(slot->dir_fds[c], "tasks", O_WRONLY | O_CLOEXEC);
         if (ret_fds[n] < 0) {
             int r = error_from_errno();
 

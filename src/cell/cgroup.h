@@ -102,10 +102,10 @@ int cgroup_slot_remove(const struct cgroup_layout *layout, unsigned slot);
 /* Moves the calling process, the keeper, in. */
 int cgroup_slot_enter(struct cgroup_slot *slot);
 
-/* Opens what a process that is no child of the keeper must write "0" to, to be in the slot (v1; the descriptors carry
- * the keeper's rights), or the one group to clone it into (v2; then *ret_clone_into is true). At most n_max
- * descriptors, which become the caller's. Returns their number or a negative errno. */
-int cgroup_slot_open_doors(const struct cgroup_slot *slot, int *ret_fds, int n_max, bool *ret_clone_into);
+/* Opens what a process that is no child of the keeper must write "0" to, to be in the slot's v1 groups; the descriptors
+ * carry the keeper's rights. At most n_max descriptors, which become the caller's. Returns their number or a negative
+ * errno. */
+int cgroup_slot_open_doors(const struct cgroup_slot *slot, int *ret_fds, int n_max);
 
 /* Replaces the group of the last cell, all of whose processes must be dead or dying, by a fresh one in slot->cell_fd;
  * does nothing where cells have none. Returns 0 or a negative errno, -EBUSY if the last cell does not vanish. */

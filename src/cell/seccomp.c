@@ -350,14 +350,7 @@ static const char *const refused[] = {
 };
 
 /* Allowed to zygotes, whatever is said of them here. */
-static const struct {
-    const char *name;
-    enum seccomp_subject from;
-} granted[] = {
-    { "seccomp", SECCOMP_ZYGOTE },
-    { "setns", SECCOMP_ZYGOTE },
-    { "clone3", SECCOMP_ZYGOTE_V2 },
-};
+static const char *const granted[] = { "clone3", "seccomp", "setns" };
 
 /* prctl options by which a zygote's copy gives up its rights. */
 static const int zygote_prctl_options[] = { PR_CAPBSET_DROP, PR_SET_SECUREBITS };
@@ -551,22 +544,21 @@ static int add_values(scmp_filter_ctx context, uint32_t action, const char *name
 
 static bool is_granted(const char *name, enum seccomp_subject subject)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(granted); i++)
-        if (subject >= granted[i].from && strcmp(name, granted[i].name) == 0)
+    for (size_t i = 0; i < ARRAY_SIZE(granted) && subject == SECCOMP_ZYGOTE; i++)
+        if (strcmp(name, granted[i]) == 0)
             return true;
     return false;
 }
 
 static int add_granted(scmp_filter_ctx context, enum seccomp_subject subject)
 {
-    int r = 0;
+    int r;
 
-    for (size_t i = 0; i < ARRAY_SIZE(granted) && r == 0; i++)
-        if (subject >= granted[i].from)
-            r = add(context, SCMP_ACT_ALLOW, granted[i].name, 0, NULL);
-    if (r == 0 && subject >= SECCOMP_ZYGOTE)
-        r = add_values(context, SCMP_ACT_ALLOW, "prctl", 0, zygote_prctl_options, ARRAY_SIZE(zygote_prctl_options));
-    return r;
+    if (subject != SECCOMP_ZYGOTE)
+        return 0;
+    r = add_names(context, SCMP_ACT_ALLOW, granted, ARRAY_SIZE(granted));
+    return r ? r
+             : add_values(context, SCMP_ACT_ALLOW, "prctl", 0, zygote_prctl_options, ARRAY_SIZE(zygote_prctl_options));
 }
 
 static int add_refused(scmp_filter_ctx context, enum seccomp_subject subject)

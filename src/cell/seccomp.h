@@ -14,8 +14,8 @@ struct seccomp_filter {
 /* For whom a filter is. */
 enum seccomp_subject {
     SECCOMP_CELL,
-    SECCOMP_ZYGOTE,    /* besides what a cell may: enter namespaces, give up rights, load the filter of a cell */
-    SECCOMP_ZYGOTE_V2, /* clone into a group, too */
+    SECCOMP_ZYGOTE, /* besides what a cell may: clone into groups, enter namespaces, give up rights, load a cell's
+                       filter */
 };
 
 /* Compiles the filter for this machine's architecture. Returns 0 or a negative errno. */

@@ -13,13 +13,18 @@
 
 static int send_order(const struct warm_place *place, const struct cell *cell, int socket_fd)
 {
-    int doors[ZYGOTE_DOORS_MAX], fds[ZYGOTE_ORDER_FDS + ZYGOTE_DOORS_MAX];
-    bool clone_into;
-    int n = cgroup_slot_open_doors(place->cgroup, doors, ZYGOTE_DOORS_MAX, &clone_into), r;
-    struct zygote_order order = { .inside_uid = place->inside_uid, .n_doors = (uint32_t)n, .clone_into = clone_into };
+    int fds[ZYGOTE_ORDER_FDS + ZYGOTE_DOORS_MAX + 1], n_fds = ZYGOTE_ORDER_FDS;
+    int group_fd = cgroup_slot_birthplace(place->cgroup);
+    int n = cgroup_slot_open_doors(place->cgroup, fds + ZYGOTE_ORDER_FDS, ZYGOTE_DOORS_MAX), r;
+    struct zygote_order order = {
+        .inside_uid = place->inside_uid,
+        .n_doors = (uint32_t)n,
+        .clone_into = group_fd >= 0,
+    };
 
     if (n < 0)
         return n;
+    n_fds += n;
     fds[ZYGOTE_ORDER_SOCKET] = socket_fd;
     fds[ZYGOTE_ORDER_PID] = cell->namespace_fds[CELL_NS_PID];
     fds[ZYGOTE_ORDER_MOUNT] = cell->namespace_fds[CELL_NS_MOUNT];
@@ -28,11 +33,11 @@ static int send_order(const struct warm_place *place, const struct cell *cell, i
     fds[ZYGOTE_ORDER_UTS] = cell->namespace_fds[CELL_NS_UTS];
     fds[ZYGOTE_ORDER_CGROUP] = cell->namespace_fds[CELL_NS_CGROUP];
     fds[ZYGOTE_ORDER_USER] = cell->namespace_fds[CELL_NS_USER];
+    if (order.clone_into)
+        fds[n_fds++] = group_fd;
+    r = packet_send(place->zygote_fd, &order, sizeof(order), fds, (size_t)n_fds);
     for (int i = 0; i < n; i++)
-        fds[ZYGOTE_ORDER_FDS + i] = doors[i];
-    r = packet_send(place->zygote_fd, &order, sizeof(order), fds, (size_t)(ZYGOTE_ORDER_FDS + n));
-    for (int i = 0; i < n; i++)
-        close(doors[i]);
+        close(fds[ZYGOTE_ORDER_FDS + i]);
     return r;
 }
 

@@ -147,10 +147,9 @@ static int build_root(struct warden *w)
 
 static int compile_filter(struct warden *w)
 {
-    enum seccomp_subject zygote = w->cgroups.pure_v2 ? SECCOMP_ZYGOTE_V2 : SECCOMP_ZYGOTE;
     int r = seccomp_filter_compile(SECCOMP_CELL, &w->filter);
 
-    return r ? r : seccomp_filter_compile(zygote, &w->zygote_filter);
+    return r ? r : seccomp_filter_compile(SECCOMP_ZYGOTE, &w->zygote_filter);
 }
 
 /* Cells without the rules would be worse than no server. */
@@ -274,7 +273,7 @@ static int open_zygote(struct warden *w)
         .filter = &w->zygote_filter,
         .own_filter = &w->filter,
         .uid = (uid_t)(w->options->uid_base + w->options->slots),
-        .may_pass_groups = w->cgroups.pure_v2,
+        .may_pass_groups = w->cgroups.controllers[CGROUP_ACCOUNTING].unified,
     };
     r = zygote_process_open(&w->zygote, &w->zygote_options);
     if (r == 0)

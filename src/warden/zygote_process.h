@@ -18,7 +18,7 @@ struct zygote_options {
     const struct seccomp_filter *filter;     /* of the zygote, which its copies inherit */
     const struct seccomp_filter *own_filter; /* that the copies add */
     uid_t uid;
-    bool may_pass_groups; /* v2: cloning into a group is a matter of file permissions */
+    bool may_pass_groups; /* where there are v2 groups: cloning into one is a matter of file permissions */
 };
 
 struct zygote_process {

@@ -37,7 +37,7 @@ enum zygote_order_fd {
 struct zygote_order {
     uint32_t inside_uid; /* SANDBOX_UID */
     uint32_t n_doors;    /* v1: files "tasks", open for writing */
-    uint32_t clone_into; /* 1 = the only door is the directory of a v2 group to be cloned into */
+    uint32_t clone_into; /* 1 = behind the doors comes the directory of a v2 group to be cloned into */
 };
 
 struct zygote_copy_ready {

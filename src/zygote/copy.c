@@ -57,7 +57,7 @@ int copy_filter_read(int fd, struct copy_filter *ret_filter)
 /* A process without threads that moves itself takes no lock of the kernel's if it writes to "tasks". */
 static int enter_groups(const struct zygote_order *order, const int *fds)
 {
-    for (uint32_t i = 0; i < order->n_doors && !order->clone_into; i++)
+    for (uint32_t i = 0; i < order->n_doors; i++)
         if (write(fds[ZYGOTE_ORDER_FDS + i], "0", 1) < 0)
             return error_from_errno();
     return 0;

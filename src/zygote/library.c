@@ -121,18 +121,39 @@ static int enter_pid_namespace(int fd)
     return setns(fd, CLONE_NEWPID) < 0 ? error_from_errno() : 0;
 }
 
-/* The copy's parent lives for a moment: what it is, its copy is. On v1 it shares this process's memory, which is
- * suspended meanwhile, so it must not return from here; a v2 group can be entered by a clone alone, for which the C
- * library has no call that shares. Returns 0 in the copy and 1 in the zygote, whether there is a copy or not: the
- * keeper sees that in its socket. */
+/* A clone like vfork(2), with arguments that the C library has no call for: the child runs on this stack, in this
+ * memory, until it ends. Inline, because a function that returned in the child would have its return address
+ * overwritten. */
+#if defined(__x86_64__)
+#define CLONE_AS_VFORK(args, size, ret)                                                                                \
+    __asm__ volatile("syscall" : "=a"(ret) : "a"(SYS_clone3), "D"(args), "S"(size) : "rcx", "r11", "memory")
+#elif defined(__aarch64__)
+#define CLONE_AS_VFORK(args, size, ret)                                                                                \
+    do {                                                                                                               \
+        register long x8 __asm__("x8") = SYS_clone3;                                                                   \
+        register long x0 __asm__("x0") = (long)(args);                                                                 \
+        register long x1 __asm__("x1") = (long)(size);                                                                 \
+        __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1) : "memory");                                           \
+        (ret) = x0;                                                                                                    \
+    } while (0)
+#else
+#error "clone3 on this processor"
+#endif
+
+/* The copy's parent lives for a moment: what it is, its copy is. It shares this process's memory, which is suspended
+ * meanwhile, so it must not return from here. Returns 0 in the copy and 1 in the zygote, whether there is a copy or
+ * not: the keeper sees that in its socket. */
 static int make_copy(const struct zygote_order *order, const int *fds)
 {
-    struct clone_args args = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD };
-    pid_t parent;
+    struct clone_args args = { .flags = CLONE_VM | CLONE_VFORK, .exit_signal = SIGCHLD };
     int status;
+    long parent;
 
-    args.cgroup = (uint64_t)fds[ZYGOTE_ORDER_FDS];
-    parent = order->clone_into ? (pid_t)syscall(SYS_clone3, &args, sizeof(args)) : vfork();
+    if (order->clone_into) {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = (uint64_t)fds[ZYGOTE_ORDER_FDS + order->n_doors];
+    }
+    CLONE_AS_VFORK(&args, sizeof(args), parent);
     if (parent == 0) {
         if (copy_enter(order, fds) < 0)
             _exit(1);
@@ -145,7 +166,7 @@ static int make_copy(const struct zygote_order *order, const int *fds)
             _exit(0);
         }
     }
-    while (parent > 0 && waitpid(parent, &status, 0) < 0 && errno == EINTR)
+    while (parent > 0 && waitpid((pid_t)parent, &status, 0) < 0 && errno == EINTR)
         ;
     return 1;
 }
@@ -163,8 +184,8 @@ static int serve_order(const struct zygote_order *order, const int *fds, int own
 
 static bool is_sound(const struct zygote_order *order, ssize_t n, size_t n_fds)
 {
-    return n == sizeof(*order) && order->n_doors <= ZYGOTE_DOORS_MAX && n_fds == ZYGOTE_ORDER_FDS + order->n_doors &&
-           (!order->clone_into || order->n_doors == 1);
+    return n == sizeof(*order) && order->n_doors <= ZYGOTE_DOORS_MAX && order->clone_into <= 1 &&
+           n_fds == ZYGOTE_ORDER_FDS + order->n_doors + order->clone_into;
 }
 
 int zygote_serve(void)

@@ -87,7 +87,9 @@ def test_r01_fork_bombs(attack, language, code):
     took = time.monotonic() - start
     stop.set()
     neighbour.join()
-    assert run.outcome in ("timeout", "process_limit"), dict(run)
+    # What the kernel keeps of 256 processes with a whole Python each comes near to a cell's memory.
+    typed = ("timeout", "process_limit") + (("out_of_memory",) if language == "py" else ())
+    assert run.outcome in typed, dict(run)
     assert took < 2 + 1 + (3 if language == "c" else 0), took  # the compiler's time is not the program's
     assert run.usage.get("processes_peak", 256) <= 256 + SLACK, run.usage
     assert host.gone(MARK) == []
