@@ -211,6 +211,7 @@ def main():
     run.set_up_packages()
     run.set_up_builtins()
     run.state_module().warm()
+    run.own_module("display")
     load_libraries(name for name in dict.fromkeys(run.PRELOADED.values()) if name not in LEFT_OUT)
     use_libraries()
     refresh_randomness()  # what it needs is loaded before the first copy
