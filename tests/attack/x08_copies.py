@@ -1,7 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """X8: what is special about programs that are copies of one interpreter: nothing of it may be a way to another, or up."""
 
+import pytest
 from support import host
+
+@pytest.fixture(autouse=True)
+def copies(attack):
+    """The zygote takes seconds to be ready."""
+    status = "print(open('/proc/self/status').read())"
+    assert host.until(lambda: "Seccomp_filters:\t2" in attack.exec(status, "py").stdout, 60, 0.2)
+
 
 def told_by(attack, body):
     return attack.evidence("result = {}\n" + body + "\ntell(result)")
