@@ -587,6 +587,11 @@ int cgroup_slot_open_doors(const struct cgroup_slot *slot, int *ret_fds, int n_m
     return n;
 }
 
+int cgroup_slot_birthplace(const struct cgroup_slot *slot)
+{
+    return slot->per_cell ? slot->cell_fd : slot->shared_fd;
+}
+
 /* A group is busy until the last of its processes, though reaped, is taken apart. */
 static int remove_cell(int dir_fd)
 {

@@ -107,6 +107,9 @@ int cgroup_slot_enter(struct cgroup_slot *slot);
  * errno. */
 int cgroup_slot_open_doors(const struct cgroup_slot *slot, int *ret_fds, int n_max);
 
+/* The v2 group that such a process must be cloned into; -1 = none. It stays the slot's. */
+int cgroup_slot_birthplace(const struct cgroup_slot *slot);
+
 /* Replaces the group of the last cell, all of whose processes must be dead or dying, by a fresh one in slot->cell_fd;
  * does nothing where cells have none. Returns 0 or a negative errno, -EBUSY if the last cell does not vanish. */
 int cgroup_slot_renew(struct cgroup_slot *slot);
