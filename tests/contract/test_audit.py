@@ -55,6 +55,7 @@ def verify(*paths):
 
 
 def test_authentication(served):
+    """S5.2, S5.3, 4.9: each attempt on a protected path, with the beginning of its key."""
     with served.client() as client:
         client.get("/files/x?secret=1")
         client.get("/files/x", key="wrong-key-0123456789")
@@ -70,6 +71,7 @@ def test_authentication(served):
 
 
 def test_open_paths_are_no_attempts(served):
+    """S5.2: not of open paths."""
     before = events(served, event_type="authentication", limit=1000)
     with served.client(key=None) as client:
         client.get("/health")
@@ -78,6 +80,7 @@ def test_open_paths_are_no_attempts(served):
 
 
 def test_code_execution(served):
+    """S5.2: each run, with the hash of its source and what was noticed in it."""
     code = "import os\nprint(eval('1'))"
     with served.client() as client:
         run = client.exec(code)
@@ -92,6 +95,7 @@ def test_code_execution(served):
 
 
 def test_analysis_blocks_nothing_and_is_not_in_the_answer(served):
+    """S2.1, S2.2, 7.5: a match is a warning in the log, and nothing else."""
     with served.client() as client:
         run = client.exec("import subprocess\nprint(subprocess.run(['echo','x'],capture_output=True).stdout)")
     assert run.outcome == "ok" and "dangerous" not in run.reply.text
@@ -104,6 +108,7 @@ def test_analysis_blocks_nothing_and_is_not_in_the_answer(served):
 
 
 def test_files_and_sessions(served):
+    """S5.2: each file that is stored, fetched or deleted."""
     with served.client() as client:
         up = client.upload(("notes.txt", b"contents of notes"))
         client.download(up.session, up.id)
@@ -120,6 +125,7 @@ def test_files_and_sessions(served):
 
 
 def test_refused_uploads(served):
+    """S5.2: those that were refused too."""
     with served.client() as client:
         assert client.upload_reply([]).status == 422
         assert client.request("POST", "/upload", body=b"").status in (400, 422)
@@ -129,6 +135,7 @@ def test_refused_uploads(served):
 
 
 def test_keys(served):
+    """S5.2: changes of keys."""
     with served.client(key=MASTER) as client:
         made = client.post(f"{ADMIN}/keys", {"name": "audited"}).json
         key_hash = made["record"]["key_hash"]
@@ -138,10 +145,12 @@ def test_keys(served):
 
 
 def test_configuration(served):
+    """S5.2: what is unsafe about a configuration."""
     assert any("starts" in event["message"] for event in events(served, event_type="configuration"))
 
 
 def test_rate_limits(served):
+    """S5.2, A5.2: each refusal, and where everybody stands."""
     with served.client(key=MASTER) as client:
         made = client.post(f"{ADMIN}/keys", {"name": "slow", "rate_limits": {"daily": 1}}).json
     with served.client(key=made["api_key"]) as client:
@@ -165,6 +174,7 @@ def test_rate_limits(served):
 
 
 def test_auth_stats(server_with):
+    """A5.1: failed tries and blocked addresses."""
     server = server_with(MASTER_API_KEY=MASTER, AUTH_FAILURE_LIMIT="3", TRUSTED_PROXIES="127.0.0.1")
     with server.client(key="no-such-key-here") as client:
         for _ in range(4):
@@ -187,6 +197,7 @@ def test_auth_stats(server_with):
 
 
 def test_filters_and_order(served):
+    """A5.3: newest first, by type, severity, time and number."""
     with served.client() as client:
         for number in range(5):
             client.get(f"/files/order-{number}")
@@ -201,6 +212,7 @@ def test_filters_and_order(served):
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "limit=-1", "limit=", "since=yesterday"])
 def test_bad_queries(served, query):
+    """A5.3, 8.4: what is no such query is a 422."""
     with served.client(key=MASTER) as client:
         reply = client.get(f"{ADMIN}/security/events?{query}")
     assert reply.status == 422 and reply.json["details"][0]["field"].startswith("query -> "), reply
@@ -208,6 +220,7 @@ def test_bad_queries(served, query):
 
 @pytest.mark.parametrize("path", ["events", "auth-stats", "rate-limits"])
 def test_only_for_the_master(served, path):
+    """A5.1, A5.2, A5.3: with the master key only."""
     with served.client() as client:
         assert client.get(f"{ADMIN}/security/{path}").status == 403
         assert client.get(f"{ADMIN}/security/{path}", key=None).status == 401
@@ -215,6 +228,7 @@ def test_only_for_the_master(served, path):
 
 
 def test_the_buffer_is_bounded(server_with):
+    """A5.3, S5.1: AUDIT_EVENT_BUFFER events are kept."""
     server = server_with(MASTER_API_KEY=MASTER, AUDIT_EVENT_BUFFER="7")
     with server.client() as client:
         for _ in range(20):
@@ -237,6 +251,7 @@ def test_the_log_is_whole(served):
 
 
 def test_events_are_in_the_log_output_too(served):
+    """S5.1: one object a line."""
     assert host.until(lambda: '"event_type":"configuration"' in served.log(), 10, 0.1)
 
 
@@ -251,6 +266,7 @@ def hostile_requests(server):
 
 
 def test_hostile_values_are_escaped(served):
+    """S5.4: one event stays one line."""
     hostile_requests(served)
     assert host.until(lambda: "forged" in host.read(audit_path(served)), 10, 0.05)
     text = host.read(audit_path(served))
@@ -409,6 +425,7 @@ def test_a_moved_log_is_made_again(server_with):
 
 
 def test_without_security_logs(server_with):
+    """S5.1: ENABLE_SECURITY_LOGS=false."""
     server = server_with(ENABLE_SECURITY_LOGS="false", MASTER_API_KEY=MASTER)
     with server.client() as client:
         client.get("/files/quiet")
@@ -428,7 +445,7 @@ def test_usage_of_the_command():
 
 
 def test_no_secret_in_any_log(server_with):
-    """After a busy run: no key, no source, no contents of files, no output, in no log of any level."""
+    """S5.3: after a busy run no key, no source, no contents of files, no output, in no log of any level."""
     words = {name: f"{name}-{secrets.token_hex(12)}" for name in ("source", "contents", "output", "wrong", "basic")}
     master = "mk-" + secrets.token_urlsafe(24)
     further = "fk-" + secrets.token_urlsafe(24)

@@ -49,6 +49,7 @@ def test_example(client):
 
 @pytest.mark.parametrize("path", ["/exec/programmatic", "/v1/exec/programmatic"])
 def test_both_paths(client, path):
+    """P1, 1.6: 200 at both paths."""
     assert Run(client, "print(await echo(a=1))", ECHO, path=path).stdout == "{'a': 1}\n"
 
 
@@ -620,6 +621,7 @@ def named(name):
 
 
 def test_request_id_pattern(client):
+    """P9: a name of another form is refused."""
     for bad in ("short", "x" * 129, "a b c d e f g h i j", "x" * 16 + "!"):
         reply = client.post(PATH, {"code": "print(1)"}, headers=named(bad))
         assert reply.status == 400 and reply.error == "Invalid programmatic request ID", reply
@@ -629,6 +631,7 @@ def test_request_id_pattern(client):
 
 
 def test_cancel_a_running_request(server, client):
+    """P9: it ends as cancelled."""
     answers = []
 
     def run():
@@ -649,12 +652,14 @@ def test_cancel_a_running_request(server, client):
 
 
 def test_cancel_before_it_comes(client):
+    """P9: a later request of that name ends at once."""
     assert client.post(PATH + "/cancel", {"request_id": ID + "-later"}).status == 202
     answer = post(client, code="print(1)", headers=named(ID + "-later"))
     assert answer.error == "Execution cancelled", answer
 
 
 def test_cancel_of_another_principal(server_with):
+    """P9: another key's is not touched."""
     server = server_with(API_KEYS="another-key-for-this-test-0123456789")
     with server.client() as client, server.client(key="another-key-for-this-test-0123456789") as stranger:
         assert post(client, code="print(1)", headers=named(ID)).status == "completed"
@@ -664,6 +669,7 @@ def test_cancel_of_another_principal(server_with):
 
 
 def test_a_client_that_hangs_up_cancels_its_round(server_with):
+    """P9, X2: and its cell is gone."""
     server = server_with(MAX_CONCURRENT_EXECUTIONS="2")
     with server.client() as client:
         first = post(client, code="await echo()\nwhile True: pass", tools=declare("echo"), timeout=30000)
