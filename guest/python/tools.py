@@ -254,8 +254,7 @@ def run_program(path, fd=frames.TOOLS_FD):
     with open(path, "rb") as file:
         source = file.read()
     sys.argv = [run.PROGRAM]
-    run.set_up_path()
-    run.set_up_builtins()
+    sys.path[0] = run.WORKSPACE
     run.set_up_hooks(source, path)
     namespace = run.set_up_main()
     bridge = install(fd, namespace)
@@ -273,4 +272,6 @@ def run_program(path, fd=frames.TOOLS_FD):
 
 
 if __name__ == "__main__":
+    run.set_up_packages()
+    run.set_up_builtins()
     sys.exit(run_program(sys.argv[1]))

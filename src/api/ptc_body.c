@@ -321,6 +321,8 @@ int ptc_body_parse(const json_t *root, const struct language_table *languages, s
     *ret_body = (struct ptc_body){ 0 };
     if (json_string_length(token) > 0) {
         ret_body->token = json_string_value(token);
+        if (strlen(ret_body->token) != json_string_length(token))
+            ret_body->token = ""; /* none of ours holds a NUL */
         return check_results(root, ret_body, ret_refusal);
     }
     if (is_given(token) && !json_is_string(token)) {

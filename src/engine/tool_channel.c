@@ -85,6 +85,7 @@ void tool_channel_clear(struct tool_channel *channel)
     channel->last_call = &channel->calls;
     channel->n_calls = 0;
     channel->pending_bytes = 0;
+    channel->round_bytes = 0;
     channel->idle = false;
 }
 
@@ -205,6 +206,11 @@ static int read_some(struct tool_channel *channel)
             return 0;
         }
         channel->in.length += (size_t)n;
+        channel->round_bytes += (size_t)n;
+        if (channel->round_bytes > TOOL_ROUND_BYTES_MAX) {
+            channel->end = TOOL_CHANNEL_BROKEN;
+            return 0;
+        }
         r = take_frames(channel);
         if (r < 0)
             return r;

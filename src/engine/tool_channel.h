@@ -14,6 +14,7 @@
 #define TOOL_COUNT_MAX         1024 /* declared for one run */
 #define TOOL_CALLS_MAX         1024 /* waiting at the same time */
 #define TOOL_PENDING_BYTES_MAX (8u << 20)
+#define TOOL_ROUND_BYTES_MAX   (16u << 20) /* read between two answers; beyond it the run is ended */
 #define TOOL_CALL_ID_SIZE      24
 
 struct tool_call {
@@ -28,7 +29,7 @@ struct tool_call {
 enum tool_channel_end {
     TOOL_CHANNEL_OPEN,
     TOOL_CHANNEL_UNREGISTERED, /* the program called a tool that was not declared: culprit */
-    TOOL_CHANNEL_BROKEN,       /* what it wrote is no frame */
+    TOOL_CHANNEL_BROKEN,       /* what it wrote is no frame, or too much */
     TOOL_CHANNEL_EXHAUSTED,    /* it has waited as often as it may */
 };
 
@@ -44,6 +45,7 @@ struct tool_channel {
     size_t out_sent;
     struct tool_call *calls, **last_call;
     size_t n_calls, pending_bytes;
+    size_t round_bytes; /* read since the last answer */
     unsigned serial;
     int64_t first_call_us; /* monotonic, of the calls that wait */
     bool idle;             /* the program said that it cannot go on without them */
