@@ -347,6 +347,92 @@ static void on_stream(struct http_request *request)
     in_thread(request, stream_later);
 }
 
+/* A body that is read while another thread adds to it. Two hold it: the source, and whoever adds. */
+struct growing {
+    pthread_mutex_t lock;
+    struct http_request *request; /* NULL once the source is closed */
+    size_t length, sent;
+    int n;
+    bool ended;
+    unsigned holders;
+};
+
+static void growing_release(struct growing *growing)
+{
+    bool last;
+
+    pthread_mutex_lock(&growing->lock);
+    last = --growing->holders == 0;
+    pthread_mutex_unlock(&growing->lock);
+    if (last)
+        free(growing);
+}
+
+static ssize_t growing_read(void *context, void *to, size_t max)
+{
+    struct growing *growing = context;
+    size_t n;
+
+    pthread_mutex_lock(&growing->lock);
+    n = growing->length - growing->sent;
+    n = n < max ? n : max;
+    memset(to, 'x', n);
+    growing->sent += n;
+    if (n == 0 && growing->ended)
+        n = (size_t)(growing->n % 2 ? HTTP_SOURCE_CUT : HTTP_SOURCE_END);
+    pthread_mutex_unlock(&growing->lock);
+    return (ssize_t)n;
+}
+
+static void growing_close(void *context)
+{
+    struct growing *growing = context;
+
+    pthread_mutex_lock(&growing->lock);
+    assert_non_null(growing->request);
+    growing->request = NULL;
+    pthread_mutex_unlock(&growing->lock);
+    growing_release(growing);
+}
+
+static void grow(struct growing *growing, size_t by, bool ended)
+{
+    pthread_mutex_lock(&growing->lock);
+    growing->length += by;
+    growing->ended = ended;
+    if (growing->request)
+        http_stream_wake(growing->request);
+    pthread_mutex_unlock(&growing->lock);
+}
+
+static void *pull_later(void *argument)
+{
+    static const struct http_source source = { growing_read, growing_close };
+    struct http_request *request = argument;
+    struct growing *growing = calloc(1, sizeof(*growing));
+
+    growing->n = atoi(http_request_query(request, "n"));
+    growing->request = request;
+    growing->holders = 2;
+    pthread_mutex_init(&growing->lock, NULL);
+    http_stream_wake(request); /* before there is an answer it means nothing */
+    http_stream_pull(request, 200, "text/plain", NULL, &source, growing);
+    for (int i = 0; i < growing->n; i++) {
+        grow(growing, 100, false);
+        if (i % 16 == 0)
+            usleep(300);
+    }
+    http_stream_end(request, NULL, 0); /* ends nothing */
+    grow(growing, 7, true);
+    growing_release(growing);
+    return NULL;
+}
+
+static void on_pull(struct http_request *request)
+{
+    in_thread(request, pull_later);
+}
+
 static void on_flood(struct http_request *request)
 {
     in_thread(request, flood_later);
@@ -507,6 +593,7 @@ static const struct http_route routes[] = {
     { "GET", "/nothing", HTTP_KEY, false, HTTP_BODY_NONE, false, on_nothing, NULL },
     { "POST", "/later", HTTP_KEY, false, HTTP_BODY_JSON, false, on_later, NULL },
     { "GET", "/stream", HTTP_KEY, false, HTTP_BODY_NONE, false, on_stream, NULL },
+    { "GET", "/pull", HTTP_KEY, false, HTTP_BODY_NONE, false, on_pull, NULL },
     { "GET", "/flood", HTTP_KEY, false, HTTP_BODY_NONE, false, on_flood, NULL },
     { "POST", "/upload", HTTP_KEY, true, HTTP_BODY_MULTIPART, true, on_upload, &upload_calls },
     { "GET", "/admin/keys", HTTP_MASTER, false, HTTP_BODY_NONE, false, on_text, NULL },
@@ -1265,12 +1352,45 @@ static void test_stream_is_bounded(void **context)
     reply_deinit(&reply);
 }
 
+static void test_a_source_is_read_to_its_end(void **context)
+{
+    (void)context;
+    for (int n = 0; n < 600; n += 6) {
+        char request[128];
+        struct reply reply;
+
+        snprintf(request, sizeof(request), "GET /pull?n=%d HTTP/1.1\r\n" GOOD "\r\n", n);
+        reply = ask(state.server, request);
+        assert_int_equal(reply.status, 200);
+        assert_int_equal(reply.body_length, 100 * n + 7);
+        check_security_headers(&reply);
+        reply_deinit(&reply);
+    }
+}
+
+/* What lacks its end shows it: no last chunk, and the connection is closed. */
+static void test_a_source_that_breaks_off(void **context)
+{
+    CLEANUP_CLOSE int fd = dial(state.server);
+    char bytes[4096];
+    size_t length = 0;
+    ssize_t n;
+
+    (void)context;
+    push_text(fd, "GET /pull?n=3 HTTP/1.1\r\n" GOOD "\r\n");
+    while ((n = recv(fd, bytes + length, sizeof(bytes) - length, 0)) > 0)
+        length += (size_t)n;
+    assert_true(length > 300);
+    assert_memory_not_equal(bytes + length - 5, "0\r\n\r\n", 5);
+}
+
 static void test_hang_ups_at_any_moment(void **context)
 {
     static const char *const requests[] = {
         "POST /later?ms=20 HTTP/1.1\r\n" GOOD JSON(4) "{  }",
         "GET /stream?n=5 HTTP/1.1\r\n" GOOD "\r\n",
         "GET /flood HTTP/1.1\r\n" GOOD "\r\n",
+        "GET /pull?n=200 HTTP/1.1\r\n" GOOD "\r\n",
         "GET /file HTTP/1.1\r\n" GOOD "\r\n",
         "POST /echo HTTP/1.1\r\n" GOOD JSON(100) "{",
     };
@@ -1726,6 +1846,8 @@ int main(void)
         cmocka_unit_test(test_stream_sends_life_signs),
         cmocka_unit_test(test_stream_to_old_clients),
         cmocka_unit_test(test_stream_is_bounded),
+        cmocka_unit_test(test_a_source_is_read_to_its_end),
+        cmocka_unit_test(test_a_source_that_breaks_off),
         cmocka_unit_test(test_hang_ups_at_any_moment),
         cmocka_unit_test(test_many_clients_at_once),
         cmocka_unit_test(test_authentication_off),
