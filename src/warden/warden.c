@@ -49,6 +49,7 @@ enum watch {
     WATCH_SIGNALS,
     WATCH_ZYGOTE,
     WATCH_ZYGOTE_OUTPUT,
+    WATCH_ZYGOTE_FILES,
     WATCH_SLOT,
 };
 
@@ -72,7 +73,8 @@ struct warden {
     struct wan wan;
     struct zygote_options zygote_options;
     struct zygote_process zygote;
-    int64_t zygote_due_us; /* when another is to be started; 0 = not */
+    int64_t zygote_due_us;   /* when another is to be started; 0 = not */
+    int64_t zygote_renew_us; /* when the one there is is to be replaced; 0 = not */
     char root_dir[PATH_MAX];
     struct api_process api;
     struct proxy_process proxy; /* of cells with an allow-list */
@@ -269,6 +271,7 @@ static int open_zygote(struct warden *w)
     if (!w->options->zygote_library)
         return 0;
     w->zygote_options = (struct zygote_options){
+        .source = w->options->rootfs,
         .root_dir = w->root_dir,
         .filter = &w->zygote_filter,
         .own_filter = &w->filter,
@@ -278,6 +281,8 @@ static int open_zygote(struct warden *w)
     r = zygote_process_open(&w->zygote, &w->zygote_options);
     if (r == 0)
         r = watch(w, w->zygote.near_fd, WATCH_ZYGOTE);
+    if (r == 0 && w->zygote.files_fd >= 0)
+        r = watch(w, w->zygote.files_fd, WATCH_ZYGOTE_FILES);
     if (r < 0)
         return r;
     w->context.zygote_fd = w->zygote.near_fd;
@@ -672,9 +677,23 @@ static void on_signals(struct warden *w)
     }
 }
 
+static void tend_zygote(struct warden *w)
+{
+    int64_t now_us = clock_monotonic_us();
+
+    if (w->zygote_due_us && now_us >= w->zygote_due_us)
+        start_zygote(w);
+    if (!w->zygote_renew_us || now_us < w->zygote_renew_us)
+        return;
+    w->zygote_renew_us = 0;
+    zygote_process_renew(&w->zygote);
+    if (w->zygote.files_fd >= 0)
+        (void)watch(w, w->zygote.files_fd, WATCH_ZYGOTE_FILES);
+}
+
 static bool something_is_missing(const struct warden *w)
 {
-    return w->keeper_missing || w->zygote_due_us || (w->options->proxy_hosts && w->proxy.pid < 0);
+    return w->keeper_missing || w->zygote_due_us || w->zygote_renew_us || (w->options->proxy_hosts && w->proxy.pid < 0);
 }
 
 static void loop(struct warden *w)
@@ -686,8 +705,7 @@ static void loop(struct warden *w)
         restart_proxy(w);
         if (n == 0)
             restart_missing_keepers(w);
-        if (w->zygote_due_us && clock_monotonic_us() >= w->zygote_due_us)
-            start_zygote(w);
+        tend_zygote(w);
         for (int i = 0; i < n && !w->finished; i++) {
             uint32_t tag = events[i].data.u32;
 
@@ -699,6 +717,8 @@ static void loop(struct warden *w)
                 on_zygote(w);
             else if (tag == WATCH_ZYGOTE_OUTPUT)
                 (void)zygote_process_log(&w->zygote);
+            else if (tag == WATCH_ZYGOTE_FILES)
+                w->zygote_renew_us = zygote_process_changed(&w->zygote);
             else if (tag >= WATCH_SLOT && w->keepers[tag - WATCH_SLOT].socket_fd >= 0)
                 on_slot(w, tag - WATCH_SLOT);
         }

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/mount.h>
 #include <sched.h>
@@ -11,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -34,6 +37,7 @@
 
 #define FAILURES_MAX     5
 #define RESTART_PAUSE_MS 1000
+#define QUIET_US         3000000 /* after the last change of its files */
 
 /* The interpreter and its agent, inside the root file system of cells. The environment is that of its language's cells,
  * as far as an interpreter looks at it when it starts; a copy gets its program's. One thread for linear algebra: a
@@ -213,6 +217,28 @@ _Noreturn static void become_zygote(struct birth *birth)
     _exit(127);
 }
 
+/* Whatever installs, updates or removes a library touches one of these. */
+static int watch_files(const char *source)
+{
+    static const char *const patterns[] = { "usr/bin/python3", "usr/lib/python3/dist-packages",
+                                            "usr/local/lib/python3*/dist-packages" };
+    int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+    for (size_t i = 0; fd >= 0 && i < ARRAY_SIZE(patterns); i++) {
+        char pattern[PATH_MAX];
+        glob_t found;
+
+        snprintf(pattern, sizeof(pattern), "%s/%s", source, patterns[i]);
+        if (glob(pattern, 0, NULL, &found) != 0)
+            continue;
+        for (size_t k = 0; k < found.gl_pathc; k++)
+            (void)inotify_add_watch(fd, found.gl_pathv[k],
+                                    IN_CREATE | IN_DELETE | IN_MOVE | IN_ATTRIB | IN_DELETE_SELF | IN_MODIFY);
+        globfree(&found);
+    }
+    return fd;
+}
+
 int zygote_process_open(struct zygote_process *zygote, const struct zygote_options *options)
 {
     const struct sock_fprog *program = &options->own_filter->program;
@@ -235,7 +261,29 @@ int zygote_process_open(struct zygote_process *zygote, const struct zygote_optio
     /* Not the other end: a zygote waits for its orders. */
     if (fcntl(zygote->near_fd, F_SETFL, O_NONBLOCK) < 0)
         return error_from_errno();
+    zygote->files_fd = watch_files(options->source);
     return fd_sealed_memory("filter", program->filter, program->len * sizeof(*program->filter), &zygote->filter_fd);
+}
+
+int64_t zygote_process_changed(struct zygote_process *zygote)
+{
+    char events[4096];
+
+    while (read(zygote->files_fd, events, sizeof(events)) > 0)
+        ;
+    return clock_monotonic_us() + QUIET_US;
+}
+
+void zygote_process_renew(struct zygote_process *zygote)
+{
+    if (zygote->pid <= 0)
+        return;
+    log_info("zygote: python has new files and is started again");
+    zygote->renewing = true;
+    kill(zygote->pid, SIGKILL);
+    /* The watch on a file that was replaced is gone with it. */
+    cleanup_close_fd(&zygote->files_fd);
+    zygote->files_fd = watch_files(zygote->options->source);
 }
 
 int zygote_process_start(struct zygote_process *zygote)
@@ -301,6 +349,10 @@ int zygote_process_died(struct zygote_process *zygote)
 {
     zygote->pid = -1;
     atomic_store(&zygote->board->generation, 0);
+    if (zygote->renewing) {
+        zygote->renewing = false;
+        return 0;
+    }
     if (++zygote->failures <= FAILURES_MAX) {
         log_warning("zygote: python died and is started again");
         return zygote->failures == 1 ? 0 : RESTART_PAUSE_MS;
@@ -319,6 +371,7 @@ void zygote_process_close(struct zygote_process *zygote)
     cleanup_close_fd(&zygote->near_fd);
     cleanup_close_fd(&zygote->output_fd);
     cleanup_close_fd(&zygote->filter_fd);
+    cleanup_close_fd(&zygote->files_fd);
     if (zygote->board)
         munmap(zygote->board, sizeof(*zygote->board));
     *zygote = ZYGOTE_PROCESS_INIT;

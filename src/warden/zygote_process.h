@@ -14,6 +14,7 @@
 #include "warden/stock.h"
 
 struct zygote_options {
+    const char *source;                      /* tree that the runtimes are in ("/" or SANDBOX_ROOTFS) */
     const char *root_dir;                    /* of cells (rootfs_build) */
     const struct seccomp_filter *filter;     /* of the zygote, which its copies inherit */
     const struct seccomp_filter *own_filter; /* that the copies add */
@@ -27,6 +28,8 @@ struct zygote_process {
     int far_fd, near_fd;        /* the zygote's end of its socket, which outlives it, and the keepers' */
     int output_fd;              /* what it prints, for the log */
     int filter_fd;              /* sealed memory */
+    int files_fd;               /* readable when the language's files changed */
+    bool renewing;              /* it was ended because they did */
     struct zygote_board *board; /* shared with every process that is forked later */
     int64_t started_us;
     uint32_t generations;
@@ -34,7 +37,8 @@ struct zygote_process {
 };
 
 #define ZYGOTE_PROCESS_INIT                                                                                            \
-    ((struct zygote_process){ .pid = -1, .far_fd = -1, .near_fd = -1, .output_fd = -1, .filter_fd = -1 })
+    ((struct zygote_process){                                                                                          \
+        .pid = -1, .far_fd = -1, .near_fd = -1, .output_fd = -1, .filter_fd = -1, .files_fd = -1 })
 
 /* Makes what every zygote and keeper shares. Returns 0 or a negative errno. */
 int zygote_process_open(struct zygote_process *zygote, const struct zygote_options *options);
@@ -47,6 +51,13 @@ bool zygote_process_heard(struct zygote_process *zygote);
 
 /* Logs what the zygote printed. Returns false at the end of its output. */
 bool zygote_process_log(struct zygote_process *zygote);
+
+/* files_fd is readable. Takes note; zygote_process_renew() is due some seconds after the last change, when an
+ * installation is through. Returns that time of clock_monotonic_us(). */
+int64_t zygote_process_changed(struct zygote_process *zygote);
+
+/* Ends it, so that another takes its place which has loaded what is there now. */
+void zygote_process_renew(struct zygote_process *zygote);
 
 /* It died. Returns after how many milliseconds another should be started, -1 = never: it dies each time. */
 int zygote_process_died(struct zygote_process *zygote);

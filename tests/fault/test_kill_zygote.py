@@ -3,9 +3,11 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 
+import pytest
 from support import host
 
 READY = "zygote: python is ready"
@@ -62,6 +64,24 @@ def test_no_program_is_lost(server_with):
         thread.join()
     assert not wrong, wrong[0]
     assert len(right) > 20
+
+
+def test_new_libraries_are_found(server_with):
+    """A library that is installed while the server runs is loaded by the next zygote."""
+    directory = f"/usr/local/lib/python3.{sys.version_info[1]}/dist-packages"
+    if not os.path.isdir(directory):
+        pytest.skip("no directory for packages of this machine's own")
+    server = server_with(SANDBOX_POOL_ENABLED="true")
+    assert host.until(lambda: ready_count(server) == 1, 60)
+    module = os.path.join(directory, "codecell_test_module.py")
+    try:
+        with open(module, "w", encoding="ascii") as file:
+            file.write("answer = 42\n")
+        assert host.until(lambda: ready_count(server) == 2, 60), server.log_tail()
+        with server.client() as client:
+            assert client.exec("import codecell_test_module as m; print(m.answer)", "py").stdout == "42\n"
+    finally:
+        os.unlink(module)
 
 
 def test_without_zygotes(server_with):
