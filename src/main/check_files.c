@@ -49,7 +49,7 @@ static int try_program_as_api(const void *argument)
 void check_program(const struct check_context *context, struct check_report *report)
 {
     const struct location *location = context->location;
-    const char *const parts[] = { location->warden, location->guest, location->languages };
+    const char *const parts[] = { location->warden, location->zygote, location->guest, location->languages };
     char mend[2 * PATH_MAX];
     int r;
 
