@@ -378,7 +378,7 @@ static int converse(struct cell_talk *talk)
             check_client(talk, polls[POLL_CLIENT].revents);
         if (polls[POLL_IN].revents)
             write_input(talk);
-        if (r == 0 && polls[POLL_TOOLS].revents)
+        if (r == 0 && tools && polls[POLL_TOOLS].revents)
             r = pump_tools(talk);
         if (r == 0 && wants_pause(talk)) {
             if (tool_channel_take_round(tools))

@@ -21,8 +21,8 @@
 #define CLEAN_BYTES (1 << 20)   /* of what one call of the writer becomes at most: it brings 64 KiB */
 #define FREE_BYTES  (8ll << 20) /* of events, that may be as small as their writer likes */
 #define HELD_BYTES  4096        /* beyond that, of text that comes in crumbs */
-#define COMMENT     ":\n\n"
 
+static const char comment[] = { ':', '\n', '\n' };
 static const char *const names[] = { [LIVE_STDOUT] = "stdout", [LIVE_STDERR] = "stderr" };
 
 /* One of the two streams. Of the writer's thread alone. */
@@ -469,11 +469,11 @@ static ssize_t read_pause(struct live_reader *reader, char *to, size_t max)
 
     if (live->ended)
         return live->broken ? LIVE_BROKEN : LIVE_END;
-    if (!reader->comment || max < strlen(COMMENT))
+    if (!reader->comment || max < sizeof(comment))
         return LIVE_NOTHING;
     reader->comment = false;
-    memcpy(to, COMMENT, strlen(COMMENT));
-    return (ssize_t)strlen(COMMENT);
+    memcpy(to, comment, sizeof(comment));
+    return (ssize_t)sizeof(comment);
 }
 
 ssize_t live_read(struct live_reader *reader, void *to, size_t max)
