@@ -250,9 +250,9 @@ static int answer_fill(json_t *answer, const char *execution_id, const struct ex
     return r < 0 ? r : exec_answer_add_usage(answer, &result->usage);
 }
 
-static char *dump(const json_t *answer)
+char *exec_answer_dump(const json_t *object)
 {
-    return json_dumps(answer, JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS));
+    return json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS));
 }
 
 int exec_answer_render(const char *execution_id, const struct execution_result *result, char **ret_text,
@@ -267,7 +267,7 @@ int exec_answer_render(const char *execution_id, const struct execution_result *
     r = answer_fill(answer, execution_id, result);
     if (r < 0)
         return r;
-    text = dump(answer);
+    text = exec_answer_dump(answer);
     if (!text)
         return -ENOMEM;
     *ret_text = text;
@@ -287,7 +287,7 @@ int exec_answer_render_rest(const char *execution_id, const struct execution_res
         return r;
     json_object_del(answer, "stdout");
     json_object_del(answer, "stderr");
-    *ret_text = dump(answer);
+    *ret_text = exec_answer_dump(answer);
     return *ret_text ? 0 : -ENOMEM;
 }
 

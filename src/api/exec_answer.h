@@ -21,5 +21,8 @@ int exec_answer_render_rest(const char *execution_id, const struct execution_res
 /* The same as an object, which is the caller's. */
 int exec_answer_json(const char *execution_id, const struct execution_result *result, json_t **ret_answer);
 
+/* Any object as text, with numbers as in the answers; the caller's to free(). NULL without memory. */
+char *exec_answer_dump(const json_t *object);
+
 /* Adds the member usage to an object. Returns 0 or a negative errno. */
 int exec_answer_add_usage(json_t *object, const struct execution_usage *usage);

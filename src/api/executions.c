@@ -66,6 +66,7 @@ void handle_execution(struct http_request *request)
 {
     CLEANUP(cleanup_run) struct run *run = find(request);
     struct run_status status;
+    char *text = NULL;
     json_t *json;
 
     if (!run)
@@ -73,7 +74,10 @@ void handle_execution(struct http_request *request)
     run_status(run, &status);
     json = status_json(&status);
     if (json)
-        http_respond_json(request, 200, json);
+        text = exec_answer_dump(json);
+    json_decref(json);
+    if (text)
+        http_respond(request, 200, "application/json", NULL, text, strlen(text));
     else
         answer_fault(request, 500, "An unexpected error occurred", "cannot render the execution", -ENOMEM);
 }

@@ -120,6 +120,16 @@ void live_attach(struct live *live, int wake_fd)
     pthread_mutex_unlock(&live->lock);
 }
 
+uint64_t live_bytes(struct live *live)
+{
+    uint64_t bytes;
+
+    pthread_mutex_lock(&live->lock);
+    bytes = live->log.size;
+    pthread_mutex_unlock(&live->lock);
+    return bytes;
+}
+
 bool live_is_open(const struct live *live)
 {
     return atomic_load(&live->opened);

@@ -69,6 +69,9 @@ void live_finish(struct live *live, const char *answer, const char *const suffix
 /* The same with an answer that is complete. */
 void live_fail(struct live *live, const char *answer);
 
+/* What its events take, in memory or on disk. */
+uint64_t live_bytes(struct live *live);
+
 /* Calls open() unless that was done. */
 void live_open(struct live *live);
 bool live_is_open(const struct live *live);

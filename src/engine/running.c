@@ -39,6 +39,7 @@ struct run {
     struct run *next_same_bucket;
     struct run *prev_done, *next_done; /* in the order in which they ended */
     int64_t done_us;                   /* 0 = alive */
+    int64_t live_bytes;                /* of its events, once it has ended */
 };
 
 struct running {
@@ -47,6 +48,7 @@ struct running {
     struct run *buckets[BUCKETS];
     struct run *first_done, *last_done;
     unsigned n_done_live; /* of these, those with events */
+    int64_t done_live_bytes;
 };
 
 int running_new(unsigned max_runs, struct running **ret_running)
@@ -94,8 +96,10 @@ static bool has_live(struct run *run)
 
 static void unlink_done(struct running *running, struct run *run)
 {
-    if (has_live(run))
+    if (has_live(run)) {
         running->n_done_live--;
+        running->done_live_bytes -= run->live_bytes;
+    }
     *(run->prev_done ? &run->prev_done->next_done : &running->first_done) = run->next_done;
     *(run->next_done ? &run->next_done->prev_done : &running->last_done) = run->prev_done;
 }
@@ -326,32 +330,58 @@ void run_session(struct run *run, const char *session_id)
     pthread_mutex_unlock(&run->lock);
 }
 
-/* One more of this key with events has ended: the oldest of too many loses them. */
+static bool has_too_much(const struct running *running)
+{
+    return running->n_done_live > RUNNING_LIVE_MAX ||
+           (running->n_done_live > 1 && running->done_live_bytes > RUNNING_LIVE_BYTES_MAX);
+}
+
+/* The oldest events, of this key first. The caller unrefs them outside the lock. */
 static struct live *take_oldest_live(struct running *running, const char *key_hash)
 {
-    if (++running->n_done_live <= RUNNING_LIVE_MAX)
-        return NULL;
+    struct run *oldest = find_oldest(running, key_hash, true);
+
     running->n_done_live--;
-    return take_live(find_oldest(running, key_hash, true));
+    running->done_live_bytes -= oldest->live_bytes;
+    return take_live(oldest);
+}
+
+/* Forgets events until those that are left are not too many. */
+static void forget_events(struct running *running, const char *key_hash)
+{
+    struct live *forgotten;
+
+    do {
+        pthread_mutex_lock(&running->lock);
+        forgotten = has_too_much(running) ? take_oldest_live(running, key_hash) : NULL;
+        pthread_mutex_unlock(&running->lock);
+        live_unref(forgotten);
+    } while (forgotten);
 }
 
 /* Puts it at the end of those that are forgotten one day, if it is not forgotten already. */
 static void list_done(struct run *run)
 {
     struct running *running = run->table;
-    struct live *forgotten = NULL;
+    struct live *live;
 
     if (!running)
         return;
+    live = run_live(run);
     pthread_mutex_lock(&running->lock);
     run->done_us = clock_monotonic_us();
     run->prev_done = running->last_done;
     *(running->last_done ? &running->last_done->next_done : &running->first_done) = run;
     running->last_done = run;
-    if (has_live(run))
-        forgotten = take_oldest_live(running, run->key_hash);
+    if (live) {
+        run->live_bytes = (int64_t)live_bytes(live);
+        running->done_live_bytes += run->live_bytes;
+        running->n_done_live++;
+    }
     pthread_mutex_unlock(&running->lock);
-    live_unref(forgotten);
+    if (live)
+        forget_events(running, run->key_hash);
+    live_unref(live);
 }
 
 void run_done(struct run *run, const struct execution_result *result)

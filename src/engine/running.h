@@ -23,6 +23,8 @@
 #define RUNNING_KEPT_MS  60000
 #define RUNNING_LIVE_MAX 256
 
+#define RUNNING_LIVE_BYTES_MAX (1ll << 30)
+
 struct feed;
 struct live;
 struct running;
@@ -77,7 +79,7 @@ void run_leave(struct run *run);
 bool run_wait(struct run *run, void (*cancel)(void *context), void *context);
 
 /* What those who find it may want: its events and its input. References of its own are taken; either may be NULL. Once.
- * Of those that have ended the last RUNNING_LIVE_MAX keep their events. */
+ * Of those that have ended the last RUNNING_LIVE_MAX keep their events, or fewer if these are large. */
 void run_carry(struct run *run, struct live *live, struct feed *feed);
 struct live *run_live(struct run *run); /* a reference, or NULL */
 struct feed *run_feed(struct run *run);

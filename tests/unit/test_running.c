@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "engine/live.h"
 #include "engine/running.h"
 
 static struct running *table_of(unsigned max_runs)
@@ -166,6 +167,53 @@ static void test_a_full_table_forgets_what_ended(void **state)
     running_free(running);
 }
 
+static void on_open(void *context)
+{
+    (void)context;
+}
+
+/* Ends an execution with events. */
+static void end_with_events(struct running *running, const char *id, const char *key)
+{
+    struct run *run = add(running, id, key);
+    struct live *live;
+
+    assert_int_equal(live_new(-1, 100, on_open, NULL, &live), 0);
+    run_carry(run, live, NULL);
+    live_unref(live);
+    run_done(run, NULL);
+    run_unref(run);
+}
+
+static bool has_events(struct running *running, const char *id, const char *key)
+{
+    struct run *run = running_find(running, id, "tenant", key);
+    struct live *live = run_live(run);
+
+    live_unref(live);
+    run_unref(run);
+    return live != NULL;
+}
+
+static void test_events_of_few_are_kept(void **state)
+{
+    struct running *running = table_of(1000);
+    char id[16];
+
+    (void)state;
+    end_with_events(running, "other", "other");
+    for (unsigned i = 0; i < RUNNING_LIVE_MAX + 10; i++) {
+        snprintf(id, sizeof(id), "id%u", i);
+        end_with_events(running, id, "key");
+    }
+    assert_true(has_events(running, "other", "other")); /* a key forgets its own first */
+    assert_false(has_events(running, "id0", "key"));
+    assert_false(has_events(running, "id10", "key"));
+    assert_true(has_events(running, "id11", "key"));
+    assert_true(has_events(running, id, "key"));
+    running_free(running);
+}
+
 static void test_nothing_is_no_trouble(void **state)
 {
     struct run_status status;
@@ -224,10 +272,15 @@ static void test_many_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_only_its_own_key_finds_it),  cmocka_unit_test(test_states),
-        cmocka_unit_test(test_cancelling_wakes_who_works), cmocka_unit_test(test_what_is_over_is_not_cancelled),
-        cmocka_unit_test(test_one_that_waits_is_told),     cmocka_unit_test(test_a_full_table_forgets_what_ended),
-        cmocka_unit_test(test_nothing_is_no_trouble),      cmocka_unit_test(test_many_threads),
+        cmocka_unit_test(test_only_its_own_key_finds_it),
+        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_cancelling_wakes_who_works),
+        cmocka_unit_test(test_what_is_over_is_not_cancelled),
+        cmocka_unit_test(test_one_that_waits_is_told),
+        cmocka_unit_test(test_a_full_table_forgets_what_ended),
+        cmocka_unit_test(test_events_of_few_are_kept),
+        cmocka_unit_test(test_nothing_is_no_trouble),
+        cmocka_unit_test(test_many_threads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
