@@ -148,6 +148,7 @@ static void change_key(void *context)
         .enabled = body.has_enabled ? &body.key.enabled : NULL,
         .limits = body.has_limits ? body.key.limits : NULL,
         .expires_ms = body.has_expiry ? &body.key.expires_ms : NULL,
+        .network = body.has_network ? &body.key.network : NULL,
     };
     if (!keyring_is_environment(gate_keyring(api->gate), hash))
         r = key_change(api->keys, hash, &change);

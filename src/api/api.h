@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/network.h"
 #include "api/readiness.h"
 #include "domain/filename.h"
 #include "engine/admission.h"
@@ -37,6 +38,7 @@ struct api {
     unsigned max_upload_files;    /* of one upload */
     bool agent_bypass_extensions; /* skills may ship any extension (files.md F2) */
     bool wan_access;              /* cells reach public addresses (security.md S4.2) */
+    uint16_t proxy_port;          /* of the proxy in cells (S4.3); 0 = there is none */
 
     unsigned ptc_max_paused, ptc_max_round_trips; /* ptc.md P8 */
     int64_t ptc_pause_ttl_ms;
@@ -47,6 +49,7 @@ struct api {
     atomic_uint open_writers; /* unfinished blobs held by uploads, each with a descriptor */
     struct offload *offload;
     struct health *health;
+    struct network_words network;
     struct ptc_requests *ptc_requests;
     struct ptc_runs *ptc_runs;
 };

@@ -85,7 +85,6 @@ static void hash_code(const struct execution_request *request, char ret_hash[sta
 
 void audited_execution(struct http_request *request, const struct execution_job *job, enum admission_end end)
 {
-    const struct api *api = http_request_data(request);
     const struct execution_request *run = &job->request;
     bool done = end == ADMISSION_DONE;
     char hash[CODE_HASH_LENGTH + 1];
@@ -104,7 +103,7 @@ void audited_execution(struct http_request *request, const struct execution_job 
     audit_flag(&event, "success", done && job->result.outcome == OUTCOME_OK);
     audit_text(&event, "outcome", done ? execution_outcome_name(job->result.outcome) : NULL);
     audit_list(&event, "warnings", scan.warnings, scan.n_warnings);
-    if (api->wan_access) {
+    if (run->network == EXECUTION_NETWORK_WAN) {
         audit_flag(&event, "wan_access", true);
         audit_flag(&event, "com.code-interpreter.wan-access", true); /* the label */
     }

@@ -20,6 +20,7 @@ static int fill(struct execution_request *job, const struct api *api, struct htt
     id_generate(job->execution_id);
     snprintf(job->tenant, sizeof(job->tenant), "%s", http_request_tenant(request));
     snprintf(job->queue, sizeof(job->queue), "%s", http_request_key_hash(request));
+    network_choose(api, request, job);
     job->received_us = http_request_received_us(request);
     job->client_fd = http_request_dup_fd(request);
     if (job->client_fd < 0)

@@ -187,6 +187,19 @@ static int take_expiry(struct key_body *body, const json_t *root)
     return 0;
 }
 
+static int take_network(struct key_body *body, const json_t *root)
+{
+    const json_t *value = given(root, "network");
+    const char *text = json_string_value(value);
+
+    if (!value)
+        return 0;
+    if (!text || strlen(text) != json_string_length(value) || !key_network_from_name(text, &body->key.network))
+        return violate(body, "enum", "Input should be 'server', 'off', 'allowlist' or 'wan'", "network");
+    body->has_network = true;
+    return 0;
+}
+
 int key_body_parse(const json_t *root, bool creation, struct key_body *body)
 {
     int r;
@@ -199,6 +212,8 @@ int key_body_parse(const json_t *root, bool creation, struct key_body *body)
         r = take_limits(body, root);
     if (r == 0)
         r = take_expiry(body, root);
+    if (r == 0)
+        r = take_network(body, root);
     if (r == 0 && creation)
         r = take_metadata(body, root);
     if (r == 0 && creation)
@@ -237,10 +252,10 @@ static json_t *metadata_json(const struct key *key, bool environment)
 
 json_t *key_body_record(const struct key *key, const struct key_use *use, bool environment)
 {
-    return json_pack("{s:s, s:s, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:I, s:s, s:s}", "key_hash", key->hash,
+    return json_pack("{s:s, s:s, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:I, s:s, s:s, s:s}", "key_hash", key->hash,
                      "key_prefix", key->prefix, "name", key->name, "created_at", time_json(key->created_ms), "enabled",
                      key->enabled, "expires_at", time_json(key->expires_ms), "rate_limits", limits_json(key->limits),
                      "metadata", metadata_json(key, environment), "last_used_at", time_json(use->last_used_ms),
                      "usage_count", (json_int_t)use->count, "source", environment ? "environment" : "managed", "tenant",
-                     tenant_name(key->tenant));
+                     tenant_name(key->tenant), "network", key_network_name(key->network));
 }

@@ -16,7 +16,7 @@ enum key_body_outcome {
 /* What a body gives; the fields of key that it does not give are as in KEY_INIT. */
 struct key_body {
     struct key key;
-    bool has_name, has_enabled, has_limits, has_expiry;
+    bool has_name, has_enabled, has_limits, has_expiry, has_network;
     json_t *details; /* list of violations, as in http-api.md 8.1 */
 };
 

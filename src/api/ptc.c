@@ -237,6 +237,7 @@ static int fill(struct execution_job *job, struct http_request *request)
     memcpy(call->execution_id, job->request.execution_id, ID_SIZE);
     snprintf(job->request.tenant, sizeof(job->request.tenant), "%s", http_request_tenant(request));
     snprintf(job->request.queue, sizeof(job->request.queue), "%s", http_request_key_hash(request));
+    network_choose(api, request, &job->request);
     r = attach(job, request);
     return r ? r
              : running_add(api->engine->running, job->request.execution_id, job->request.tenant, job->request.queue,

@@ -84,6 +84,7 @@ int api_init(struct api *api)
     api->readiness = (struct readiness)READINESS_INIT;
     atomic_init(&api->stopping, false);
     atomic_init(&api->open_writers, 0);
+    network_words_init(&api->network, api->proxy_port);
     api->offload = NULL;
     api->ptc_runs = NULL;
     api->ptc_requests = NULL;

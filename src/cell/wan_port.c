@@ -119,3 +119,10 @@ int wan_port_connect(struct wan_port *port)
         r = netlink_address_add(fd, CELL_INDEX, address);
     return r ? r : netlink_default_route_add(fd, CELL_INDEX, WAN_NOBODY);
 }
+
+int wan_port_disconnect(struct wan_port *port)
+{
+    int r = netlink_link_delete(port->netlink_fd, PORT_INDEX + (int)port->slot);
+
+    return r == -ENODEV ? 0 : r;
+}

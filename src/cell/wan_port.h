@@ -21,3 +21,7 @@ int wan_port_open(const struct wan *wan, unsigned slot, struct wan_port *ret_por
  * one, under an address that no cell had for long: packets that come late for another's are nobody's. IPv6 is off in
  * it. Returns 0 or a negative errno. */
 int wan_port_connect(struct wan_port *port);
+
+/* Takes the way to the switch away from the network that was connected last, before a program comes that may not have
+ * it. Returns 0 or a negative errno. */
+int wan_port_disconnect(struct wan_port *port);

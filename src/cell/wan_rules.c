@@ -107,7 +107,7 @@ static int add_counted(const struct wan_options *options, struct buffer *text)
         TOTAL_CONNECTIONS_SECOND * 2, TOTAL_CONNECTIONS);
 }
 
-/* A second's worth may come at once. */
+/* For bytes the kernel adds the rate to the burst: what was not used for two seconds may come at once. */
 static int add_bandwidth(const struct wan_options *options, struct buffer *text)
 {
     unsigned long long kbytes = options->mbit_per_second * 125;

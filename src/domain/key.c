@@ -60,6 +60,29 @@ static int fill_generation(int fd)
     return r;
 }
 
+static const char *const network_names[KEY_NETWORKS] = {
+    [KEY_NETWORK_SERVER] = "server",
+    [KEY_NETWORK_OFF] = "off",
+    [KEY_NETWORK_ALLOWLIST] = "allowlist",
+    [KEY_NETWORK_WAN] = "wan",
+};
+
+const char *key_network_name(enum key_network network)
+{
+    return network_names[network];
+}
+
+bool key_network_from_name(const char *name, enum key_network *ret_network)
+{
+    for (int i = 0; i < KEY_NETWORKS; i++) {
+        if (strcmp(network_names[i], name) == 0) {
+            *ret_network = (enum key_network)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static int map_generation(struct key_store *store, int data_dir_fd)
 {
     void *map;
@@ -296,6 +319,8 @@ static void apply(const struct key_change *change, struct key *key)
         memcpy(key->limits, change->limits, sizeof(key->limits));
     if (change->expires_ms)
         key->expires_ms = *change->expires_ms;
+    if (change->network)
+        key->network = *change->network;
 }
 
 /* Under the lock. */

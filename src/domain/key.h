@@ -35,6 +35,18 @@ enum key_outcome {
     KEY_E_TOO_MANY = 5,
 };
 
+/* What programs of a key may reach, of what the server has (security.md S4). */
+enum key_network {
+    KEY_NETWORK_SERVER, /* whatever it has */
+    KEY_NETWORK_OFF,
+    KEY_NETWORK_ALLOWLIST,
+    KEY_NETWORK_WAN,
+    KEY_NETWORKS,
+};
+
+const char *key_network_name(enum key_network network); /* "server", "off" ... */
+bool key_network_from_name(const char *name, enum key_network *ret_network);
+
 struct key {
     char hash[DIGEST_HEX_SIZE];
     char prefix[KEY_PREFIX_SIZE]; /* the first characters of the key itself */
@@ -43,6 +55,7 @@ struct key {
     int64_t created_ms;
     int64_t expires_ms; /* 0 = never */
     bool enabled;
+    enum key_network network;
     int64_t limits[RATE_PERIODS]; /* 0 = none */
     json_t *metadata;             /* an object of strings; NULL = empty */
 };
@@ -64,6 +77,7 @@ struct key_change {
     const bool *enabled;
     const int64_t *limits; /* all RATE_PERIODS of them */
     const int64_t *expires_ms;
+    const enum key_network *network;
 };
 
 struct key_store;

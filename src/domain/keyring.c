@@ -130,7 +130,7 @@ static int judge(const struct key *key, struct key_holder *ret_holder)
         return KEY_E_DISABLED;
     if (key->expires_ms && key->expires_ms <= clock_wall_ms())
         return KEY_E_EXPIRED;
-    *ret_holder = (struct key_holder){ .managed = true };
+    *ret_holder = (struct key_holder){ .managed = true, .network = key->network };
     memcpy(ret_holder->tenant, key->tenant, TENANT_SIZE);
     return 0;
 }

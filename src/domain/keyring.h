@@ -33,6 +33,7 @@ int keyring_add_environment(struct keyring *ring, const char *name, const char *
 struct key_holder {
     char tenant[TENANT_SIZE];
     bool managed;
+    enum key_network network;
 };
 
 /* Whose key this is. Returns 0, KEY_E_NOT_FOUND, KEY_E_DISABLED, KEY_E_EXPIRED or a negative errno. */

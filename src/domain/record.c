@@ -446,7 +446,8 @@ int record_decode_state(const char *value, size_t length, struct state_record *r
 static bool key_is_sound(const struct key *key)
 {
     bool sound =
-        digest_is_hex(key->hash) && strlen(key->prefix) == KEY_PREFIX_SIZE - 1 && key->expires_ms >= 0 &&
+        (unsigned)key->network < KEY_NETWORKS && digest_is_hex(key->hash) &&
+        strlen(key->prefix) == KEY_PREFIX_SIZE - 1 && key->expires_ms >= 0 &&
         strspn(key->tenant, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == strlen(key->tenant);
 
     for (int i = 0; i < RATE_PERIODS; i++)
@@ -461,10 +462,20 @@ int record_encode_key(const struct key *key, char **ret_json, size_t *ret_length
 
     if (!key_is_sound(key))
         return -EINVAL;
-    if (!json || (key->metadata && json_object_set(json, "metadata", key->metadata) < 0))
+    if (!json || (key->metadata && json_object_set(json, "metadata", key->metadata) < 0) ||
+        json_object_set_new(json, "network", json_string(key_network_name(key->network))) < 0)
         return -ENOMEM;
     r = fields_encode(key_fields, ARRAY_SIZE(key_fields), key, json);
     return r < 0 ? r : dump(json, ret_json, ret_length);
+}
+
+/* Keys that were made before there was a choice have none. */
+static bool network_decode(const json_t *json, enum key_network *ret_network)
+{
+    const char *name = json_string_value(json);
+
+    *ret_network = KEY_NETWORK_SERVER;
+    return !json || (name && key_network_from_name(name, ret_network));
 }
 
 int record_decode_key(const char *json_text, size_t length, const char *hash, struct key *ret_key)
@@ -479,6 +490,8 @@ int record_decode_key(const char *json_text, size_t length, const char *hash, st
         return r;
     memcpy(key.hash, hash, DIGEST_HEX_SIZE);
     key.metadata = json_object_get(json, "metadata");
+    if (!network_decode(json_object_get(json, "network"), &key.network))
+        return -EBADMSG;
     if (!key_is_sound(&key) || (key.metadata && !json_is_object(key.metadata)))
         return -EBADMSG;
     json_incref(key.metadata);

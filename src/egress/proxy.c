@@ -87,6 +87,19 @@ static void take_connection(struct proxy *proxy, unsigned slot)
         close(fd);
 }
 
+/* A socket that was closed for a program without a network never listens again. */
+static void on_listener(struct proxy *proxy, unsigned slot)
+{
+    struct pollfd *place = &proxy->polls[1 + slot];
+
+    if (place->revents & POLLIN)
+        take_connection(proxy, slot);
+    if (place->revents & (POLLHUP | POLLERR | POLLNVAL)) {
+        cleanup_close_fd(&place->fd);
+        place->fd = -1;
+    }
+}
+
 /* Returns 0, or a negative errno: -EPIPE when nobody feeds any more. */
 static int take_listener(struct proxy *proxy)
 {
@@ -135,8 +148,8 @@ static int loop(struct proxy *proxy)
         if (poll(proxy->polls, proxy->n_polls, tick(proxy)) < 0 && errno != EINTR)
             return error_from_errno();
         for (size_t i = 1; i < proxy->n_polls; i++)
-            if (proxy->polls[i].fd >= 0 && proxy->polls[i].revents & POLLIN)
-                take_connection(proxy, (unsigned)(i - 1));
+            if (proxy->polls[i].fd >= 0 && proxy->polls[i].revents)
+                on_listener(proxy, (unsigned)(i - 1));
         if (proxy->polls[0].revents) {
             int r = take_listener(proxy);
 

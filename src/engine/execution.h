@@ -38,6 +38,13 @@ struct execution_file {
 };
 
 /* A checked request. All memory is the request's own; execution_request_deinit() frees it. */
+/* What a program may reach, of what the server has. */
+enum execution_network {
+    EXECUTION_NETWORK_OFF,
+    EXECUTION_NETWORK_ALLOWLIST,
+    EXECUTION_NETWORK_WAN,
+};
+
 struct execution_request {
     char execution_id[ID_SIZE];
     char tenant[TENANT_SIZE];
@@ -52,9 +59,11 @@ struct execution_request {
     size_t n_files;
     struct tool_channel *tools; /* what the program may call (ptc.md); NULL = an ordinary run */
     bool display;               /* what the program shows is part of the result (display.h) */
-    int64_t timeout_ms;         /* 0 = not given */
-    int64_t received_us;        /* monotonic; start of queue_ms */
-    int client_fd;              /* the connection, watched for hang-up; a duplicate owned by the request; -1 = none */
+    enum execution_network network;
+    const char *const *environment; /* further "NAME=value", up to NULL; borrowed; NULL = none */
+    int64_t timeout_ms;             /* 0 = not given */
+    int64_t received_us;            /* monotonic; start of queue_ms */
+    int client_fd; /* the connection, watched for hang-up; a duplicate owned by the request; -1 = none */
 
     struct run *run;   /* its entry among all executions (running.h); a reference; NULL = nobody can ask for it */
     struct live *live; /* what it prints is told as it comes (live.h); a reference; NULL = only at the end */

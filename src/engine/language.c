@@ -44,22 +44,6 @@ static void language_deinit(struct language *language)
         free_texts(language->steps[i].argv);
 }
 
-int language_table_add_env(struct language_table *table, const char *text)
-{
-    for (size_t i = 0; i < table->n_languages; i++) {
-        char **place = table->languages[i].env;
-
-        while (*place)
-            place++;
-        if (place == table->languages[i].env + LANGUAGE_ENV_MAX)
-            return -E2BIG;
-        *place = strdup(text);
-        if (!*place)
-            return -ENOMEM;
-    }
-    return 0;
-}
-
 void language_table_deinit(struct language_table *table)
 {
     for (size_t i = 0; i < table->n_languages; i++)

@@ -73,10 +73,6 @@ int language_table_load(struct language_table *table, const char *directory, con
                         size_t error_size);
 void language_table_deinit(struct language_table *table);
 
-/* Adds one "NAME=value", which is copied, to the environment of every language. Returns 0, -ENOMEM, or -E2BIG if one
- * has no room for it. */
-int language_table_add_env(struct language_table *table, const char *text);
-
 /* Finds by code or alias, ignoring case. NULL if there is none. The result is borrowed from the table. */
 const struct language *language_find(const struct language_table *table, const char *name);
 

@@ -184,29 +184,10 @@ static int step_stores(struct process *p)
 }
 
 /* Relative on purpose, see serve.c. */
-/* How programs find the proxy, in the two spellings that tools know. */
-static int tell_languages_of_proxy(struct process *p)
-{
-    static const char *const names[] = { "HTTPS_PROXY", "https_proxy" };
-    const struct config *config = &p->handover.config;
-    char text[64];
-    int r = 0;
-
-    for (size_t i = 0; i < ARRAY_SIZE(names) && r == 0; i++) {
-        snprintf(text, sizeof(text), "%s=http://127.0.0.1:%lld", names[i], (long long)config->sandbox_egress_port);
-        r = language_table_add_env(&p->languages, text);
-    }
-    return r;
-}
-
 static int step_languages(struct process *p)
 {
-    const struct config *config = &p->handover.config;
-    int r = language_table_load(&p->languages, "languages", config->sandbox_rootfs, p->reason, sizeof(p->reason));
-
-    if (r == 0 && config->enable_sandbox_network && !config->enable_wan_access)
-        r = tell_languages_of_proxy(p);
-    return r;
+    return language_table_load(&p->languages, "languages", p->handover.config.sandbox_rootfs, p->reason,
+                               sizeof(p->reason));
 }
 
 static int step_tool_chains(struct process *p)
@@ -352,6 +333,7 @@ static int step_api(struct process *p)
     p->api.ptc_pause_ttl_ms = config->ptc_pause_ttl_seconds * 1000;
     p->api.agent_bypass_extensions = config->agent_upload_bypass_extensions;
     p->api.wan_access = config->enable_wan_access;
+    p->api.proxy_port = config->enable_sandbox_network ? (uint16_t)config->sandbox_egress_port : 0;
     r = api_init(&p->api);
     p->api_ready = r == 0;
     return r;

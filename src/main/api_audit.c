@@ -68,7 +68,7 @@ static void tell_proxy(struct audit *audit, const struct config *config)
 {
     struct audit_event event;
 
-    if (!config->enable_sandbox_network || config->enable_wan_access)
+    if (!config->enable_sandbox_network)
         return;
     audit_begin(&event, "network", AUDIT_INFO);
     audit_text(&event, "operation", "allowlist_applied");

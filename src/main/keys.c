@@ -29,8 +29,8 @@
 #define PREFIX_MIN 8 /* digits of a hash that are enough to name a key */
 
 struct keys {
-    const char *name, *tenant, *expires, *hash; /* from the command line; NULL = not given */
-    int limits[RATE_PERIODS];                   /* -1 = not given, 0 = none */
+    const char *name, *tenant, *expires, *network, *hash; /* from the command line; NULL = not given */
+    int limits[RATE_PERIODS];                             /* -1 = not given, 0 = none */
     bool json;
     struct kv *kv;
     struct key_store *store;
@@ -154,6 +154,7 @@ static int take_wishes(const struct keys *keys, const int64_t current[RATE_PERIO
     set_text(json, "name", keys->name);
     set_text(json, "tenant", keys->tenant);
     set_text(json, "expires_at", keys->expires);
+    set_text(json, "network", keys->network);
     json_object_set_new(json, "rate_limits", limits_wanted(keys, current));
     r = key_body_parse(json, creation, body);
     if (r < 0)
@@ -306,7 +307,8 @@ static int run_change(struct keys *keys)
     return change(keys, key.hash,
                   &(struct key_change){ .name = body.has_name ? body.key.name : NULL,
                                         .limits = wants_limits(keys) ? body.key.limits : NULL,
-                                        .expires_ms = body.has_expiry ? &body.key.expires_ms : NULL });
+                                        .expires_ms = body.has_expiry ? &body.key.expires_ms : NULL,
+                                        .network = body.has_network ? &body.key.network : NULL });
 }
 
 static int set_enabled(struct keys *keys, bool enabled)
@@ -375,6 +377,7 @@ static bool parse(int argc, char **argv, struct keys *keys, const struct verb **
         { "--name", .value = "text", .text = &keys->name },
         { "--tenant", .value = "text", .text = &keys->tenant },
         { "--expires", .value = "time", .text = &keys->expires },
+        { "--network", .value = "mode", .text = &keys->network },
         { "--per-second", .value = "number", .number = &keys->limits[RATE_PER_SECOND] },
         { "--per-minute", .value = "number", .number = &keys->limits[RATE_PER_MINUTE] },
         { "--hourly", .value = "number", .number = &keys->limits[RATE_HOURLY] },

@@ -79,7 +79,7 @@ static void warn_without_effect(const struct config *config)
         if (config_param((enum config_id)i)->unused && config->origins[i] != CONFIG_FROM_DEFAULT)
             log_warning("%s has no effect in this version", config_param((enum config_id)i)->name);
     if (config->enable_wan_access && config->enable_sandbox_network)
-        log_warning("ENABLE_SANDBOX_NETWORK has no effect beside ENABLE_WAN_ACCESS");
+        log_warning("ENABLE_WAN_ACCESS wins over ENABLE_SANDBOX_NETWORK, but for keys with the network allowlist");
     if (!config->auth_enabled)
         log_warning("AUTH_ENABLED=false: every request is accepted without a key");
     if (config->api_debug)
@@ -219,7 +219,7 @@ static void add_proxy(struct arguments *arguments, const struct serve *serve)
 {
     const struct config *config = &serve->handover.config;
 
-    if (!config->enable_sandbox_network || config->enable_wan_access)
+    if (!config->enable_sandbox_network)
         return;
     add_text(arguments, "--proxy-hosts", *config->sandbox_egress_allowlist ? config->sandbox_egress_allowlist : ",");
     add_number(arguments, "--proxy-port", config->sandbox_egress_port);

@@ -125,8 +125,8 @@ int warden_options_parse(struct warden_options *options, int argc, char **argv, 
         snprintf(error, error_size, "--wan-name goes with the other --wan options");
         return -EINVAL;
     }
-    if (options->proxy_hosts && (!options->proxy_port || !options->proxy_uid || options->wan.name)) {
-        snprintf(error, error_size, "--proxy-hosts goes with --proxy-port and --proxy-uid, and not with --wan-name");
+    if (options->proxy_hosts && (!options->proxy_port || !options->proxy_uid)) {
+        snprintf(error, error_size, "--proxy-hosts goes with --proxy-port and --proxy-uid");
         return -EINVAL;
     }
     /* A cell of that slot, or the zygote, would run as the api, or as the proxy. */

@@ -67,7 +67,8 @@ struct slot {
     int idmap_fd;           /* the api's files as the slot's user's */
     uint64_t network_print; /* of the fresh network namespace */
     struct wan_port port;   /* its way out, if there is one */
-    int listener_fd;        /* of a fresh network, until the warden has it for the proxy; -1 = none */
+    int listener_fd;        /* of the network, for the proxy; -1 = none */
+    bool listener_told;     /* the warden has it */
     struct cell cell;
     bool armed; /* the cell waits for a program */
     struct stock stock;
@@ -126,6 +127,7 @@ static int listen_for_proxy(struct slot *slot)
 {
     cleanup_close_fd(&slot->listener_fd);
     slot->listener_fd = -1;
+    slot->listener_told = false;
     return listener_open((uint16_t)slot->context->options->proxy_port, &slot->listener_fd);
 }
 
@@ -306,6 +308,24 @@ static int hand_over(struct slot *slot, struct run *run)
     return r;
 }
 
+/* A network is made with all that the server has. What a program may not have of it is taken away before it comes, and
+ * the network with it when it is gone. */
+static int narrow_network(struct slot *slot, struct run *run)
+{
+    int r = 0;
+
+    if (slot->context->wan && run->request.network != WIRE_NETWORK_WAN) {
+        slot->network_print = 0;
+        r = wan_port_disconnect(&slot->port);
+    }
+    if (slot->listener_fd >= 0 && run->request.network == WIRE_NETWORK_OFF) {
+        slot->network_print = 0;
+        if (shutdown(slot->listener_fd, SHUT_RDWR) < 0)
+            r = error_from_errno();
+    }
+    return r;
+}
+
 static const struct {
     const char *name;
     int (*run)(struct slot *slot, struct run *run);
@@ -314,6 +334,7 @@ static const struct {
     { "workspace", attach_workspace },
     { "zygote", take_copy },
     { "limits", set_limits },
+    { "network", narrow_network },
     { "hand over", hand_over },
 };
 
@@ -693,9 +714,9 @@ static int settle(struct slot *slot)
 
     stock_settle(&slot->stock, &slot->cell);
     ready.warm = stock_is_warm(&slot->stock);
-    r = packet_send(SOCKET_FD, &ready, sizeof(ready), &slot->listener_fd, slot->listener_fd >= 0);
-    cleanup_close_fd(&slot->listener_fd);
-    slot->listener_fd = -1;
+    r = packet_send(SOCKET_FD, &ready, sizeof(ready), &slot->listener_fd,
+                    slot->listener_fd >= 0 && !slot->listener_told);
+    slot->listener_told = true;
     return r;
 }
 

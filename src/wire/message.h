@@ -61,6 +61,14 @@ enum wire_run_fd {
     WIRE_RUN_FDS_MAX,
 };
 
+/* What a program may reach, of what the server has. */
+enum wire_network {
+    WIRE_NETWORK_OFF,
+    WIRE_NETWORK_ALLOWLIST, /* the proxy */
+    WIRE_NETWORK_WAN,       /* everything */
+    WIRE_NETWORKS,
+};
+
 /* Run a program in a fresh cell. */
 struct wire_run {
     uint32_t type;
@@ -77,6 +85,8 @@ struct wire_run {
     uint64_t state_bytes_max; /* of the state that the program may leave; 0 = none is wanted */
     uint32_t tools;           /* 1 = the program finds WIRE_RUN_TOOLS as its descriptor 3 */
     uint32_t zygote;          /* 1 = the program is one that a copy of the Python zygote can be */
+    uint32_t network;         /* enum wire_network */
+    uint32_t reserved;
 };
 
 /* What the program's process is. */

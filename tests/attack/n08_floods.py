@@ -62,7 +62,7 @@ tell(dict(took=time.monotonic() - start, sent=sent))
 
 
 def test_n08_bandwidth(in_lab, server_with):
-    server = _start(server_with, WAN_MBIT_PER_SECOND="8")
+    server = _start(server_with, WAN_MBIT_PER_SECOND="1")
     flood = f"""
 start, sent = time.monotonic(), 0
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
@@ -75,5 +75,6 @@ tell(time.monotonic() - start)
     took = _evidence(server, flood, timeout=60000)
     host.until(lambda: False, 0.3)
     arrived = sum(1 for each in in_lab.seen if each[1:] == (PUBLIC2, 9))
-    # A megabyte a second, and one to begin with; packets have headers.
-    assert 100 <= arrived <= 1000 * (took + 1) + 200, (arrived, took)
+    # 125 KiB a second, and twice that to begin with, of 6000 in all; what still was on its way when the last was sent had
+    # some moments more.
+    assert 50 <= arrived <= 128 * (took + 5), (arrived, took)

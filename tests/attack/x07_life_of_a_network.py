@@ -9,6 +9,7 @@ import threading
 
 from support import guest, host
 from support.client import Client
+from support.keys import MASTER, Keys
 from support.lab import HOST, PUBLIC, RESOLVER
 
 WAN = {"ENABLE_WAN_ACCESS": "true", "WAN_DNS_SERVERS": RESOLVER}
@@ -232,11 +233,71 @@ def test_x07_another_proxy_takes_over(own_lab, server_with, resolv_conf):
 
 def test_x07_the_wider_mode_wins(own_lab, server_with):
     server = server_with(ENABLE_SANDBOX_NETWORK="true", SANDBOX_EGRESS_ALLOWLIST="public.test", **WAN)
-    assert _reaches(server) and not _proxy(server)
-    assert "ENABLE_SANDBOX_NETWORK has no effect beside ENABLE_WAN_ACCESS" in server.log()
+    assert _reaches(server)
+    assert "ENABLE_WAN_ACCESS wins over ENABLE_SANDBOX_NETWORK" in server.log()
 
 
 def test_x07_lists_that_are_no_lists(own_lab, server_with):
     for value in ("*.test", "10.0.0.1", "https://public.test", "public.test:0", "a..b", "public.test."):
         status, said = _refused(server_with, ENABLE_WAN_ACCESS="false", ENABLE_SANDBOX_NETWORK="true", SANDBOX_EGRESS_ALLOWLIST=value)
         assert status == 78 and "SANDBOX_EGRESS_ALLOWLIST" in said, (value, said)
+
+
+PROXIED = {"ENABLE_SANDBOX_NETWORK": "true", "SANDBOX_EGRESS_ALLOWLIST": "public.test"}
+LOOK = f"""
+def connect(address, port):
+    try:
+        with socket.create_connection((address, port), 5): return True
+    except OSError: return False
+port = int(os.environ.get("HTTPS_PROXY", "x:18443").rsplit(":", 1)[1])
+print(json.dumps([connect("{PUBLIC}", 80), connect("127.0.0.1", port), "HTTPS_PROXY" in os.environ]))
+"""
+
+
+def _modes(server, keys, orders):
+    """What the programs of each key reach: [a public address, the proxy, the proxy's name]."""
+    found = {}
+    for mode in orders:
+        with server.client(key=keys[mode]) as client:
+            found.setdefault(mode, []).append(client.exec(guest.py(LOOK), "py", timeout=20000).result())
+    assert all(all(each == answers[0] for each in answers) for answers in found.values()), found
+    return {mode: answers[0] for mode, answers in found.items()}
+
+
+def _keys(keys):
+    made = {}
+    for mode in ("server", "off", "allowlist", "wan"):
+        made[mode], record = keys.make(mode, network=mode)
+        assert record["network"] == mode
+    return made
+
+
+# One slot: each mode follows each other one, so that what was left or taken away would show.
+ORDERS = ["server", "off", "server", "allowlist", "server", "off", "off", "allowlist", "wan", "allowlist", "off", "wan", "off"]
+NOTHING, PROXY, DIRECT = [False, False, False], [False, True, True], [True, True, False]
+
+
+def test_x07_a_key_may_have_less(own_lab, server_with, resolv_conf):
+    server = server_with(prefix=resolv_conf, MAX_CONCURRENT_EXECUTIONS="1", MASTER_API_KEY=MASTER, **PROXIED, **WAN)
+    admin = Keys(server)
+    keys = _keys(admin)
+    assert _modes(server, keys, ORDERS) == {"server": DIRECT, "wan": DIRECT, "off": NOTHING, "allowlist": PROXY}
+    # A change is in force with the next program.
+    record = next(record for record in admin.list() if record["name"] == "server")
+    assert admin.change(record, network="off").status == 200
+    assert admin.change(record, network="all").status == 422
+    assert _modes(server, keys, ["server", "wan", "server"])["server"] == NOTHING
+    wan = [json.loads(line).get("wan_access") for line in server.log().splitlines() if '"code_execution"' in line]
+    assert wan.count(True) == sum(mode in ("server", "wan") for mode in ORDERS) + 1, wan
+
+
+def test_x07_no_key_has_more_than_the_server(own_lab, server_with, resolv_conf):
+    for env, expected in (
+        ({}, {"server": NOTHING, "off": NOTHING, "allowlist": NOTHING, "wan": NOTHING}),
+        (PROXIED, {"server": PROXY, "off": NOTHING, "allowlist": PROXY, "wan": PROXY}),
+        (WAN, {"server": [True, False, False], "off": NOTHING, "allowlist": NOTHING, "wan": [True, False, False]}),
+    ):
+        server = server_with(prefix=resolv_conf, MASTER_API_KEY=MASTER, **env)
+        keys = _keys(Keys(server))
+        assert _modes(server, keys, list(keys) * 2) == expected, env
+        assert server.terminate() == 0

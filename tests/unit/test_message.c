@@ -235,6 +235,17 @@ static void a_run_may_want_no_state(void **state)
     assert_int_equal(check_run(&run), WIRE_E_INVALID);
 }
 
+static void a_run_names_a_network(void **state)
+{
+    struct wire_run run = samples[1].message.run;
+
+    (void)state;
+    run.network = WIRE_NETWORK_WAN;
+    assert_int_equal(check_run(&run), 0);
+    run.network = WIRE_NETWORKS;
+    assert_int_equal(check_run(&run), WIRE_E_INVALID);
+}
+
 static int check_warden(const union wire_message *m, size_t size, size_t n_fds)
 {
     return wire_check(m, size, n_fds, WIRE_FROM_WARDEN);
@@ -418,6 +429,7 @@ int main(void)
         cmocka_unit_test(texts_without_an_end_are_refused),
         cmocka_unit_test(limits_of_a_run_are_positive_and_bounded),
         cmocka_unit_test(a_run_may_want_no_state),
+        cmocka_unit_test(a_run_names_a_network),
         cmocka_unit_test(answers_outside_their_ranges_are_refused),
         cmocka_unit_test(every_message_arrives_as_it_was_sent),
         cmocka_unit_test(no_refused_packet_leaves_a_descriptor_behind),
