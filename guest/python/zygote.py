@@ -191,11 +191,14 @@ def rehearse(run):
     gc.collect()
 
 
-def be_program(run, arguments):
-    """arguments: those of the command that the program would otherwise be started with, from run.py's on."""
+def be_program(runners, arguments):
+    """arguments: the command that the program would otherwise be started with, which names one of the runners' files."""
     reason = 1
     try:
-        reason = run.run(arguments[0], arguments[1], arguments[2:])
+        for file, runner in runners.items():
+            if file in arguments:
+                reason = runner(*arguments[arguments.index(file) + 1 :])
+                break
     except SystemExit as end:
         reason = end.code
     finally:
@@ -212,6 +215,7 @@ def main():
     run.set_up_builtins()
     run.state_module().warm()
     run.own_module("display")
+    tools = load("codecell_tools", DIRECTORY + "/tools.py")
     load_libraries(name for name in dict.fromkeys(run.PRELOADED.values()) if name not in LEFT_OUT)
     use_libraries()
     refresh_randomness()  # what it needs is loaded before the first copy
@@ -225,10 +229,14 @@ def main():
     gc.freeze()
     library.zygote_settle()
     if library.zygote_serve() == 0:
-        be_copy(run, library, ctypes)
+        runners = {
+            run.__file__: lambda path, state, *rest: run.run(path, state, list(rest)),
+            tools.__file__: tools.run_program,
+        }
+        be_copy(run, runners, library, ctypes)
 
 
-def be_copy(run, library, ctypes):
+def be_copy(run, runners, library, ctypes):
     ctypes.pythonapi.PyOS_AfterFork_Child()
     refresh_randomness()
     rehearse(run)
@@ -236,7 +244,7 @@ def be_copy(run, library, ctypes):
     take_environment(strings(library.zygote_environment()))
     arguments = strings(library.zygote_arguments())
     make_room(sys.modules, run.WORKSPACE)
-    be_program(run, arguments[arguments.index(run.__file__) + 1 :])
+    be_program(runners, arguments)
 
 
 if __name__ == "__main__":
