@@ -1150,6 +1150,16 @@ WALLS = [
         ("main/check_wan.c", "check_say(report, CHECK_FAIL, \"apt-get", "check_say(report, CHECK_WARN, \"apt-get"),
         ("cell/nft.c", "return -EPERM;", "return 0;"),
     ),
+    wall(
+        "wan: keys that may have less have all of it",
+        "x07::test_x07_a_key_may_have_less x07::test_x07_no_key_has_more_than_the_server",
+        (SLOT, "r = wan_port_disconnect(&slot->port);", "r = 0;"),
+    ),
+    wall(
+        "proxy: keys without a network reach it",
+        "x07::test_x07_a_key_may_have_less x07::test_x07_no_key_has_more_than_the_server",
+        (SLOT, "if (shutdown(slot->listener_fd, SHUT_RDWR) < 0)", "if (slot->listener_fd < 0)"),
+    ),
     # -- the proxy
     wall(
         "proxy: any host",
