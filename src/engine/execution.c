@@ -303,6 +303,12 @@ static void end_live(struct execution *x)
     note_said(live, LIVE_STDERR, &x->cell.err);
 }
 
+static const enum wire_network networks[] = {
+    [EXECUTION_NETWORK_OFF] = WIRE_NETWORK_OFF,
+    [EXECUTION_NETWORK_ALLOWLIST] = WIRE_NETWORK_ALLOWLIST,
+    [EXECUTION_NETWORK_WAN] = WIRE_NETWORK_WAN,
+};
+
 static int start_cell(struct execution *x)
 {
     const struct engine *engine = x->engine;
@@ -321,6 +327,7 @@ static int start_cell(struct execution *x)
         .context = x,
         .run = {
             .type = WIRE_RUN,
+            .network = networks[x->request->network],
             .processes_max = engine->max_processes + x->request->language->processes_extra,
             .timeout_us = (uint64_t)x->timeout_ms * 1000,
             .memory_bytes = (uint64_t)x->memory_bytes,

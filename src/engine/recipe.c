@@ -20,20 +20,24 @@ static const char *const common_env[] = {
     "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "USER=sandbox",
 };
 
-static uint32_t count_env(const struct language *language)
+static uint32_t count_env(const struct execution_request *request)
 {
     uint32_t n = ARRAY_SIZE(common_env);
 
-    for (char *const *e = language->env; *e; e++)
+    for (char *const *e = request->language->env; *e; e++)
+        n++;
+    for (const char *const *e = request->environment; e && *e; e++)
         n++;
     return n;
 }
 
-static void pack_env(struct program_packer *packer, const struct language *language)
+static void pack_env(struct program_packer *packer, const struct execution_request *request)
 {
     for (size_t i = 0; i < ARRAY_SIZE(common_env); i++)
         program_pack_env(packer, common_env[i]);
-    for (char *const *e = language->env; *e; e++)
+    for (char *const *e = request->language->env; *e; e++)
+        program_pack_env(packer, *e);
+    for (const char *const *e = request->environment; e && *e; e++)
         program_pack_env(packer, *e);
 }
 
@@ -91,7 +95,7 @@ static int pack(const struct execution_request *request, int64_t memory_bytes, c
              state->after_errors ? "+" : "", request->display ? "!" : "");
     language_source_name(language, request->code, request->code_length, source);
     snprintf(path, sizeof(path), BUILD_DIR "/%s", source);
-    program_pack_begin(packer, flags_of(language, build), 1 + found + (request->tools != NULL), count_env(language));
+    program_pack_begin(packer, flags_of(language, build), 1 + found + (request->tools != NULL), count_env(request));
     if (build->built)
         program_pack_built(packer, build->built->data, build->built->length);
     if (build->keep)
@@ -101,7 +105,7 @@ static int pack(const struct execution_request *request, int64_t memory_bytes, c
         program_pack_file(packer, TOOLS_PATH, request->tools->manifest, request->tools->manifest_length);
     if (found)
         program_pack_state(packer, STATE_PATH, state->found->data, state->found->length);
-    pack_env(packer, language);
+    pack_env(packer, request);
     for (size_t i = first; i < end && r == 0; i++)
         r = pack_step(packer, request, &language->steps[i], &values);
     return r ? r : program_pack_end(packer);
