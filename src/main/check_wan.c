@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* check_wan.c -- what networks of cells need: nft, rules that the kernel takes, links, name servers that answer them.
+/* check_wan.c -- what cells reach, and what their networks need: nft, rules that the kernel takes, links, name servers
+ * that answer them.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -62,6 +63,20 @@ static void report_trial(const struct check_context *context, const struct trial
                   "ENABLE_WAN_ACCESS: the packet filter refuses: %s", trial->reason[0] ? trial->reason : strerror(-r));
 }
 
+static void report_without(const struct config *config, struct check_report *report)
+{
+    const char *list = config->sandbox_egress_allowlist, *start;
+    size_t length;
+
+    if (!config->enable_sandbox_network)
+        check_ok(report, "cells have no network");
+    else if (config_list_next(&list, &start, &length))
+        check_ok(report, "cells reach the hosts of SANDBOX_EGRESS_ALLOWLIST and nothing else");
+    else
+        check_say(report, CHECK_WARN, "list hosts in SANDBOX_EGRESS_ALLOWLIST, such as pypi.org,files.pythonhosted.org",
+                  "ENABLE_SANDBOX_NETWORK is on and no host is listed: cells reach nothing");
+}
+
 void check_wan(const struct check_context *context, struct check_report *report)
 {
     const struct config *config = context->config;
@@ -70,7 +85,7 @@ void check_wan(const struct check_context *context, struct check_report *report)
     int r;
 
     if (!config->enable_wan_access) {
-        check_ok(report, "cells have no network (ENABLE_WAN_ACCESS=false)");
+        report_without(config, report);
         return;
     }
     if (has_own_server(config->wan_dns_servers, &server)) {
