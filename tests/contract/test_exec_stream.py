@@ -172,7 +172,8 @@ def test_much_output_in_little_memory(server_with):
                 result = event.data
     assert digest == 100 << 20 and result["code"] == 5 and "truncated" not in result
     assert len(result["stdout"]) == 100 << 20 and result["stdout"].endswith("abcde\n")
-    assert api_memory(server, "VmHWM") < 64 << 20
+    sanitized = "libasan" in host.read(f"/proc/{server.api_pid}/maps")  # it keeps 256 MiB of what was freed
+    assert api_memory(server, "VmHWM") < (448 if sanitized else 64) << 20
 
 
 def test_a_slow_reader_holds_up_its_program_only(server_with):
