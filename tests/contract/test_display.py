@@ -113,7 +113,7 @@ def test_pictures(client):
 
 def test_what_was_shown_before_the_end(client):
     """X6: kept however the program ends."""
-    run = shown(client, "display(1)\nimport time\ntime.sleep(60)", timeout=2000)
+    run = shown(client, "display(1)\nimport time\ntime.sleep(60)", timeout=5000)
     assert run.outcome == "timeout" and [entry["text"] for entry in run["results"]] == ["1"]
     run = shown(client, "import matplotlib.pyplot as plt\nplt.plot([1])\nraise SystemExit(3)")
     assert run.code == 3 and kinds(run) == ["image/png"]

@@ -82,7 +82,7 @@ def test_cancel(server, client):
         reply = client.delete(f"/executions/{events.id}")
         assert reply.status == 204 and reply.body == b""
         result = events.all()[-2].data
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
     assert result["outcome"] == "cancelled" and result["status"] == "SG" and result["stdout"] == "before\n"
     assert result["code"] == 137 and result["signal"] == "SIGKILL"
     assert host.gone("ctcancel", 1) == []
@@ -233,8 +233,7 @@ def test_stdin_that_is_not_open(server, client):
 
 def test_input_waits_within_a_bound(server, client):
     """X5: what is not read is kept up to a limit, then refused; nothing of it is lost or mixed up."""
-    code = "import time, sys\ntime.sleep(1.5)\nprint(len(sys.stdin.buffer.read()))"
-    with Events.run(server, code, lang="py", stdin_stream=True) as events:
+    with Events.run(server, "sleep 5; wc -c", stdin_stream=True) as events:
         events.next("started")
         sent, statuses = 0, []
         for _ in range(8):
