@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -19,57 +18,101 @@
 #define STACK_BYTES (512 << 10) /* the resolver and a hello have large buffers there */
 #define PAUSE_US    10000
 
+/* A connection that is served. */
+struct place {
+    int fd;   /* -1 = free */
+    int slot; /* -1 = of a network that is gone: it is on its way out, and counts for no slot */
+};
+
 struct proxy {
     const struct allowlist *list;
     struct pollfd polls[1 + PROXY_SLOTS_MAX]; /* the feed, then a listener a slot; fd -1 = none */
     size_t n_polls;
-    atomic_uint connections, slot_connections[PROXY_SLOTS_MAX];
     unsigned accepted[PROXY_SLOTS_MAX]; /* since the last tick */
     int64_t tick_us;                    /* when that was */
     pthread_attr_t attributes;
+    pthread_mutex_t lock; /* of the places: what is in one is open */
+    struct place places[PROXY_CONNECTIONS_MAX];
 };
 
 struct connection {
     struct proxy *proxy;
+    struct place *place;
     unsigned slot;
     int fd;
 };
 
+/* Returns NULL if the slot, or all of them together, have as many as they may. */
+static struct place *take_place(struct proxy *proxy, unsigned slot, int fd)
+{
+    struct place *found = NULL;
+    unsigned n = 0;
+
+    pthread_mutex_lock(&proxy->lock);
+    for (size_t i = 0; i < ARRAY_SIZE(proxy->places); i++) {
+        if (proxy->places[i].fd < 0)
+            found = &proxy->places[i];
+        else if (proxy->places[i].slot == (int)slot)
+            n++;
+    }
+    if (n >= PROXY_CONNECTIONS_SLOT_MAX)
+        found = NULL;
+    if (found)
+        *found = (struct place){ fd, (int)slot };
+    pthread_mutex_unlock(&proxy->lock);
+    return found;
+}
+
+static void leave_place(struct proxy *proxy, struct place *place)
+{
+    int fd = place->fd;
+
+    pthread_mutex_lock(&proxy->lock);
+    place->fd = -1;
+    pthread_mutex_unlock(&proxy->lock);
+    close(fd);
+}
+
+/* The programs at the other ends are gone; what they left open must not be at the cost of the next one. */
+static void hang_up(struct proxy *proxy, unsigned slot)
+{
+    pthread_mutex_lock(&proxy->lock);
+    for (size_t i = 0; i < ARRAY_SIZE(proxy->places); i++) {
+        if (proxy->places[i].fd < 0 || proxy->places[i].slot != (int)slot)
+            continue;
+        (void)shutdown(proxy->places[i].fd, SHUT_RDWR);
+        proxy->places[i].slot = -1;
+    }
+    pthread_mutex_unlock(&proxy->lock);
+}
+
 static void *serve(void *argument)
 {
     struct connection connection = *(struct connection *)argument;
-    struct proxy *proxy = connection.proxy;
 
     free(argument);
-    tunnel_serve(proxy->list, connection.slot, connection.fd);
-    atomic_fetch_sub(&proxy->slot_connections[connection.slot], 1);
-    atomic_fetch_sub(&proxy->connections, 1);
+    tunnel_serve(connection.proxy->list, connection.slot, connection.fd);
+    leave_place(connection.proxy, connection.place);
     return NULL;
 }
 
-static bool start(struct proxy *proxy, unsigned slot, int fd)
+/* Takes the descriptor over in every case. */
+static void start(struct proxy *proxy, unsigned slot, int fd)
 {
     struct connection *connection = malloc(sizeof(*connection));
+    struct place *place = connection ? take_place(proxy, slot, fd) : NULL;
     pthread_t thread;
 
-    if (!connection)
-        return false;
-    *connection = (struct connection){ proxy, slot, fd };
-    atomic_fetch_add(&proxy->slot_connections[slot], 1);
-    atomic_fetch_add(&proxy->connections, 1);
+    if (!place) {
+        free(connection);
+        close(fd);
+        return;
+    }
+    *connection = (struct connection){ proxy, place, slot, fd };
     if (pthread_create(&thread, &proxy->attributes, serve, connection) == 0)
-        return true;
-    atomic_fetch_sub(&proxy->slot_connections[slot], 1);
-    atomic_fetch_sub(&proxy->connections, 1);
+        return;
+    leave_place(proxy, place);
     free(connection);
-    return false;
-}
-
-/* Only this thread starts connections, so the numbers can but fall meanwhile. */
-static bool has_room(struct proxy *proxy, unsigned slot)
-{
-    return atomic_load(&proxy->slot_connections[slot]) < PROXY_CONNECTIONS_SLOT_MAX &&
-           atomic_load(&proxy->connections) < PROXY_CONNECTIONS_MAX;
 }
 
 /* A slot that has had its share rests until the next tick, so that no program keeps the host's processors busy with
@@ -83,8 +126,8 @@ static void take_connection(struct proxy *proxy, unsigned slot)
         place->events = 0;
     if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS))
         usleep(PAUSE_US); /* what is at work gives some back */
-    if (fd >= 0 && (!has_room(proxy, slot) || !start(proxy, slot, fd)))
-        close(fd);
+    if (fd >= 0)
+        start(proxy, slot, fd);
 }
 
 /* A socket that was closed for a program without a network never listens again. */
@@ -117,6 +160,7 @@ static int take_listener(struct proxy *proxy)
         return -EPROTO;
     }
     place = &proxy->polls[1 + message.slot];
+    hang_up(proxy, message.slot);
     cleanup_close_fd(&place->fd);
     *place = (struct pollfd){ .fd = fds[0], .events = POLLIN };
     if (proxy->n_polls < message.slot + 2)
@@ -161,9 +205,11 @@ static int loop(struct proxy *proxy)
 
 int proxy_run(const struct allowlist *list, int feed_fd)
 {
-    static struct proxy proxy; /* outlives the loop: threads still use it */
+    static struct proxy proxy = { .lock = PTHREAD_MUTEX_INITIALIZER }; /* outlives the loop: threads still use it */
 
     proxy.list = list;
+    for (size_t i = 0; i < ARRAY_SIZE(proxy.places); i++)
+        proxy.places[i].fd = -1;
     proxy.n_polls = 1;
     for (size_t i = 0; i < ARRAY_SIZE(proxy.polls); i++)
         proxy.polls[i] = (struct pollfd){ .fd = i ? -1 : feed_fd, .events = POLLIN };

@@ -68,21 +68,24 @@ static bool move(struct flow *flow)
     return good;
 }
 
-/* What is waited for: each flow waits for one of the two sockets. Returns false when nothing happens any more. */
+static struct pollfd what_to_wait_for(const struct flow *flow)
+{
+    short events = wants(flow);
+
+    return (struct pollfd){ events == 0 ? -1 : events == POLLIN ? flow->from : flow->to, events, 0 };
+}
+
+/* Each flow waits for one of the two sockets; that nobody can be told any more is heard whoever is waited for. Returns
+ * false when nothing happens, or needs to happen, any more. */
 static bool wait_for(const struct pair *pair, int idle_ms)
 {
-    struct pollfd polls[2];
+    struct pollfd polls[] = {
+        what_to_wait_for(&pair->flows[0]),
+        what_to_wait_for(&pair->flows[1]),
+        { is_over(&pair->flows[1]) ? -1 : pair->flows[1].to, 0, 0 },
+    };
 
-    for (int i = 0; i < 2; i++) {
-        const struct flow *flow = &pair->flows[i];
-        short events = wants(flow);
-
-        polls[i] = (struct pollfd){ .fd = events == 0        ? -1
-                                          : events == POLLIN ? flow->from
-                                                             : flow->to,
-                                    .events = events };
-    }
-    return poll(polls, 2, idle_ms) > 0;
+    return poll(polls, ARRAY_SIZE(polls), idle_ms) > 0 && polls[2].revents == 0;
 }
 
 void relay(int a_fd, int b_fd, int idle_ms)

@@ -195,5 +195,4 @@ void tunnel_serve(const struct allowlist *list, unsigned slot, int client_fd)
         cleanup_close_fd(&tunnel->server_fd);
     }
     free(tunnel);
-    close(client_fd);
 }

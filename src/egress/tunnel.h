@@ -6,7 +6,7 @@
 
 #include "egress/allowlist.h"
 
-/* Serves the connection and closes it: reads a CONNECT, looks whether its host is listed, dials it, answers, and lets
- * bytes through once they have turned out to begin with a TLS hello for the same host. Lines of the log name slot and
- * host. Waits, for each step a bounded time. */
+/* Serves the connection, which stays the caller's and is non-blocking: reads a CONNECT, looks whether its host is
+ * listed, dials it, answers, and lets bytes through once they have turned out to begin with a TLS hello for the same
+ * host. Lines of the log name slot and host. Waits, for each step a bounded time. */
 void tunnel_serve(const struct allowlist *list, unsigned slot, int client_fd);

@@ -3,6 +3,7 @@
 
 import pytest
 
+from support import guest
 from support.lab import METADATA, PUBLIC
 
 # What a program does on the proxy's port: sends a head, and tells the status (0 = closed without one).
@@ -15,6 +16,41 @@ def ask(head, wait=5):
         except OSError as error: return type(error).__name__
         return int(answer.split()[1]) if answer.startswith(b"HTTP/1.1 ") else 0
 """
+
+
+# The bytes that a client sends first, for any name, and what the server behind the tunnel answers.
+TUNNEL = (
+    HELPERS
+    + """
+import ssl
+def hello(name, **changes):
+    context = ssl.create_default_context(); context.check_hostname = False; context.verify_mode = ssl.CERT_NONE
+    out = ssl.MemoryBIO(); client = context.wrap_bio(ssl.MemoryBIO(), out, server_hostname=name)
+    try: client.do_handshake()
+    except ssl.SSLWantReadError: pass
+    return out.read()
+def tunnel(first, target="public.test:443", pause=0, step=None):
+    with socket.create_connection(("127.0.0.1", PORT), 5) as s:
+        s.settimeout(15); s.sendall(f"CONNECT {target} HTTP/1.1\\r\\n\\r\\n".encode())
+        answer = s.recv(100)
+        if b" 200 " not in answer: return answer.decode()[:12]
+        for i in range(0, len(first), step or len(first)):
+            s.sendall(first[i:i + (step or len(first))]); time.sleep(pause)
+        try: return s.recv(200).decode()
+        except ConnectionError: return ""
+def records(message, size):
+    "The same hello in records of this many bytes."
+    body = message[5:]
+    return b"".join(b"\\x16\\x03\\x01" + struct.pack(">H", len(body[i:i + size])) + body[i:i + size] for i in range(0, len(body), size))
+def extension(message, number, value):
+    "The same hello with one extension more."
+    body = bytearray(message[9:])
+    at = 34; at += 1 + body[at]; at += 2 + struct.unpack(">H", body[at:at + 2])[0]; at += 1 + body[at]
+    more = struct.pack(">HH", number, len(value)) + value
+    body[at:at + 2] = struct.pack(">H", struct.unpack(">H", body[at:at + 2])[0] + len(more)); body += more
+    return message[:3] + struct.pack(">H", len(body) + 4) + b"\\x01" + struct.pack(">I", len(body))[1:] + bytes(body)
+"""
+)
 
 
 def _connect(target, version="1.1", fields="Host: x\r\n", end="\r\n"):
@@ -144,3 +180,30 @@ tell(dict(slow=slow, count=count, after=ask(b"CONNECT x.test:443 HTTP/1.1\\r\\n\
         timeout=90000,
     )
     assert told == {"slow": 408, "count": [32, 0], "after": 403}
+
+
+def test_n05_a_program_leaves_its_successor_all_room(own_lab, server_with, resolv_conf):
+    """Connections that a program left open to a patient server do not count for the next one of the slot."""
+    server = server_with(
+        prefix=resolv_conf,
+        MAX_CONCURRENT_EXECUTIONS="1",
+        ENABLE_SANDBOX_NETWORK="true",
+        SANDBOX_EGRESS_ALLOWLIST="public.test",
+    )
+    program = (
+        TUNNEL
+        + """
+held = []
+for _ in range(32):
+    s = socket.create_connection(("127.0.0.1", PORT), 5); s.settimeout(10); held.append(s)
+    s.sendall(b"CONNECT public.test:443 HTTP/1.1\\r\\n\\r\\n")
+    if b" 200 " not in s.recv(100): break
+    s.sendall(hello("public.test"))
+    if not s.recv(100).startswith(b"reached"): break
+else:
+    print("all", len(held), flush=True)
+os._exit(0)
+"""
+    )
+    with server.client() as client:
+        assert [client.exec(guest.py(program), "py", timeout=30000).stdout for _ in range(4)] == ["all 32\n"] * 4

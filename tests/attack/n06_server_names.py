@@ -3,42 +3,7 @@
 
 from support.lab import METADATA, OTHER_RESOLVER, PUBLIC, RESOLVER
 
-from .n05_proxy_parser import HELPERS
-
-# The bytes that a client sends first, for any name, and what the server behind the tunnel answers.
-TUNNEL = (
-    HELPERS
-    + """
-import ssl
-def hello(name, **changes):
-    context = ssl.create_default_context(); context.check_hostname = False; context.verify_mode = ssl.CERT_NONE
-    out = ssl.MemoryBIO(); client = context.wrap_bio(ssl.MemoryBIO(), out, server_hostname=name)
-    try: client.do_handshake()
-    except ssl.SSLWantReadError: pass
-    return out.read()
-def tunnel(first, target="public.test:443", pause=0, step=None):
-    with socket.create_connection(("127.0.0.1", PORT), 5) as s:
-        s.settimeout(15); s.sendall(f"CONNECT {target} HTTP/1.1\\r\\n\\r\\n".encode())
-        answer = s.recv(100)
-        if b" 200 " not in answer: return answer.decode()[:12]
-        for i in range(0, len(first), step or len(first)):
-            s.sendall(first[i:i + (step or len(first))]); time.sleep(pause)
-        try: return s.recv(200).decode()
-        except ConnectionError: return ""
-def records(message, size):
-    "The same hello in records of this many bytes."
-    body = message[5:]
-    return b"".join(b"\\x16\\x03\\x01" + struct.pack(">H", len(body[i:i + size])) + body[i:i + size] for i in range(0, len(body), size))
-def extension(message, number, value):
-    "The same hello with one extension more."
-    body = bytearray(message[9:])
-    at = 34; at += 1 + body[at]; at += 2 + struct.unpack(">H", body[at:at + 2])[0]; at += 1 + body[at]
-    more = struct.pack(">HH", number, len(value)) + value
-    body[at:at + 2] = struct.pack(">H", struct.unpack(">H", body[at:at + 2])[0] + len(more)); body += more
-    return message[:3] + struct.pack(">H", len(body) + 4) + b"\\x01" + struct.pack(">I", len(body))[1:] + bytes(body)
-"""
-)
-
+from .n05_proxy_parser import HELPERS, TUNNEL
 
 def test_n06_tls_for_the_host(allowlisted):
     told = allowlisted.evidence(

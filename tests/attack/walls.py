@@ -1202,6 +1202,11 @@ WALLS = [
         ("egress/proxy.h", "#define PROXY_CONNECTIONS_SLOT_MAX 32", "#define PROXY_CONNECTIONS_SLOT_MAX 512"),
     ),
     wall(
+        "proxy: connections outlive their program",
+        "n05::test_n05_a_program_leaves_its_successor_all_room",
+        ("egress/proxy.c", "    hang_up(proxy, message.slot);\n", "    (void)hang_up;\n"),
+    ),
+    wall(
         "proxy: no walls of its own",
         "x07::test_x07_the_proxy_has_no_rights",
         ("main/proxy.c", "r = confine_calls();", "r = 0;"),

@@ -144,7 +144,7 @@ def serve(kind):
         while not os.path.exists("/mnt/data/end") and time.monotonic() < end:
             try: came.append(str(s.accept()[1] if kind == socket.SOCK_STREAM else s.recvfrom(10)[1]))
             except OSError: pass
-end = time.monotonic() + 6
+end = time.monotonic() + 8
 threads = [threading.Thread(target=serve, args=(k,)) for k in (socket.SOCK_STREAM, socket.SOCK_DGRAM)]
 [t.start() for t in threads]; [t.join() for t in threads]
 tell(dict(own=own, came=came))
@@ -162,7 +162,7 @@ def test_x07_nobody_comes_in(in_lab, wan):
 
     thread = threading.Thread(target=listen)
     thread.start()
-    assert host.until(lambda: host.marked("x07listen"), 5)
+    assert host.until(lambda: host.marked("x07listen"), 20)
     pid = host.marked("x07listen")[0]
     trie = host.read(f"/proc/{pid}/net/fib_trie").split()
     own = next(word for word in trie if word.startswith("100."))
