@@ -36,7 +36,7 @@
 #define SHM_MB         64
 #define SCRATCH_INODES "65536"
 
-/* The request that makes an armed cell run; its descriptors come with it. */
+/* The request that makes an armed cell run; its descriptors come with it. Not as large as struct runtime_order. */
 struct run_request {
     uint64_t file_bytes_max;
     uint32_t present; /* bit n = descriptor CELL_FDS + n comes along */
@@ -207,26 +207,55 @@ static int close_descriptors(struct birth *birth)
     return close_range(PROC_FD + 1, ~0U, 0) < 0 ? error_from_errno() : 0;
 }
 
-/* Says that the cell is armed and waits for its program. End of file means that the keeper has no more use for it. */
-static int wait_for_program(struct birth *birth)
+static int report_armed(struct birth *birth)
 {
-    int fds[PACKET_FDS_MAX];
-    size_t n_fds;
-    ssize_t n;
+    int r = packet_send(CONTROL_FD, &(struct cell_report){ .type = CELL_ARMED }, sizeof(struct cell_report),
+                        birth->namespace_fds, CELL_NAMESPACES);
 
-    n = packet_send(CONTROL_FD, &(struct cell_report){ .type = CELL_ARMED }, sizeof(struct cell_report),
-                    birth->namespace_fds, CELL_NAMESPACES);
     for (int i = 0; i < CELL_NAMESPACES; i++)
         cleanup_close_fd(&birth->namespace_fds[i]);
-    if (n < 0)
-        return (int)n;
-    n = packet_receive(CONTROL_FD, &birth->request, sizeof(birth->request), 0, fds, &n_fds);
+    return r;
+}
+
+/* Receives a request of the keeper's, or starts the runtime that it ordered instead. Returns the number of descriptors
+ * of the request, 0 if it was an order, or a negative errno. End of file means that the keeper has no more use for this
+ * cell. */
+static int receive_request(struct birth *birth, int fds[static PACKET_FDS_MAX])
+{
+    union {
+        struct run_request run;
+        struct runtime_order order;
+    } message;
+    size_t n_fds;
+    ssize_t n = packet_receive(CONTROL_FD, &message, sizeof(message), 0, fds, &n_fds);
+
     if (n == 0)
         _exit(0);
     if (n < 0)
         return (int)n;
-    if (n != sizeof(birth->request) || n_fds != CELL_FDS + (size_t)__builtin_popcount(birth->request.present))
+    if (n == sizeof(message.order) && n_fds == 1) {
+        (void)init_start_runtime(birth->victim_fd, &message.order, fds[0]);
+        close(fds[0]);
+        return 0;
+    }
+    if (n != sizeof(message.run) || n_fds != CELL_FDS + (size_t)__builtin_popcount(message.run.present))
         return -EBADMSG;
+    birth->request = message.run;
+    return (int)n_fds;
+}
+
+/* Says that the cell is armed and waits for its program. What dies meanwhile leaves nothing that counts as a process.
+ */
+static int wait_for_program(struct birth *birth)
+{
+    int fds[PACKET_FDS_MAX], r = report_armed(birth);
+
+    signal(SIGCHLD, SIG_IGN);
+    while (r == 0)
+        r = receive_request(birth, fds);
+    signal(SIGCHLD, SIG_DFL);
+    if (r < 0)
+        return r;
     for (int i = 0, next = 0; i < CELL_FDS_MAX; i++)
         birth->fds[i] = i < CELL_FDS || birth->request.present & 1u << (i - CELL_FDS) ? fds[next++] : -1;
     return 0;
@@ -430,6 +459,11 @@ int cell_run(struct cell *cell, const int fds[static CELL_FDS_MAX], uint64_t fil
         request.present |= 1u << (i - CELL_FDS);
     }
     return packet_send(cell->control_fd, &request, sizeof(request), sent, (size_t)n);
+}
+
+int cell_start_runtime(const struct cell *cell, const struct runtime_order *order, int socket_fd)
+{
+    return packet_send(cell->control_fd, order, sizeof(*order), &socket_fd, 1);
 }
 
 int cell_report(struct cell *cell, struct cell_report *ret_report, int *ret_fd)

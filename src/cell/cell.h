@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cell/runtime.h"
 #include "cell/seccomp.h"
 
 #define CELL_STEP_NAME_SIZE 32
@@ -89,7 +90,7 @@ enum cell_fd {
     CELL_FD_STDERR,
     CELL_FDS,                 /* every program has these */
     CELL_FD_TOOLS = CELL_FDS, /* what it calls tools through; -1 = it has none */
-    CELL_FD_WARM,             /* the copy of a zygote that waits to be its step (cell/warm.h); -1 = there is none */
+    CELL_FD_WARM,             /* what waits in the cell to be its step (cell/warm.h); -1 = nothing does */
     CELL_FDS_MAX,
 };
 
@@ -103,8 +104,12 @@ int cell_arm(const struct cell_options *options, struct cell *ret_cell);
  * back, and must end. */
 int cell_attach(const struct cell *cell, int home_fd, int mount_fd);
 
-/* Hands an armed cell its program, whose files may have file_bytes_max. warm_pid: in the cell, of the copy whose socket
- * is fds[CELL_FD_WARM]. Returns 0 or a negative errno. */
+/* Has the init of an armed cell start a runtime, whose end of its socket is socket_fd, the caller's. Returns 0 or a
+ * negative errno; that it could not be started shows in the socket. */
+int cell_start_runtime(const struct cell *cell, const struct runtime_order *order, int socket_fd);
+
+/* Hands an armed cell its program, whose files may have file_bytes_max. warm_pid: in the cell, of the process whose
+ * socket is fds[CELL_FD_WARM]. Returns 0 or a negative errno. */
 int cell_run(struct cell *cell, const int fds[static CELL_FDS_MAX], uint64_t file_bytes_max, pid_t warm_pid);
 
 /* Receives the next report without waiting. *ret_fd is the descriptor that CELL_BUILT comes with, which is the

@@ -74,7 +74,7 @@ static void mirror_workspace(void)
     closedir(dir);
 }
 
-static void reset_signals(void)
+void init_reset_signals(void)
 {
     sigset_t none;
 
@@ -107,7 +107,7 @@ static void exec_step(const struct program *program, const struct program_step *
     int out = step->flags & PROGRAM_STEP_COMPILE ? standard_fds[2] : standard_fds[1];
 
     setsid();
-    reset_signals();
+    init_reset_signals();
     umask(022);
     if (dup2(standard_fds[0], STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
         dup2(standard_fds[2], STDERR_FILENO) < 0 || give_tools(step, tools_fd) < 0)
@@ -143,16 +143,25 @@ static int wait_for(pid_t child, struct cell_report *report)
 }
 
 /* The child inherits the score that its parent has for the moment of the fork. */
-static pid_t fork_victim(const struct init_context *context)
+static pid_t fork_victim(int victim_fd)
 {
     pid_t child;
 
-    if (init_set_victim(context->victim_fd, PROGRAM_VICTIM_SCORE) < 0)
+    if (init_set_victim(victim_fd, PROGRAM_VICTIM_SCORE) < 0)
         return -1;
     child = fork();
     if (child != 0)
-        (void)init_set_victim(context->victim_fd, INIT_VICTIM_SCORE);
+        (void)init_set_victim(victim_fd, INIT_VICTIM_SCORE);
     return child;
+}
+
+int init_start_runtime(int victim_fd, const struct runtime_order *order, int socket_fd)
+{
+    pid_t child = fork_victim(victim_fd);
+
+    if (child == 0)
+        runtime_become(order, socket_fd);
+    return child < 0 ? error_from_errno() : 0;
 }
 
 /* Hands over what the compile step made. That it cannot be kept is nobody's concern. */
@@ -165,8 +174,8 @@ static void report_built(const struct init_context *context, const struct progra
         (void)packet_send(context->control_fd, &report, sizeof(report), &fd, 1);
 }
 
-/* Has the copy of a zygote be the step. Returns its pid, or 0 if there is none or it cannot be reached: then the step's
- * command is run like any other. */
+/* Has what waits in the cell be the step. Returns its pid, or 0 if there is none or it cannot be reached: then the
+ * step's command is run like any other. */
 static pid_t start_warm(const struct init_context *context, const struct program_step *step, size_t index)
 {
     struct zygote_start start = { .file_bytes_max = context->file_bytes_max, .step = (uint32_t)index };
@@ -193,7 +202,7 @@ static int run_step(const struct init_context *context, const struct program *pr
     if (kept)
         standard[2] = relay.write_fd;
     child = start_warm(context, step, index);
-    if (child == 0 && (child = fork_victim(context)) == 0)
+    if (child == 0 && (child = fork_victim(context->victim_fd)) == 0)
         exec_step(program, step, standard, context->fds[CELL_FD_TOOLS]);
     if (child < 0)
         return error_from_errno();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "cell/cell.h"
+#include "cell/runtime.h"
 
 /* oom_score_adj of an init and of the programs it starts; a keeper's is lower than both. */
 #define INIT_VICTIM_SCORE    "500"
@@ -17,6 +18,13 @@ struct init_context {
     pid_t warm_pid;          /* the copy of a zygote that waits to be a step, if it has a socket there */
     uint64_t file_bytes_max; /* what that is to be told */
 };
+
+/* Every signal as in a new process. */
+void init_reset_signals(void);
+
+/* Starts a runtime that waits at socket_fd, as a victim like any program (cell/runtime.h). Returns 0 or a negative
+ * errno. */
+int init_start_runtime(int victim_fd, const struct runtime_order *order, int socket_fd);
 
 /* Writes a score. Returns 0 or a negative errno. */
 int init_set_victim(int victim_fd, const char *score);

@@ -41,19 +41,35 @@ static int send_order(const struct warm_place *place, const struct cell *cell, i
     return r;
 }
 
-int warm_order(const struct warm_place *place, const struct cell *cell, struct warm *ret_warm)
+static int open_socket(struct warm *ret_warm, int sockets[2])
 {
-    int sockets[2], r;
-
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
         return error_from_errno();
-    r = send_order(place, cell, sockets[1]);
-    close(sockets[1]); /* or the death of the copy would not be seen */
+    *ret_warm = (struct warm){ .socket_fd = sockets[0] };
+    return 0;
+}
+
+/* The far end must not stay open here, or the death of who has it would not be seen. */
+static int ordered(struct warm *warm, int far_fd, int r)
+{
+    close(far_fd);
     if (r < 0)
-        close(sockets[0]);
-    else
-        *ret_warm = (struct warm){ .socket_fd = sockets[0] };
+        warm_drop(warm);
     return r;
+}
+
+int warm_order(const struct warm_place *place, const struct cell *cell, struct warm *ret_warm)
+{
+    int sockets[2], r = open_socket(ret_warm, sockets);
+
+    return r ? r : ordered(ret_warm, sockets[1], send_order(place, cell, sockets[1]));
+}
+
+int warm_order_runtime(const struct runtime_order *order, const struct cell *cell, struct warm *ret_warm)
+{
+    int sockets[2], r = open_socket(ret_warm, sockets);
+
+    return r ? r : ordered(ret_warm, sockets[1], cell_start_runtime(cell, order, sockets[1]));
 }
 
 int warm_await(struct warm *warm, int timeout_ms)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* warm.h -- a copy of a zygote that waits in an armed cell, seen from the slot's keeper (wire/zygote.h).
+/* warm.h -- what waits in an armed cell to be its program, a copy of a zygote or a runtime (cell/runtime.h), seen from
+ * the slot's keeper (wire/zygote.h).
  *
  * The copy is a process of the cell from its birth: it is charged to the slot, and dies with the cell. What it does as
  * its program the init learns from the kernel, like of any other child. */
@@ -30,6 +31,9 @@ struct warm_place {
 /* Has a copy made in an armed cell. Returns 0 or a negative errno, -EAGAIN if the zygote has too many orders. The
  * socket becomes readable when the copy is ready, or will never be. */
 int warm_order(const struct warm_place *place, const struct cell *cell, struct warm *ret_warm);
+
+/* Has the cell's init start a runtime. Returns 0 or a negative errno; the socket is as above. */
+int warm_order_runtime(const struct runtime_order *order, const struct cell *cell, struct warm *ret_warm);
 
 /* Waits at most timeout_ms until an ordered copy is ready. Returns 0, -ETIMEDOUT, or another negative errno: the zygote
  * or the copy died. */

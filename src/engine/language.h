@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "wire/warm_kind.h"
+
 #define LANGUAGE_COUNT_MAX    32
 #define LANGUAGE_ALIASES_MAX  8
 #define LANGUAGE_ARGV_MAX     48
@@ -37,7 +39,7 @@ struct language {
     char *extensions[LANGUAGE_ALIASES_MAX + 1]; /* without dot */
     char *source;                               /* file name of the source inside the build directory, "code.c" */
     bool state;                                 /* a session's programs leave state to each other */
-    bool zygote;                                /* its last step can be run by a copy of the Python zygote */
+    enum warm_kind warm;                        /* what its last step can be run by instead of its command */
     bool mirror;                     /* link every entry of /mnt/data into the build directory beside the source */
     char *public_class_regex;        /* Java: see language_source_name(); NULL elsewhere */
     char *env[LANGUAGE_ENV_MAX + 1]; /* "NAME=value", added to the common environment */

@@ -136,6 +136,7 @@ enum field_kind {
     FIELD_FACTOR, /* double */
     FIELD_COUNT,  /* uint32_t */
     FIELD_ENV,    /* char *[max + 1], from an object */
+    FIELD_WARM,   /* enum warm_kind */
     FIELD_STEPS,  /* the steps */
 };
 
@@ -158,7 +159,7 @@ static const struct field fields[] = {
     { "extensions", FIELD_TEXTS, true, AT(extensions), ROOM(extensions), rule_extension },
     { "source", FIELD_TEXT, true, AT(source), 0, rule_file_name },
     { "state", FIELD_BOOL, false, AT(state), 0, NULL },
-    { "zygote", FIELD_BOOL, false, AT(zygote), 0, NULL },
+    { "warm", FIELD_WARM, false, AT(warm), 0, NULL },
     { "mirror", FIELD_BOOL, false, AT(mirror), 0, NULL },
     { "public_class_regex", FIELD_TEXT, false, AT(public_class_regex), 0, rule_class_regex },
     { "env", FIELD_ENV, false, AT(env), ROOM(env), NULL },
@@ -174,6 +175,25 @@ static const struct field fields[] = {
     { "requires", FIELD_TEXTS, true, AT(requires), ROOM(requires), rule_absolute },
     { "version_argv", FIELD_TEXTS, false, AT(version_argv), ROOM(version_argv), NULL },
 };
+
+static const char *const warm_names[WARM_KINDS] = {
+    [WARM_PYTHON] = "python",
+    [WARM_NODE] = "node",
+    [WARM_TYPESCRIPT] = "typescript",
+};
+
+static int read_warm(const struct language_report *report, const char *field, const json_t *value,
+                     enum warm_kind *ret_kind)
+{
+    const char *text = json_string_value(value);
+
+    for (int kind = WARM_NONE + 1; text && kind < WARM_KINDS; kind++)
+        if (strcmp(text, warm_names[kind]) == 0) {
+            *ret_kind = (enum warm_kind)kind;
+            return 0;
+        }
+    return language_refuse(report, field, "must be the name of something that can wait for a program");
+}
 
 /* Reads a string of 1 to TEXT_BYTES_MAX bytes without control characters into *ret_text. */
 static int read_text(const struct language_report *report, const char *field, const json_t *value, text_rule rule,
@@ -391,6 +411,8 @@ static int read_field(const struct language_report *report, const struct field *
     case FIELD_BOOL:
         *(bool *)member = json_is_true(value);
         return json_is_boolean(value) ? 0 : language_refuse(report, field->name, "must be true or false");
+    case FIELD_WARM:
+        return read_warm(report, field->name, value, member);
     case FIELD_FACTOR:
         return read_factor(report, field->name, value, member);
     case FIELD_COUNT:

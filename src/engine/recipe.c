@@ -41,11 +41,19 @@ static void pack_env(struct program_packer *packer, const struct execution_reque
         program_pack_env(packer, *e);
 }
 
-static uint32_t step_flags(const struct language *language, const struct language_step *step)
+/* Only the copy of a zygote can call tools. */
+enum warm_kind recipe_warm(const struct execution_request *request)
+{
+    enum warm_kind warm = request->language->warm;
+
+    return request->tools && warm != WARM_PYTHON ? WARM_NONE : warm;
+}
+
+static uint32_t step_flags(const struct execution_request *request, const struct language_step *step)
 {
     if (step->compile)
         return PROGRAM_STEP_COMPILE;
-    return language->zygote ? PROGRAM_STEP_WARM : 0;
+    return recipe_warm(request) != WARM_NONE ? PROGRAM_STEP_WARM : 0;
 }
 
 static int pack_step(struct program_packer *packer, const struct execution_request *request,
@@ -53,7 +61,7 @@ static int pack_step(struct program_packer *packer, const struct execution_reque
 {
     bool in_build = strcmp(step->cwd, "build") == 0, calls_tools = request->tools && !step->compile;
 
-    program_pack_step(packer, step_flags(request->language, step), in_build ? BUILD_DIR : WORKSPACE_DIR);
+    program_pack_step(packer, step_flags(request, step), in_build ? BUILD_DIR : WORKSPACE_DIR);
     for (char *const *element = calls_tools ? request->language->tools : step->argv; *element; element++) {
         CLEANUP_FREE char *argument = NULL;
 

@@ -27,3 +27,6 @@ int recipe_make(const struct execution_request *request, int64_t memory_bytes, c
 /* Packs what a compiler would see of the same, without the step that runs the program. Returns 0 and bytes that the
  * caller deinits, or a negative errno. */
 int recipe_pack_build(const struct execution_request *request, int64_t memory_bytes, struct buffer *ret_program);
+
+/* What the last step of such a program can be run by instead of its command (wire/warm_kind.h). */
+enum warm_kind recipe_warm(const struct execution_request *request);

@@ -231,7 +231,7 @@ static int arm(struct slot *slot)
 /* Ends the cell, whatever its state. */
 static void discard_cell(struct slot *slot)
 {
-    warm_drop(&slot->stock.copy);
+    stock_release(&slot->stock);
     cell_kill(&slot->cell);
     cell_reap(&slot->cell);
     cell_close(&slot->cell);
@@ -277,14 +277,17 @@ static int set_limits(struct slot *slot, struct run *run)
     return r ? r : cgroup_slot_begin(&slot->cgroup);
 }
 
-/* The copy of a zygote that the program is to be, if it can be one. A copy that it cannot be ends. */
+/* What waits in the cell to be the program, if it can be that. What it cannot be ends. */
 static int take_copy(struct slot *slot, struct run *run)
 {
-    bool waited = false;
+    enum warm_kind kind = (enum warm_kind)run->request.zygote;
+    const struct stock_want want = { .kind = kind, .memory_mb = runtime_memory_mb(kind, run->request.memory_bytes) };
+    bool waited;
 
-    if (!run->request.zygote)
-        stock_drop(&slot->stock);
-    else if (stock_take(&slot->stock, &slot->cell, &waited) && !waited)
+    if (!stock_take(&slot->stock, &slot->cell, &want, &waited)) {
+        if (want.kind != WARM_NONE && slot->stock.board)
+            run->origin = WIRE_ORIGIN_STARTED;
+    } else if (!waited)
         run->origin = WIRE_ORIGIN_FORKED;
     return 0;
 }
@@ -299,7 +302,7 @@ static int hand_over(struct slot *slot, struct run *run)
     int r = cell_run(&slot->cell, fds, run->request.file_bytes_max, slot->stock.copy.pid);
 
     slot->armed = false;
-    warm_drop(&slot->stock.copy); /* it is the init's now */
+    stock_release(&slot->stock); /* it is the init's now */
     /* The reader of the output must see its end when the cell is gone. */
     for (int i = WIRE_RUN_PROGRAM; i < WIRE_RUN_FDS_MAX; i++) {
         cleanup_close_fd(&run->fds[i]);
@@ -627,7 +630,7 @@ static void bound_sends(int channel_fd)
 /* Ends a cell whose run failed before its program. What it held is looked at once more, so it stays open. */
 static void discard_before_run(struct slot *slot)
 {
-    warm_drop(&slot->stock.copy);
+    stock_release(&slot->stock);
     cell_kill(&slot->cell);
     cell_reap(&slot->cell);
 }
@@ -713,7 +716,7 @@ static int settle(struct slot *slot)
     int r;
 
     stock_settle(&slot->stock, &slot->cell);
-    ready.warm = stock_is_warm(&slot->stock);
+    ready.warm = stock_kind(&slot->stock);
     r = packet_send(SOCKET_FD, &ready, sizeof(ready), &slot->listener_fd,
                     slot->listener_fd >= 0 && !slot->listener_told);
     slot->listener_told = true;
@@ -800,6 +803,7 @@ _Noreturn void slot_keep(const struct slot_context *context, unsigned index, int
         .cell = CELL_INIT,
         .stock = {
             .board = context->board,
+            .slot = index,
             .place = {
                 .zygote_fd = context->zygote_fd,
                 .network_fd = -1,
@@ -826,6 +830,7 @@ _Noreturn void slot_keep(const struct slot_context *context, unsigned index, int
     signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     take_numbers(context, socket_fd);
+    stock_release(&slot.stock); /* what the keeper before this one had */
     r = keep(&slot);
     if (r < 0 && r != -EPIPE && r != -ECONNRESET)
         log_error("slot %u: keeper ends: %s", index, strerror(-r));

@@ -23,10 +23,10 @@ struct slot_context {
     const struct warden_options *options;
     const struct cgroup_layout *cgroups;
     const struct seccomp_filter *filter;
-    const char *root_dir;             /* where rootfs_build() built */
-    const struct wan *wan;            /* NULL = cells have no network */
-    int zygote_fd;                    /* where zygotes take orders; -1 = there are none */
-    const struct zygote_board *board; /* shared with the warden; NULL = the same */
+    const char *root_dir;       /* where rootfs_build() built */
+    const struct wan *wan;      /* NULL = cells have no network */
+    int zygote_fd;              /* where zygotes take orders; -1 = there are none */
+    struct zygote_board *board; /* shared with the warden; NULL = the same */
 };
 
 /* What the warden passes on to a keeper: struct wire_run with its wire_run_fds() descriptors and, if the run has
@@ -36,7 +36,7 @@ struct slot_context {
 /* What a keeper says to the warden each time it has an armed cell, and when that cell changes; with the listening
  * socket of the cell's network if that is new and cells have a proxy. */
 struct slot_ready {
-    uint32_t warm; /* 1 = a copy of a zygote waits in it */
+    uint32_t warm; /* enum warm_kind: what waits in it */
     uint32_t reserved;
 };
 

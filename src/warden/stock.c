@@ -5,10 +5,10 @@
 
 #include "base/clock.h"
 
-/* A slot beyond the pool keeps a copy for so long after it was wanted. */
+/* A slot keeps what the pool does not ask for so long after it was wanted. */
 #define DEMAND_US 30000000
 
-/* How long a run waits for a copy, before it starts an interpreter instead. */
+/* How long a run waits for a copy or a runtime, before it starts an interpreter instead. */
 #define RUN_TIMEOUT_MS 500
 
 /* Keeper and init. */
@@ -17,9 +17,9 @@
 #define DEATH_TIMEOUT_US 50000
 #define DEATH_LOOK_US    100
 
-static bool is_current(const struct stock *stock)
+static bool is_same(const struct stock_want *one, const struct stock_want *other)
 {
-    return stock->copy.socket_fd >= 0 && stock->generation == atomic_load(&stock->board->generation);
+    return one->kind == other->kind && one->memory_mb == other->memory_mb;
 }
 
 static int64_t demand_left_us(const struct stock *stock)
@@ -27,34 +27,81 @@ static int64_t demand_left_us(const struct stock *stock)
     return stock->wanted_us ? stock->wanted_us + DEMAND_US - clock_monotonic_us() : 0;
 }
 
-static void order(struct stock *stock, const struct cell *cell)
+static struct stock_want wanted_now(const struct stock *stock)
+{
+    if (stock->in_pool)
+        return (struct stock_want){ .kind = WARM_PYTHON };
+    return demand_left_us(stock) > 0 ? stock->want : (struct stock_want){ .kind = WARM_NONE };
+}
+
+static bool is_current(const struct stock *stock, const struct stock_want *want)
+{
+    return stock->copy.socket_fd >= 0 && is_same(&stock->has, want) &&
+           (want->kind != WARM_PYTHON || stock->generation == atomic_load(&stock->board->generation));
+}
+
+/* Another slot may do the same at this moment: the limit is on memory, and one more does not matter. */
+static bool may_have_runtime(const struct stock *stock)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < WARDEN_SLOTS_MAX; i++)
+        n += atomic_load(&stock->board->has_runtime[i]);
+    return n < STOCK_RUNTIMES_MAX;
+}
+
+static void order_copy(struct stock *stock, const struct cell *cell)
 {
     uint32_t generation = atomic_load(&stock->board->generation);
 
-    stock_drop(stock);
     if (generation != 0 && warm_order(&stock->place, cell, &stock->copy) == 0)
         stock->generation = generation;
 }
 
+static void order_runtime(struct stock *stock, const struct cell *cell, const struct stock_want *want)
+{
+    const struct runtime_order order = { .kind = want->kind, .memory_mb = want->memory_mb };
+
+    if (may_have_runtime(stock) && warm_order_runtime(&order, cell, &stock->copy) == 0)
+        atomic_store(&stock->board->has_runtime[stock->slot], true);
+}
+
+static void order(struct stock *stock, const struct cell *cell, const struct stock_want *want)
+{
+    stock_drop(stock);
+    stock->has = *want;
+    if (want->kind == WARM_PYTHON)
+        order_copy(stock, cell);
+    else
+        order_runtime(stock, cell, want);
+}
+
 void stock_settle(struct stock *stock, const struct cell *cell)
 {
+    struct stock_want want;
+
     if (!stock->board)
         return;
-    if (!stock->in_pool && demand_left_us(stock) <= 0)
+    want = wanted_now(stock);
+    if (want.kind == WARM_NONE)
         stock_drop(stock);
-    else if (!is_current(stock))
-        order(stock, cell);
+    else if (!is_current(stock, &want))
+        order(stock, cell, &want);
 }
 
+/* A runtime that cannot live must not be started again and again: the next run that wants it asks once more. */
 void stock_heard(struct stock *stock)
 {
-    if (stock->copy.pid != 0 || warm_await(&stock->copy, 0) < 0)
-        warm_drop(&stock->copy);
+    if (stock->copy.pid == 0 && warm_await(&stock->copy, 0) == 0)
+        return;
+    if (stock->has.kind != WARM_PYTHON)
+        stock->wanted_us = 0;
+    stock_release(stock);
 }
 
-bool stock_is_warm(const struct stock *stock)
+enum warm_kind stock_kind(const struct stock *stock)
 {
-    return stock->copy.socket_fd >= 0 && stock->copy.pid != 0;
+    return stock->copy.socket_fd >= 0 && stock->copy.pid != 0 ? stock->has.kind : WARM_NONE;
 }
 
 int stock_idle_ms(const struct stock *stock)
@@ -67,27 +114,37 @@ int stock_idle_ms(const struct stock *stock)
     return left_us <= 0 ? 0 : (int)(left_us / 1000) + 1;
 }
 
-bool stock_take(struct stock *stock, const struct cell *cell, bool *ret_waited)
+bool stock_take(struct stock *stock, const struct cell *cell, const struct stock_want *want, bool *ret_waited)
 {
     *ret_waited = false;
-    if (!stock->board)
+    if (stock->copy.socket_fd >= 0 && !is_same(&stock->has, want))
+        stock_drop(stock);
+    if (!stock->board || want->kind == WARM_NONE)
         return false;
+    stock->want = *want;
     stock->wanted_us = clock_monotonic_us();
-    *ret_waited = stock_is_warm(stock);
+    *ret_waited = stock_kind(stock) != WARM_NONE;
     if (*ret_waited)
         return true;
-    if (stock->copy.socket_fd < 0)
-        order(stock, cell);
+    if (stock->copy.socket_fd < 0 && want->kind == WARM_PYTHON)
+        order(stock, cell, want);
     if (stock->copy.socket_fd < 0 || warm_await(&stock->copy, RUN_TIMEOUT_MS) < 0)
         stock_drop(stock);
-    return stock_is_warm(stock);
+    return stock_kind(stock) != WARM_NONE;
+}
+
+void stock_release(struct stock *stock)
+{
+    warm_drop(&stock->copy);
+    if (stock->board)
+        atomic_store(&stock->board->has_runtime[stock->slot], false);
 }
 
 void stock_drop(struct stock *stock)
 {
     if (stock->copy.socket_fd < 0)
         return;
-    warm_drop(&stock->copy);
+    stock_release(stock);
     for (int waited_us = 0; waited_us < DEATH_TIMEOUT_US; waited_us += DEATH_LOOK_US) {
         if (cgroup_slot_processes(stock->place.cgroup) <= OWN_PROCESSES)
             return;

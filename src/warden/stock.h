@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stock.h -- the copy of a zygote that waits in a slot's armed cell, kept while that pays.
+/* stock.h -- what waits in a slot's armed cell to be the next program, kept while that pays: the copy of a zygote, or a
+ * runtime that was started ahead.
  *
- * The first slots, as many as the pool is large, always have one. The others have one after a run that wanted it, until
- * none has come for a while: so the stock grows with demand and shrinks at rest. */
+ * The first slots, as many as the pool is large, always have a copy of the Python zygote. The others have what their
+ * last program could use, until none has come for a while: so the stock grows with demand and shrinks at rest. Runtimes
+ * cost tens of mebibytes each, and only so many slots have one (STOCK_RUNTIMES_MAX). */
 #pragma once
 
 #include <stdatomic.h>
@@ -10,35 +12,53 @@
 #include <stdint.h>
 
 #include "cell/warm.h"
+#include "warden/options.h"
+#include "wire/warm_kind.h"
+
+#define STOCK_RUNTIMES_MAX 8
 
 /* In memory that the warden shares with its keepers. */
 struct zygote_board {
     _Atomic uint32_t generation; /* of the zygote that takes orders; 0 = none does */
+    _Atomic bool has_runtime[WARDEN_SLOTS_MAX];
+};
+
+/* What a run can use. */
+struct stock_want {
+    enum warm_kind kind;
+    uint32_t memory_mb; /* runtime_memory_mb() */
 };
 
 struct stock {
-    const struct zygote_board *board; /* NULL = no zygotes */
+    struct zygote_board *board; /* NULL = nothing ever waits */
+    unsigned slot;
     struct warm_place place;
-    bool in_pool;        /* always has a copy */
-    int64_t wanted_us;   /* when a run last wanted one; 0 = none has */
-    uint32_t generation; /* of the copy's zygote */
+    bool in_pool;           /* always has a copy */
+    struct stock_want want; /* of the last run that could use something */
+    int64_t wanted_us;      /* when that was; 0 = nothing is wanted */
+    uint32_t generation;    /* of the copy's zygote */
+    struct stock_want has;  /* what there is, if copy says that there is something */
     struct warm copy;
 };
 
-/* At rest: orders a copy in the armed cell, or drops the one there is, as wanted now. Never waits. */
+/* At rest: has what is wanted now made or started in the armed cell, or drops what there is. Never waits. */
 void stock_settle(struct stock *stock, const struct cell *cell);
 
 /* At rest, when the copy's socket is readable: it is ready, or dead. */
 void stock_heard(struct stock *stock);
 
-/* True if a copy waits for its program. */
-bool stock_is_warm(const struct stock *stock);
+/* What waits for its program, WARM_NONE = nothing does. */
+enum warm_kind stock_kind(const struct stock *stock);
 
 /* How long stock_settle() has nothing to do, -1 = for ever. */
 int stock_idle_ms(const struct stock *stock);
 
-/* For a run that wants a copy: true if there is one, made on the spot if need be. *ret_waited: it had been waiting. */
-bool stock_take(struct stock *stock, const struct cell *cell, bool *ret_waited);
+/* For a run: true if there is what it wants. A copy is made on the spot if need be; a runtime is worth waiting for if
+ * it has been started. What the run cannot use is dropped. *ret_waited: it had been waiting. */
+bool stock_take(struct stock *stock, const struct cell *cell, const struct stock_want *want, bool *ret_waited);
 
-/* Ends the copy, if there is one, and waits for its death: the slot's figures are the next program's. */
+/* Ends what there is without waiting for its death, or forgets it once it is somebody else's. */
+void stock_release(struct stock *stock);
+
+/* Ends what there is, and waits for its death: the slot's figures are the next program's. */
 void stock_drop(struct stock *stock);

@@ -82,7 +82,7 @@ struct warden {
     /* Ready slots and waiting executions, each first in, first out. A slot that was just used arms its next cell while
      * others serve. The api keeps to the number of slots it was told; the ring only bridges the moments in which a slot
      * is renewed. */
-    struct turns ready, ready_warm; /* with a copy of the zygote, or without */
+    struct turns ready[WARM_KINDS]; /* by what waits in them */
     struct waiting_run *waiting_ring;
     unsigned waiting_head, waiting_count;
     int epoll_fd, signal_fd;
@@ -180,6 +180,15 @@ static int open_work_dir(struct warden *w)
     return w->work_dir_fd < 0 ? error_from_errno() : 0;
 }
 
+static int make_turns(struct warden *w)
+{
+    int r = 0;
+
+    for (int kind = 0; kind < WARM_KINDS && r == 0; kind++)
+        r = turns_init(&w->ready[kind], (unsigned)w->options->slots);
+    return r;
+}
+
 static int make_loop(struct warden *w)
 {
     sigset_t signals;
@@ -198,8 +207,7 @@ static int make_loop(struct warden *w)
     r = watch(w, w->signal_fd, WATCH_SIGNALS);
     w->keepers = calloc(w->options->slots, sizeof(*w->keepers));
     w->waiting_ring = calloc(w->options->slots, sizeof(*w->waiting_ring));
-    if (!w->keepers || !w->waiting_ring || turns_init(&w->ready, (unsigned)w->options->slots) < 0 ||
-        turns_init(&w->ready_warm, (unsigned)w->options->slots) < 0)
+    if (!w->keepers || !w->waiting_ring || make_turns(w) < 0)
         return -ENOMEM;
     for (unsigned i = 0; i < w->options->slots; i++)
         w->keepers[i] = (struct keeper){ .pid = -1, .socket_fd = -1 };
@@ -409,16 +417,19 @@ static int pass_on(struct warden *w, struct keeper *keeper, struct waiting_run *
 static void lose_turn(struct warden *w, unsigned index)
 {
     w->keepers[index].ready = false;
-    turns_remove(&w->ready, index);
-    turns_remove(&w->ready_warm, index);
+    for (int kind = 0; kind < WARM_KINDS; kind++)
+        turns_remove(&w->ready[kind], index);
 }
 
-/* The slot that suits a run: with a copy of the zygote if it wants one, rather without if it does not. */
+/* The slot that suits a run: one where waits what it can use, else one where nothing waits, else one whose stock is
+ * sooner missed by nobody than a copy of the zygote. */
 static bool find_slot(const struct warden *w, const struct wire_run *request, unsigned *ret_slot)
 {
-    const struct turns *best = request->zygote ? &w->ready_warm : &w->ready;
+    bool found = turns_first(&w->ready[request->zygote], ret_slot) || turns_first(&w->ready[WARM_NONE], ret_slot);
 
-    return turns_first(best, ret_slot) || turns_first(request->zygote ? &w->ready : &w->ready_warm, ret_slot);
+    for (int kind = WARM_KINDS - 1; kind > WARM_NONE && !found; kind--)
+        found = turns_first(&w->ready[kind], ret_slot);
+    return found;
 }
 
 /* Gives waiting executions to ready slots. A keeper that is gone loses its turn; its death is handled when it is
@@ -509,7 +520,7 @@ static void on_slot(struct warden *w, unsigned index)
     w->failures = 0;
     lose_turn(w, index);
     keeper->ready = true;
-    turns_add(ready.warm ? &w->ready_warm : &w->ready, index);
+    turns_add(&w->ready[ready.warm < WARM_KINDS ? ready.warm : WARM_NONE], index);
     greet_api(w);
     dispatch(w);
 }
@@ -759,8 +770,8 @@ static void teardown(struct warden *w)
     seccomp_filter_deinit(&w->filter);
     seccomp_filter_deinit(&w->zygote_filter);
     free(w->keepers);
-    turns_deinit(&w->ready);
-    turns_deinit(&w->ready_warm);
+    for (int kind = 0; kind < WARM_KINDS; kind++)
+        turns_deinit(&w->ready[kind]);
     free(w->waiting_ring);
 }
 

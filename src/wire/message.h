@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/id.h"
+#include "wire/warm_kind.h"
 
 #define WIRE_FDS_MAX   6
 #define WIRE_PATH_SIZE 1025
@@ -84,17 +85,16 @@ struct wire_run {
     uint32_t entries_max;     /* of the harvest */
     uint64_t state_bytes_max; /* of the state that the program may leave; 0 = none is wanted */
     uint32_t tools;           /* 1 = the program finds WIRE_RUN_TOOLS as its descriptor 3 */
-    uint32_t zygote;          /* 1 = the program is one that a copy of the Python zygote can be */
+    uint32_t zygote;          /* enum warm_kind: what its last step can be run by instead of its command */
     uint32_t network;         /* enum wire_network */
     uint32_t reserved;
 };
 
 /* What the program's process is. */
 enum wire_origin {
-    WIRE_ORIGIN_STARTED, /* of a cell that was made for it */
-    WIRE_ORIGIN_ARMED,  /* of a cell that was waiting for it, and, if it asked for one, a copy of a zygote that was, too
-                         */
-    WIRE_ORIGIN_FORKED, /* a copy that was made for it */
+    WIRE_ORIGIN_STARTED, /* of a cell that was made for it, or an interpreter that was although one might have waited */
+    WIRE_ORIGIN_ARMED,   /* of a cell that was waiting for it, and what waited there too, if it asked for that */
+    WIRE_ORIGIN_FORKED,  /* a copy that was made for it, or a runtime that was about to wait */
     WIRE_ORIGINS,
 };
 

@@ -32,6 +32,7 @@ struct copy {
     const int *fds; /* of the order */
     const struct copy_filter *filter;
     struct copy_program *program;
+    int socket_fd; /* where it waits */
     struct zygote_start start;
     int start_fds[PACKET_FDS_MAX];
     size_t n_start_fds;
@@ -148,10 +149,10 @@ static int await_init(struct copy *copy)
 static int wait_for_program(struct copy *copy)
 {
     struct zygote_copy_ready ready = { .pid = (int32_t)getpid() };
-    ssize_t n = packet_send(SOCKET_FD, &ready, sizeof(ready), NULL, 0);
+    ssize_t n = packet_send(copy->socket_fd, &ready, sizeof(ready), NULL, 0);
 
     if (n == 0)
-        n = packet_receive(SOCKET_FD, &copy->start, sizeof(copy->start), 0, copy->start_fds, &copy->n_start_fds);
+        n = packet_receive(copy->socket_fd, &copy->start, sizeof(copy->start), 0, copy->start_fds, &copy->n_start_fds);
     if (n == 0)
         _exit(0);
     if (n < 0)
@@ -203,6 +204,18 @@ static int take_program_descriptors(struct copy *copy)
     return close_range((unsigned)n, ~0U, 0) < 0 ? error_from_errno() : 0;
 }
 
+/* Those that came, and the socket, have no number that the program would find free otherwise. */
+static int take_standard_descriptors(struct copy *copy)
+{
+    for (int i = 0; i <= 2; i++)
+        if (dup2(copy->start_fds[ZYGOTE_START_STDIN + i], i) < 0)
+            return error_from_errno();
+    for (size_t i = 0; i < copy->n_start_fds; i++)
+        close(copy->start_fds[i]);
+    close(copy->socket_fd);
+    return 0;
+}
+
 static int change_directory(struct copy *copy)
 {
     return chdir(copy->program->program.steps[copy->start.step].cwd) < 0 ? error_from_errno() : 0;
@@ -225,6 +238,12 @@ static const struct step start_steps[] = {
     { "size of files", limit_file_size },
     { "program", unpack_program },
     { "descriptors of the program", take_program_descriptors },
+    { "directory", change_directory },
+};
+
+static const struct step started_steps[] = {
+    { "wait", wait_for_program },      { "size of files", limit_file_size },
+    { "program", unpack_program },     { "descriptors of the program", take_standard_descriptors },
     { "directory", change_directory },
 };
 
@@ -258,7 +277,14 @@ void copy_become(const struct zygote_order *order, const int *fds, const struct 
 
 void copy_await(struct copy_program *ret_program)
 {
-    struct copy copy = { .program = ret_program };
+    struct copy copy = { .program = ret_program, .socket_fd = SOCKET_FD };
 
     take_steps(start_steps, ARRAY_SIZE(start_steps), &copy);
+}
+
+void copy_await_started(int socket_fd, struct copy_program *ret_program)
+{
+    struct copy copy = { .program = ret_program, .socket_fd = socket_fd };
+
+    take_steps(started_steps, ARRAY_SIZE(started_steps), &copy);
 }

@@ -35,3 +35,6 @@ void copy_become(const struct zygote_order *order, const int *fds, const struct 
 /* Says that the copy is ready, waits for its program and takes it. Returns when everything is in place; else the
  * process ends. */
 void copy_await(struct copy_program *ret_program);
+
+/* The same in a runtime that was started ahead, whose descriptors are its own. */
+void copy_await_started(int socket_fd, struct copy_program *ret_program);

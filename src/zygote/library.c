@@ -218,3 +218,9 @@ int zygote_await(void)
     copy_await(&the_program);
     return 0;
 }
+
+int zygote_await_started(int socket_fd)
+{
+    copy_await_started(socket_fd, &the_program);
+    return 0;
+}

@@ -19,6 +19,10 @@ int zygote_serve(void);
  * closed but, in a program that calls tools, 3. */
 int zygote_await(void);
 
+/* In a runtime that was started ahead (cell/runtime.h): the same at socket_fd, which is closed. Other descriptors stay,
+ * being the interpreter's own. */
+int zygote_await_started(int socket_fd);
+
 /* In a copy: the arguments and the environment of the step, NULL-terminated, for the life of the process. */
 char **zygote_arguments(void);
 char **zygote_environment(void);

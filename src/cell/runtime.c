@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cell/runtime.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "cell/init.h"
+
+#define ARGUMENTS_MAX 8
+#define CANNOT_RUN    127
+
+static const char memory_option[] = "--max-old-space-size=%u";
+
+/* Environments are those of the languages' programs: an interpreter looks at its own once. */
+#define COMMON_ENVIRONMENT                                                                                             \
+    "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "USER=sandbox"
+
+static const struct runtime {
+    const char *command[ARGUMENTS_MAX + 1];
+    const char *environment[8];
+} runtimes[WARM_KINDS] = {
+    [WARM_NODE] = {
+        { "/usr/bin/node", "--experimental-vm-modules", memory_option, "--require=/opt/codecell/guest/node/warm.cjs",
+          "/opt/codecell/guest/node/run.cjs" },
+        { COMMON_ENVIRONMENT, "NODE_PATH=/usr/local/lib/node_modules:/usr/lib/node_modules" },
+    },
+    [WARM_TYPESCRIPT] = {
+        { "/usr/bin/node", "--experimental-vm-modules", "--enable-source-maps", memory_option,
+          "--require=/opt/codecell/guest/node/typescript.cjs", "--require=/opt/codecell/guest/node/warm.cjs",
+          "/opt/codecell/guest/node/run.cjs" },
+        { COMMON_ENVIRONMENT, "NODE_PATH=/usr/local/lib/node_modules:/usr/lib/node_modules" },
+    },
+};
+
+static bool is_told_memory(const struct runtime *runtime)
+{
+    for (const char *const *argument = runtime->command; *argument; argument++)
+        if (*argument == memory_option)
+            return true;
+    return false;
+}
+
+uint32_t runtime_memory_mb(enum warm_kind kind, uint64_t memory_bytes)
+{
+    return kind < WARM_KINDS && is_told_memory(&runtimes[kind]) ? (uint32_t)(memory_bytes >> 20) : 0;
+}
+
+void runtime_become(const struct runtime_order *order, int socket_fd)
+{
+    const struct runtime *runtime = order->kind < WARM_KINDS ? &runtimes[order->kind] : &runtimes[WARM_NONE];
+    const char *command[ARGUMENTS_MAX + 1] = { NULL };
+    char memory[sizeof(memory_option) + 16];
+
+    if (!runtime->command[0])
+        _exit(CANNOT_RUN);
+    snprintf(memory, sizeof(memory), memory_option, order->memory_mb);
+    for (int i = 0; i < ARGUMENTS_MAX && runtime->command[i]; i++)
+        command[i] = runtime->command[i] == memory_option ? memory : runtime->command[i];
+    setsid();
+    init_reset_signals();
+    umask(022);
+    if (dup2(socket_fd, RUNTIME_SOCKET_FD) < 0 || close_range(3, RUNTIME_SOCKET_FD - 1, 0) < 0 ||
+        close_range(RUNTIME_SOCKET_FD + 1, ~0U, 0) < 0)
+        _exit(CANNOT_RUN);
+    execve(command[0], (char *const *)command, (char *const *)runtime->environment);
+    _exit(CANNOT_RUN);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* runtime.h -- interpreters that an armed cell's init starts ahead, to wait for their program.
+ *
+ * One is an ordinary process of the cell, behind all its walls: the language's own command with an agent in front that
+ * waits at a socket (wire/zygote.h, as the copy of a zygote does) before anything of the program is looked at. The
+ * commands are a table in runtime.c; languages/ has the same ones, for programs that start their own. */
+#pragma once
+
+#include <stdint.h>
+
+#include "wire/warm_kind.h"
+
+/* What runtimes have in common with those of wire/zygote.h; out of the way of the descriptors of an interpreter, which
+ * has the same numbers as one that did not wait. */
+#define RUNTIME_SOCKET_FD 200
+
+/* What an init is asked to start; the runtime's end of its socket comes along. */
+struct runtime_order {
+    uint32_t kind;      /* enum warm_kind */
+    uint32_t memory_mb; /* what the command is told of the memory, runtime_memory_mb() */
+};
+
+/* What the order for a run with so much memory says: 0 for a runtime that is told nothing of it. Two runs whose kind
+ * and figure are the same can use the same runtime. */
+uint32_t runtime_memory_mb(enum warm_kind kind, uint64_t memory_bytes);
+
+/* Becomes the runtime: to be called in a child of the init's. Never returns. */
+_Noreturn void runtime_become(const struct runtime_order *order, int socket_fd);

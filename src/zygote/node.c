@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* node.c -- the library as an addon of Node's: its function await() (guest/node/warm.cjs).
+ *
+ * Of the interface of addons (Node-API, stable between versions) a handful of calls is used. They are the executable's;
+ * any other interpreter that loads the library has none of them. */
+#include "zygote/copy.h"
+#include "zygote/library.h"
+
+#include <stddef.h>
+
+#include "cell/runtime.h"
+
+struct napi_env__;
+struct napi_value__;
+struct napi_callback_info__;
+
+typedef struct napi_env__ *napi_env;
+typedef struct napi_value__ *napi_value;
+typedef struct napi_callback_info__ *napi_callback_info;
+typedef napi_value (*napi_callback)(napi_env env, napi_callback_info info);
+
+#define AUTO_LENGTH ((size_t)-1)
+#define FROM_NODE   __attribute__((weak))
+
+extern FROM_NODE int napi_create_function(napi_env env, const char *name, size_t length, napi_callback function,
+                                          void *data, napi_value *ret_function);
+extern FROM_NODE int napi_create_array(napi_env env, napi_value *ret_array);
+extern FROM_NODE int napi_create_string_utf8(napi_env env, const char *text, size_t length, napi_value *ret_text);
+extern FROM_NODE int napi_set_element(napi_env env, napi_value array, unsigned index, napi_value element);
+extern FROM_NODE int napi_set_named_property(napi_env env, napi_value object, const char *name, napi_value value);
+
+static napi_value strings(napi_env env, char *const *texts)
+{
+    napi_value array = NULL, text;
+
+    napi_create_array(env, &array);
+    for (unsigned i = 0; array && texts[i]; i++)
+        if (napi_create_string_utf8(env, texts[i], AUTO_LENGTH, &text) == 0)
+            napi_set_element(env, array, i, text);
+    return array;
+}
+
+/* await(): waits to be told what to run. Returns the arguments of the step. */
+static napi_value await_program(napi_env env, napi_callback_info info)
+{
+    (void)info;
+    zygote_await_started(RUNTIME_SOCKET_FD);
+    return strings(env, zygote_arguments());
+}
+
+/* Called by Node when it has loaded the library. */
+napi_value napi_register_module_v1(napi_env env, napi_value exports);
+napi_value napi_register_module_v1(napi_env env, napi_value exports)
+{
+    napi_value function;
+
+    if (napi_create_function(env, "await", AUTO_LENGTH, await_program, NULL, &function) == 0)
+        napi_set_named_property(env, exports, "await", function);
+    return exports;
+}

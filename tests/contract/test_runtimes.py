@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A program whose interpreter was started before it was known behaves as one that started its own (docs/LANGUAGES.md)."""
+
+import json
+
+import pytest
+from support import host
+
+# What an interpreter can tell of how it was started; the numbers of processes and of times are not in it.
+PROBES = {
+    "js": """
+const { Worker, isMainThread } = require('worker_threads');
+const fs = require('fs');
+const of = (text, words) => text.split('\\n').filter((line) => words.test(line));
+const seen = {
+  argv: process.argv, options: process.execArgv, preloaded: process._preload_modules, env: process.env, cwd: process.cwd(),
+  loaded: Object.keys(require.cache), paths: module.paths, main: require.main === module, title: process.title,
+  stdin: process.stdin.constructor.name, stdout: process.stdout.constructor.name, globals: Object.getOwnPropertyNames(globalThis),
+  young: process.uptime() < 20, heap: require('v8').getHeapStatistics().heap_size_limit,
+  stack: new Error('x').stack, next: fs.openSync('/etc/passwd'), open: fs.readdirSync('/proc/self/fd'),
+  status: of(fs.readFileSync('/proc/self/status', 'utf8'), /^(Uid|Gid|Groups|Umask|PPid|Sig|Shd|Cap|NoNewPrivs|Seccomp)/),
+  limits: fs.readFileSync('/proc/self/limits', 'utf8'),
+};
+const inside = 'require("worker_threads").parentPort.postMessage([process.execArgv, process.argv, Object.keys(require.cache)])';
+new Worker(inside, { eval: true }).on('message', (message) => console.log(JSON.stringify({ ...seen, thread: message })));
+""",
+}
+PROBES["ts"] = PROBES["js"].replace("const of = (text, words)", "const of = (text: string, words: RegExp)")
+
+FAILURES = [
+    ("js", "null.x"),
+    ("js", "throw new Error('thrown')"),
+    ("js", "Promise.reject(new Error('rejected'))"),
+    ("js", "let x = ;"),
+    ("js", "process.exitCode = 9; process.on('exit', (code) => console.log('exit', code, process.exitCode))"),
+    ("js", "process.exit(300)"),
+    ("js", "process.kill(process.pid, 'SIGTERM')"),
+    ("js", "import fs from 'fs'; import { x } from './missing.mjs'"),
+    ("js", "import os from 'os'; console.log(typeof os.EOL, import.meta.url, await 1); throw new TypeError('late')"),
+    ("js", "require('./missing')"),
+    ("js", "console.log(require('fs').readFileSync(0, 'utf8').length); process.stdin.on('data', console.log).on('end', () => console.log('end'))"),
+    ("js", "process.stdout.write('no end of line'); console.error('error')"),
+    ("js", "console.log(new Intl.DateTimeFormat().resolvedOptions().timeZone, new Date(0).toString(), 'ü'.localeCompare('z'))"),
+    ("ts", "const f = (): number => { throw new RangeError('typed') };\n\nf();"),
+    ("ts", "const x: number = ;"),
+    ("ts", "enum E { A = 3 }\nconsole.log(E.A, E[3]); process.exit(E.A)"),
+]
+
+
+@pytest.fixture(scope="module")
+def own(server, program):
+    """A server whose programs start their own interpreters."""
+    from support.server import Server
+
+    other = Server({"AUTH_FAILURE_LIMIT": "0", "SANDBOX_POOL_ENABLED": "false"})
+    with other.client() as client:
+        yield client
+    other.stop()
+
+
+@pytest.fixture(scope="module")
+def waited(server):
+    """exec() that repeats a program until an interpreter that had waited ran it."""
+    with server.client() as client:
+
+        def run(code, lang, **fields):
+            answers = []
+
+            def once():
+                source = f"{code}\n// {len(answers)}" if lang == "ts" else code  # or what was transpiled is in the cache
+                answers.append(client.exec(source, lang, **fields))
+                return answers[-1]["usage"]["warm"] == "armed"
+
+            assert host.until(once, 60, 0.2), answers[-1]
+            return answers[-1]
+
+        yield run
+
+
+@pytest.mark.parametrize("lang", sorted(PROBES))
+def test_nothing_tells_that_it_waited(waited, own, lang):
+    seen = [run(PROBES[lang], lang, args=["a b", "ü"]) for run in (waited, own.exec)]
+    first, second = (json.loads(answer.stdout) for answer in seen)
+    for name in second:
+        assert first[name] == second[name], name
+    assert first == second
+
+
+@pytest.mark.parametrize("lang, code", FAILURES)
+def test_programs_end_alike(waited, own, lang, code):
+    first, second = waited(code, lang), own.exec(code, lang)
+    for name in "code", "signal", "outcome", "stdout", "stderr":
+        assert first[name] == second[name], name
+
+
+def test_each_serves_one_program(waited):
+    """No two programs find the same random numbers, or what another left behind."""
+    code = "console.log(globalThis.left, Math.random(), require('crypto').randomUUID()); globalThis.left = 1"
+    answers = [waited(code, "js").stdout for _ in range(4)]
+    assert len(set(answers)) == 4 and all(answer.startswith("undefined ") for answer in answers), answers
+
+
+def test_limits_of_the_request_hold(waited):
+    answer = waited("const held = []; for (;;) held.push(Buffer.alloc(16 << 20, 1))", "js")
+    assert answer.outcome == "out_of_memory", dict(answer)
+    answer = waited("for (;;);", "js", timeout=1000)
+    assert answer.outcome == "timeout", dict(answer)
