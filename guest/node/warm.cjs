@@ -7,12 +7,13 @@
 const LIBRARY = '/opt/codecell/zygote.so';
 const AGENT = '/opt/codecell/guest/node/run.cjs';
 
-// Loads what programs use first. The standard streams stay untouched: they are not the program's yet.
+// Loads what programs use first. The standard streams stay untouched, which are not the program's yet, and nothing is
+// left for the event loop: a program's first turn of it would show in its stack traces.
 function rehearse() {
   const { Console } = require('console');
-  const { Writable } = require('stream');
-  for (const name of ['vm', 'net', 'tty', 'url', 'util', 'worker_threads']) require(name);
-  const nowhere = new Writable({ write: (chunk, encoding, done) => done() });
+  for (const name of ['vm', 'net', 'tty', 'url', 'util']) require(name);
+  const nothing = () => {};
+  const nowhere = { write: nothing, once: nothing, removeListener: nothing, listenerCount: () => 0 };
   new Console(nowhere).log('%s', 1, { a: [1, 'b'] });
 }
 
