@@ -804,7 +804,7 @@ WALLS = [
     wall(
         "end: the program is no better victim than its init",
         "x05::test_x05_the_program_dies_before_its_init",
-        (INIT, "if (init_set_victim(context->victim_fd, PROGRAM_VICTIM_SCORE) < 0)", "if (0)"),
+        (INIT, "if (init_set_victim(victim_fd, PROGRAM_VICTIM_SCORE) < 0)", "if (0)"),
     ),
     # -- harvest and outputs
     wall(
