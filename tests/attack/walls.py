@@ -675,7 +675,7 @@ WALLS = [
     wall(
         "signals: the program inherits the init's",
         "r13 x05::test_x05_no_signal_is_ignored_or_blocked",
-        (INIT, "    reset_signals();\n", "    (void)reset_signals;\n"),
+        (INIT, "    init_reset_signals();\n", "    (void)init_reset_signals;\n"),
     ),
     # -- limits
     wall(
