@@ -4,7 +4,7 @@
 import pytest
 
 from support import guest
-from support.lab import METADATA, PUBLIC
+from support.lab import METADATA, PATIENT_PORT, PUBLIC
 
 # What a program does on the proxy's port: sends a head, and tells the status (0 = closed without one).
 HELPERS = """
@@ -188,15 +188,15 @@ def test_n05_a_program_leaves_its_successor_all_room(own_lab, server_with, resol
         prefix=resolv_conf,
         MAX_CONCURRENT_EXECUTIONS="1",
         ENABLE_SANDBOX_NETWORK="true",
-        SANDBOX_EGRESS_ALLOWLIST="public.test",
+        SANDBOX_EGRESS_ALLOWLIST=f"public.test:{PATIENT_PORT}",
     )
     program = (
         TUNNEL
-        + """
+        + f"""
 held = []
 for _ in range(32):
     s = socket.create_connection(("127.0.0.1", PORT), 5); s.settimeout(10); held.append(s)
-    s.sendall(b"CONNECT public.test:443 HTTP/1.1\\r\\n\\r\\n")
+    s.sendall(b"CONNECT public.test:{PATIENT_PORT} HTTP/1.1\\r\\n\\r\\n")
     if b" 200 " not in s.recv(100): break
     s.sendall(hello("public.test"))
     if not s.recv(100).startswith(b"reached"): break

@@ -40,6 +40,7 @@ PRIVATE = [
     "240.1.2.3",
 ]
 TCP_PORTS = (25, 53, 80, 443, 465, 587, 853, 8080)
+PATIENT_PORT = 8443  # what is connected here is not ended by the world
 
 # What the resolver says of a name: addresses in turn, so that a name can change its mind.
 NAMES = {
@@ -140,6 +141,7 @@ class Lab:
         self._loop(eye, self._watch)
         for port in TCP_PORTS:
             self._loop(socket.create_server(("0.0.0.0", port)), self._answer)
+        self._loop(socket.create_server(("0.0.0.0", PATIENT_PORT)), self._hold)
         for address in (PUBLIC, PUBLIC2, *PRIVATE):
             echo = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             echo.bind((address, 7))
@@ -173,6 +175,11 @@ class Lab:
             connection.settimeout(5)
             connection.sendall(b"reached %s from %s\n" % (connection.getsockname()[0].encode(), peer[0].encode()))
             connection.recv(100)
+
+    def _hold(self, sock):
+        connection, _ = sock.accept()
+        self.sockets.append(connection)
+        connection.sendall(b"reached and held\n")
 
     def _echo(self, sock):
         data, peer = sock.recvfrom(2048)
