@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/sched.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +29,8 @@
 #include "zygote/arena.h"
 #include "zygote/copy.h"
 
-#define HUGE_PAGE ((uintptr_t)2 << 20)
+#define HUGE_PAGE    ((uintptr_t)2 << 20)
+#define MAPPINGS_MAX 16384
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* Linux 6.1 */
@@ -45,32 +48,49 @@ char **zygote_environment(void)
     return the_program.environment;
 }
 
-/* Calls use for each mapping of this process that is writable. */
-static int each_writable(int (*use)(uintptr_t from, uintptr_t to, bool shared))
+/* One line of /proc/self/maps. */
+struct mapping {
+    uintptr_t from, to;
+    uint64_t offset, inode; /* inode 0 = no file */
+    char rights[8];
+};
+
+/* Reads all mappings of this process, which the caller frees. Returns their number or a negative errno. */
+static int read_mappings(struct mapping **ret_mappings)
 {
-    FILE *maps = fopen("/proc/self/maps", "re");
+    FILE *file = fopen("/proc/self/maps", "re");
+    struct mapping *mappings = malloc(MAPPINGS_MAX * sizeof(*mappings));
     char line[4096];
-    int sum = 0;
+    int n = 0;
 
-    if (!maps)
-        return error_from_errno();
-    while (fgets(line, sizeof(line), maps)) {
-        unsigned long from, to;
-        char rights[8];
+    while (file && mappings && n < MAPPINGS_MAX && fgets(line, sizeof(line), file)) {
+        struct mapping *m = &mappings[n];
 
-        if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) == 3 && rights[1] == 'w')
-            sum += use(from, to, rights[3] == 's');
+        if (sscanf(line, "%lx-%lx %7s %lx %*s %lu", &m->from, &m->to, m->rights, &m->offset, &m->inode) == 5)
+            n++;
     }
-    fclose(maps);
-    return sum;
+    if (file)
+        fclose(file);
+    if (!file || !mappings) {
+        free(mappings);
+        return -ENOMEM;
+    }
+    *ret_mappings = mappings;
+    return n;
 }
 
-static int settle_mapping(uintptr_t from, uintptr_t to, bool shared)
+static bool is_private(const struct mapping *m, const char *rights)
 {
-    uintptr_t first = (from + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1), last = to & ~(HUGE_PAGE - 1);
+    return strncmp(m->rights, rights, 3) == 0 && m->rights[3] == 'p';
+}
+
+/* Moves writable memory onto huge pages. Returns how many mebibytes. */
+static int settle_mapping(const struct mapping *m)
+{
+    uintptr_t first = (m->from + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1), last = m->to & ~(HUGE_PAGE - 1);
     int moved = 0;
 
-    if (shared || last <= first)
+    if (!is_private(m, "rw-") || last <= first)
         return 0;
     (void)madvise((void *)first, last - first, MADV_HUGEPAGE);
     for (uintptr_t at = first; at < last; at += HUGE_PAGE)
@@ -78,29 +98,60 @@ static int settle_mapping(uintptr_t from, uintptr_t to, bool shared)
     return moved;
 }
 
+/* A library is mapped in pieces: its constants before and behind its code are mapped apart only to be not executable.
+ * Each mapping is copied for each copy, so the three become one. What a program could execute thereby it may map
+ * executable itself. */
+static void join_constants(const struct mapping *mappings, int n)
+{
+    for (int i = 0; i < n; i++) {
+        const struct mapping *m = &mappings[i], *before = i > 0 ? m - 1 : m, *behind = i + 1 < n ? m + 1 : m;
+        const struct mapping *neighbours[] = { before, behind };
+
+        if (!is_private(m, "r-x") || m->inode == 0)
+            continue;
+        for (size_t k = 0; k < ARRAY_SIZE(neighbours); k++)
+            if (is_private(neighbours[k], "r--") && neighbours[k]->inode == m->inode &&
+                neighbours[k]->offset - m->offset == neighbours[k]->from - m->from &&
+                (neighbours[k]->to == m->from || neighbours[k]->from == m->to))
+                (void)mprotect((void *)neighbours[k]->from, neighbours[k]->to - neighbours[k]->from,
+                               PROT_READ | PROT_EXEC);
+    }
+}
+
 void zygote_prepare(void)
 {
     arena_install();
+    /* Large blocks come from the heap as well, as they do in every program that has freed a few. */
+    (void)mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 64 << 20);
 }
 
 int zygote_settle(void)
 {
-    int moved = each_writable(settle_mapping);
+    struct mapping *mappings;
+    int n = read_mappings(&mappings), moved = 0;
 
+    if (n < 0)
+        return n;
+    for (int i = 0; i < n; i++)
+        moved += settle_mapping(&mappings[i]);
+    join_constants(mappings, n);
+    free(mappings);
     arena_settle();
     return moved;
 }
 
-static int count_shared(uintptr_t from, uintptr_t to, bool shared)
-{
-    (void)from;
-    (void)to;
-    return shared;
-}
-
 int zygote_shared_mappings(void)
 {
-    return each_writable(count_shared);
+    struct mapping *mappings;
+    int n = read_mappings(&mappings), shared = 0;
+
+    if (n < 0)
+        return n;
+    for (int i = 0; i < n; i++)
+        shared += mappings[i].rights[1] == 'w' && mappings[i].rights[3] == 's';
+    free(mappings);
+    return shared;
 }
 
 /* /proc/self/exe of every copy is one file, and its locks would be seen from one cell in another: they are all taken
