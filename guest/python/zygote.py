@@ -181,14 +181,15 @@ def leave(reason, end=os._exit):
 
 
 def rehearse(run):
-    """Does without effect what every program makes the interpreter do: the pages that it touches are there then."""
+    """Does without effect what every program makes the interpreter do: the pages that this touches are the copy's own when
+    the program comes."""
+    hooks = sys.meta_path[:]
     take_environment(["%s=%s" % item for item in os.environ.items()])
-    namespace = {"__name__": "rehearsal", "__builtins__": __builtins__}
-    code, mode = run.compile_program(b"print(1)\nlist(range(9))")
-    run.preload(code, b"", mode, namespace, None)
-    eval(code, namespace)
-    flush_standard()
-    gc.collect()
+    make_room(sys.modules, run.WORKSPACE)
+    run.run(DIRECTORY + "/rehearsal.py", "0,0", [])
+    for step in flush_standard, flush_open_files, drop_program:
+        step()
+    sys.meta_path[:] = hooks
 
 
 def be_program(runners, arguments):

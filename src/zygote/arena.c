@@ -2,13 +2,23 @@
 #include "zygote/arena.h"
 
 #include <dlfcn.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #define HUGE_PAGE  ((size_t)2 << 20)
 #define SLOT_BYTES ((size_t)1 << 20) /* an arena of Python 3.10 and later; smaller ones fit too */
 #define SLOTS      1024
+
+/* Objects up to this size come from arenas, in pools of one size each. */
+#define OBJECT_BYTES_MAX  512
+#define OBJECT_BYTES_STEP 16
+
+#define HEAP_BLOCK_MAX ((size_t)1 << 20)
+#define HEAP_BLOCK_MIN 24
+#define FILL_MAX       1000000
 
 /* PyObjectArenaAllocator of Python's stable interface, which is looked up instead of linked. */
 struct allocator {
@@ -50,6 +60,14 @@ static void give_back(void *context, void *at, size_t size)
     arenas.spare[arenas.n_spare++] = (unsigned short)(offset / SLOT_BYTES);
 }
 
+/* A function pointer may not be converted from what dlsym() returns, but be filled with it. */
+static void look_up(const char *name, void *ret_function)
+{
+    void *found = dlsym(RTLD_DEFAULT, name);
+
+    memcpy(ret_function, &found, sizeof(found));
+}
+
 void arena_install(void)
 {
     struct allocator allocator = { .alloc = take, .free = give_back };
@@ -57,9 +75,7 @@ void arena_install(void)
     uintptr_t at;
     void *found;
 
-    /* A function pointer may not be converted from what dlsym() returns, but be filled with it. */
-    found = dlsym(RTLD_DEFAULT, "PyObject_SetArenaAllocator");
-    memcpy(&set, &found, sizeof(set));
+    look_up("PyObject_SetArenaAllocator", &set);
     if (!set || arenas.base)
         return;
     found = mmap(NULL, SLOTS * SLOT_BYTES + HUGE_PAGE, PROT_READ | PROT_WRITE,
@@ -72,10 +88,55 @@ void arena_install(void)
     set(&allocator);
 }
 
+/* True if an object lies in an arena that was given out after the first n. */
+static bool is_in_new(const void *object, size_t n)
+{
+    uintptr_t offset = (uintptr_t)object - (uintptr_t)arenas.base;
+
+    return offset >= n * SLOT_BYTES && offset < SLOTS * SLOT_BYTES;
+}
+
+/* Takes every free block of the interpreter's arenas, of the largest kind first: that ends when no arena has a free
+ * pool left, and the others when no pool of their kind has a free block. */
+static void fill_objects(size_t n_old)
+{
+    void *(*allocate)(size_t) = NULL;
+
+    look_up("PyObject_Malloc", &allocate);
+    for (size_t size = OBJECT_BYTES_MAX; allocate && size > 0; size -= OBJECT_BYTES_STEP)
+        for (int i = 0; i < FILL_MAX; i++) {
+            const void *object = allocate(size);
+
+            if (!object || is_in_new(object, n_old))
+                break;
+        }
+}
+
+/* The same for the C library's heap. Its end is where a large block comes from. */
+static void fill_heap(void)
+{
+    const char *end = malloc(HEAP_BLOCK_MAX);
+
+    for (size_t size = HEAP_BLOCK_MAX / 2; end && size >= HEAP_BLOCK_MIN; size = size > 1024 ? size / 2 : size - 16)
+        for (int i = 0; i < FILL_MAX; i++) {
+            char *block = malloc(size);
+
+            if (!block || block > end) {
+                free(block);
+                break;
+            }
+        }
+}
+
 void arena_settle(void)
 {
-    size_t used = (arenas.used * SLOT_BYTES + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+    size_t n_old = arenas.used + arenas.used % 2; /* the next begins on a huge page */
 
-    if (arenas.base)
-        (void)madvise(arenas.base + used, SLOTS * SLOT_BYTES - used, MADV_NOHUGEPAGE);
+    if (!arenas.base || n_old >= SLOTS)
+        return;
+    arenas.used = n_old;
+    arenas.n_spare = 0;
+    (void)madvise(arenas.base + n_old * SLOT_BYTES, (SLOTS - n_old) * SLOT_BYTES, MADV_NOHUGEPAGE);
+    fill_objects(n_old);
+    fill_heap();
 }

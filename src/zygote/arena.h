@@ -8,6 +8,7 @@
  * memory to reserve. */
 void arena_install(void);
 
-/* Before the first copy: what is not yet in use is for copies, which shall not get two mebibytes where they need a
- * page. */
+/* Before the first copy: whatever is free in the memory in use so far is taken for good. Else the objects of copies
+ * would fill the holes between the zygote's, each of them in another page that must be copied for it. What copies make
+ * lies together, in memory that they get by the page. */
 void arena_settle(void);
