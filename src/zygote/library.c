@@ -92,9 +92,11 @@ static int settle_mapping(const struct mapping *m)
 
     if (!is_private(m, "rw-") || last <= first)
         return 0;
-    (void)madvise((void *)first, last - first, MADV_HUGEPAGE);
+    (void)madvise((void *)m->from, m->to - m->from, MADV_HUGEPAGE);
     for (uintptr_t at = first; at < last; at += HUGE_PAGE)
         moved += madvise((void *)at, HUGE_PAGE, MADV_COLLAPSE) == 0 ? (int)(HUGE_PAGE >> 20) : 0;
+    /* What is one stays one; but the kernel shall not make new ones in copies, of whole ones of the zygote's. */
+    (void)madvise((void *)m->from, m->to - m->from, MADV_NOHUGEPAGE);
     return moved;
 }
 
