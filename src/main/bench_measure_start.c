@@ -108,7 +108,7 @@ int bench_measure_armed(struct bench *bench, const struct bench_row *row, struct
 }
 
 /* A pool is smaller than that; beyond it a slot keeps a waiting cell once one was wanted there. */
-static int want_all(const struct bench *bench, const struct bench_row *row)
+static int want_all(struct bench *bench, const struct bench_row *row)
 {
     CLEANUP(bench_result_deinit) struct bench_result first = { 0 };
 
