@@ -33,6 +33,13 @@ def load(name, path):
     return module
 
 
+def attempt(call):
+    try:
+        call()
+    except Exception:
+        pass
+
+
 def load_libraries(names):
     """Imports what is installed; a library that is broken is its programs' concern."""
     for name in names:
@@ -40,6 +47,16 @@ def load_libraries(names):
             __import__(name)
         except Exception:
             pass
+
+
+def bring_fonts():
+    """The list of fonts that matplotlib would otherwise make (tools/prepare)."""
+    directory = os.environ["MPLCONFIGDIR"]
+    os.mkdir(directory)
+    for entry in os.scandir(DIRECTORY + "/prepared"):
+        if entry.name.startswith("fontlist-"):
+            with open(entry.path, "rb") as source, open(directory + "/" + entry.name, "wb") as copy:
+                copy.write(source.read())
 
 
 def use_numpy():
@@ -72,10 +89,7 @@ def use_matplotlib():
 def use_libraries():
     """Much is loaded and compiled at the first use only."""
     for use in use_numpy, use_pandas, use_matplotlib:
-        try:
-            use()
-        except Exception:
-            pass
+        attempt(use)
 
 
 def refresh_randomness():
@@ -217,6 +231,7 @@ def main():
     run.state_module().warm()
     run.own_module("display")
     tools = load("codecell_tools", DIRECTORY + "/tools.py")
+    attempt(bring_fonts)
     load_libraries(name for name in dict.fromkeys(run.PRELOADED.values()) if name not in LEFT_OUT)
     use_libraries()
     refresh_randomness()  # what it needs is loaded before the first copy

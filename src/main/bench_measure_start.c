@@ -107,32 +107,21 @@ int bench_measure_armed(struct bench *bench, const struct bench_row *row, struct
     return r;
 }
 
-/* A pool is smaller than that; beyond it a slot keeps a waiting cell once one was wanted there. */
-static int want_all(struct bench *bench, const struct bench_row *row)
-{
-    CLEANUP(bench_result_deinit) struct bench_result first = { 0 };
-
-    return bench_measure_burst(bench, row, &first);
-}
-
 int bench_measure_armed_many(struct bench *bench, const struct bench_row *row, struct bench_result *result)
 {
-    char running[SETTING_SIZE];
-    const char *const settings[] = { running, NULL };
+    char pool[SETTING_SIZE], running[SETTING_SIZE];
+    const char *const settings[] = { pool, running, NULL };
     CLEANUP(bench_server_stop) struct bench_server server = { 0 };
     CLEANUP(bench_samples_deinit) struct bench_samples memory = { 0 };
     struct bench with_server = *bench;
     size_t armed;
     int r;
 
+    snprintf(pool, sizeof(pool), "SANDBOX_POOL_PY=%u", row->count);
     snprintf(running, sizeof(running), "MAX_CONCURRENT_EXECUTIONS=%u", row->count);
     r = bench_own_server(bench, &server, settings, result);
     with_server.server = server;
     with_server.options.quick = true;
-    if (r == 0)
-        r = wait_armed(server.pid, 1, &memory);
-    if (r == 0)
-        r = want_all(&with_server, row);
     if (r == 0)
         r = wait_armed(server.pid, row->count, &memory);
     armed = memory.n;

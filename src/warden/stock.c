@@ -8,6 +8,8 @@
 /* A slot keeps what the pool does not ask for so long after it was wanted. */
 #define DEMAND_US 30000000
 
+#define RETRY_MS 200
+
 /* How long a run waits for a copy or a runtime, before it starts an interpreter instead. */
 #define RUN_TIMEOUT_MS 500
 
@@ -108,7 +110,11 @@ int stock_idle_ms(const struct stock *stock)
 {
     int64_t left_us;
 
-    if (!stock->board || stock->in_pool || stock->copy.socket_fd < 0)
+    if (!stock->board)
+        return -1;
+    if (stock->copy.socket_fd < 0) /* the zygote had too many orders, or the copy died */
+        return wanted_now(stock).kind == WARM_PYTHON && atomic_load(&stock->board->generation) != 0 ? RETRY_MS : -1;
+    if (stock->in_pool)
         return -1;
     left_us = demand_left_us(stock);
     return left_us <= 0 ? 0 : (int)(left_us / 1000) + 1;
