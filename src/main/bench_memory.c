@@ -197,13 +197,13 @@ static void mark_oldest(struct table *table)
         oldest->zygote = true;
 }
 
-static void mark_zygotes(struct table *table)
+static void mark_zygotes(struct table *table, ino_t host)
 {
     bool any = false;
 
     for (size_t i = 0; i < table->n; i++)
         if (table->rows[i].below && table->rows[i].python)
-            any |= mark_ancestors(table, &table->rows[i]);
+            any |= mark_ancestors(table, &table->rows[i]) || table->rows[i].pid_namespace == host;
     if (!any)
         mark_oldest(table);
 }
@@ -237,7 +237,7 @@ int bench_memory_python_cells(pid_t warden, struct bench_samples *samples)
         return error_from_errno();
     r = table_read(proc, &table);
     mark_below(&table, warden);
-    mark_zygotes(&table);
+    mark_zygotes(&table, host.st_ino);
     for (size_t i = 0; i < table.n && r == 0; i++)
         if (stands_for_cell(&table, i, host.st_ino))
             r = bench_samples_add(samples, namespace_mib(dirfd(proc), &table, table.rows[i].pid_namespace));
