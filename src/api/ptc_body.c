@@ -223,8 +223,8 @@ static int make_channel(struct check *check, const json_t *tools, struct tool_ch
     char **names;
     int r = make_manifest(tools, &manifest);
 
-    if (r < 0)
-        return r;
+    if (!manifest)
+        return r < 0 ? r : -ENOMEM;
     if (strlen(manifest) > PTC_MANIFEST_BYTES_MAX) {
         violate(check, "tools", 0, NULL, "too_long", "Tools should have at most 4 MiB together");
         return 0;

@@ -158,7 +158,7 @@ static struct waiting *take_victim(struct ptc_runs *runs)
             victim = link;
         }
     }
-    return take_out(runs, victim);
+    return *victim ? take_out(runs, victim) : NULL;
 }
 
 bool ptc_runs_add(struct ptc_runs *runs, struct execution_job *job, const char *token)
