@@ -10,7 +10,7 @@
 #include "base/cleanup.h"
 #include "cell/init.h"
 
-#define ARGUMENTS_MAX 8
+#define ARGUMENTS_MAX 16
 #define CANNOT_RUN    127
 
 static const char memory_option[] = "--max-old-space-size=%u";
@@ -34,6 +34,12 @@ static const struct runtime {
           "/opt/codecell/guest/node/run.cjs" },
         { COMMON_ENVIRONMENT, "NODE_PATH=/usr/local/lib/node_modules:/usr/lib/node_modules" },
     },
+    [WARM_PHP] = {
+        { "/usr/bin/php", "-d", "display_errors=stderr", "-d", "log_errors=0", "-d", "memory_limit=-1", "-d",
+          "include_path=/mnt/data:/usr/share/php", "-d", "sys_temp_dir=/tmp", "-d",
+          "auto_prepend_file=/opt/codecell/guest/php/warm.php", "/opt/codecell/guest/php/run.php" },
+        { COMMON_ENVIRONMENT },
+    },
 };
 
 static bool is_told_memory(const struct runtime *runtime)
@@ -47,6 +53,17 @@ static bool is_told_memory(const struct runtime *runtime)
 uint32_t runtime_memory_mb(enum warm_kind kind, uint64_t memory_bytes)
 {
     return kind < WARM_KINDS && is_told_memory(&runtimes[kind]) ? (uint32_t)(memory_bytes >> 20) : 0;
+}
+
+/* Interpreters look once at what their standard streams are, and a program's are pipes. */
+static int take_pipes(void)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -1;
+    return dup2(ends[0], STDIN_FILENO) < 0 || dup2(ends[1], STDOUT_FILENO) < 0 || dup2(ends[1], STDERR_FILENO) < 0 ? -1
+                                                                                                                   : 0;
 }
 
 void runtime_become(const struct runtime_order *order, int socket_fd)
@@ -63,7 +80,7 @@ void runtime_become(const struct runtime_order *order, int socket_fd)
     setsid();
     init_reset_signals();
     umask(022);
-    if (dup2(socket_fd, RUNTIME_SOCKET_FD) < 0 || close_range(3, RUNTIME_SOCKET_FD - 1, 0) < 0 ||
+    if (take_pipes() < 0 || dup2(socket_fd, RUNTIME_SOCKET_FD) < 0 || close_range(3, RUNTIME_SOCKET_FD - 1, 0) < 0 ||
         close_range(RUNTIME_SOCKET_FD + 1, ~0U, 0) < 0)
         _exit(CANNOT_RUN);
     execve(command[0], (char *const *)command, (char *const *)runtime->environment);

@@ -180,6 +180,7 @@ static const char *const warm_names[WARM_KINDS] = {
     [WARM_PYTHON] = "python",
     [WARM_NODE] = "node",
     [WARM_TYPESCRIPT] = "typescript",
+    [WARM_PHP] = "php",
 };
 
 static int read_warm(const struct language_report *report, const char *field, const json_t *value,

@@ -10,5 +10,6 @@ enum warm_kind {
     WARM_PYTHON, /* the copy of a zygote */
     WARM_NODE,
     WARM_TYPESCRIPT, /* Node with what a transpiled program needs */
+    WARM_PHP,
     WARM_KINDS,
 };

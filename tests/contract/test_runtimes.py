@@ -25,6 +25,20 @@ const inside = 'require("worker_threads").parentPort.postMessage([process.execAr
 new Worker(inside, { eval: true }).on('message', (message) => console.log(JSON.stringify({ ...seen, thread: message })));
 """,
 }
+PROBES["php"] = """<?php
+$seen = [
+    'argv' => $argv, 'argc' => $argc, 'server' => array_diff_key($_SERVER, ['REQUEST_TIME' => 0, 'REQUEST_TIME_FLOAT' => 0]),
+    'young' => microtime(true) - $_SERVER['REQUEST_TIME_FLOAT'] < 20 && time() - $_SERVER['REQUEST_TIME'] < 20,
+    'globals' => array_keys($GLOBALS), 'classes' => count(get_declared_classes()), 'functions' => get_defined_functions()['user'],
+    'cwd' => getcwd(), 'file' => __FILE__, 'environment' => getenv(), 'options' => array_diff_key(ini_get_all(null, false), ['auto_prepend_file' => 0]),
+    'streams' => array_map('stream_get_meta_data', [STDIN, STDOUT, STDERR]), 'types' => array_map(fn ($s) => fstat($s)['mode'], [STDIN, STDOUT, STDERR]),
+    'trace' => (new Exception('x'))->getTraceAsString(), 'backtrace' => debug_backtrace(),
+    'umask' => umask(),
+    'status' => preg_grep('/^(Uid|Gid|Groups|Umask|PPid|Sig|Shd|Cap|NoNewPrivs|Seccomp|Threads)/', file('/proc/self/status')),
+    'limits' => file_get_contents('/proc/self/limits'), 'included' => in_array(__FILE__, get_included_files()),
+];
+echo json_encode($seen);
+"""
 PROBES["ts"] = PROBES["js"].replace("const of = (text, words)", "const of = (text: string, words: RegExp)")
 
 FAILURES = [
@@ -41,6 +55,14 @@ FAILURES = [
     ("js", "console.log(require('fs').readFileSync(0, 'utf8').length); process.stdin.on('data', console.log).on('end', () => console.log('end'))"),
     ("js", "process.stdout.write('no end of line'); console.error('error')"),
     ("js", "console.log(new Intl.DateTimeFormat().resolvedOptions().timeZone, new Date(0).toString(), 'ü'.localeCompare('z'))"),
+    ("php", "<?php echo 1; throw new Exception('thrown');"),
+    ("php", "<?php echo $missing; exit(9);"),
+    ("php", "<?php function f( {"),
+    ("php", "<?php exit('why');"),
+    ("php", "<?php var_dump(fread(STDIN, 10), feof(STDIN)); fwrite(STDERR, 'error'); fwrite(STDOUT, 'out'); require 'missing.php';"),
+    ("php", "no php at all"),
+    ("php", "<?php register_shutdown_function(fn () => print('shut down')); posix_kill(posix_getpid(), 15);"),
+    ("php", "<?php file_put_contents('a.txt', 'a'); echo implode(',', scandir('.')); print_r(array_map('basename', glob('*')));"),
     ("ts", "const f = (): number => { throw new RangeError('typed') };\n\nf();"),
     ("ts", "const x: number = ;"),
     ("ts", "enum E { A = 3 }\nconsole.log(E.A, E[3]); process.exit(E.A)"),
@@ -93,11 +115,17 @@ def test_programs_end_alike(waited, own, lang, code):
         assert first[name] == second[name], name
 
 
-def test_each_serves_one_program(waited):
+@pytest.mark.parametrize(
+    "lang, code",
+    [
+        ("js", "console.log(globalThis.left || 'first', Math.random(), require('crypto').randomUUID()); globalThis.left = 1"),
+        ("php", "<?php echo $left ?? 'first', ' ', mt_rand(), ' ', lcg_value(), ' ', random_int(0, 1 << 40); $left = 1;"),
+    ],
+)
+def test_each_serves_one_program(waited, lang, code):
     """No two programs find the same random numbers, or what another left behind."""
-    code = "console.log(globalThis.left, Math.random(), require('crypto').randomUUID()); globalThis.left = 1"
-    answers = [waited(code, "js").stdout for _ in range(4)]
-    assert len(set(answers)) == 4 and all(answer.startswith("undefined ") for answer in answers), answers
+    answers = [waited(code, lang).stdout for _ in range(4)]
+    assert len(set(answers)) == 4 and all(answer.startswith("first ") for answer in answers), answers
 
 
 def test_limits_of_the_request_hold(waited):
