@@ -613,7 +613,7 @@ WALLS = [
     ),
     wall(
         "copies: random generators go on where the zygote's are",
-        "x08::test_x08_fresh_randomness",
+        "r20::test_r20_fresh_randomness",
         (ZYGOTE, "    refresh_randomness()\n    rehearse(run)\n", "    rehearse(run)\n"),
         copies=True,
     ),

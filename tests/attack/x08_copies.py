@@ -15,24 +15,6 @@ def told_by(attack, body):
     return attack.evidence("result = {}\n" + body + "\ntell(result)")
 
 
-SECRETS_PY = """
-import multiprocessing.process, random, secrets, ssl, tempfile, uuid
-import numpy as np, sympy.core.random as sym
-result.update(
-    random=random.random(), bits=random.getrandbits(64), numpy=float(np.random.rand()), generator=float(np.random.default_rng().random()),
-    ssl=ssl.RAND_bytes(8).hex(), uuid4=str(uuid.uuid4()), token=secrets.token_hex(8), sympy=sym.rng.random(),
-    authkey=bytes(multiprocessing.process.current_process().authkey).hex(), temporary=next(tempfile._get_candidate_names()),
-)
-"""
-
-
-def test_x08_fresh_randomness(attack):
-    """No two programs draw the same numbers, from any generator that was seeded before they were copied."""
-    seen = [told_by(attack, SECRETS_PY) for _ in range(4)]
-    same = {name for name in seen[0] if len({str(each[name]) for each in seen}) < len(seen)}
-    assert not same, (same, seen)
-
-
 def test_x08_nothing_is_shared(attack):
     """No memory that two copies could both write."""
     told = told_by(
