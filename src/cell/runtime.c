@@ -10,8 +10,9 @@
 #include "base/cleanup.h"
 #include "cell/init.h"
 
-#define ARGUMENTS_MAX 16
-#define CANNOT_RUN    127
+#define ARGUMENTS_MAX   16
+#define ENVIRONMENT_MAX 8
+#define CANNOT_RUN      127
 
 static const char memory_option[] = "--max-old-space-size=%u";
 
@@ -21,7 +22,7 @@ static const char memory_option[] = "--max-old-space-size=%u";
 
 static const struct runtime {
     const char *command[ARGUMENTS_MAX + 1];
-    const char *environment[8];
+    const char *environment[ENVIRONMENT_MAX + 1];
 } runtimes[WARM_KINDS] = {
     [WARM_NODE] = {
         { "/usr/bin/node", "--experimental-vm-modules", memory_option, "--require=/opt/codecell/guest/node/warm.cjs",
@@ -39,6 +40,10 @@ static const struct runtime {
           "include_path=/mnt/data:/usr/share/php", "-d", "sys_temp_dir=/tmp", "-d",
           "auto_prepend_file=/opt/codecell/guest/php/warm.php", "/opt/codecell/guest/php/run.php" },
         { COMMON_ENVIRONMENT },
+    },
+    [WARM_R] = {
+        { "/usr/bin/Rscript", "--no-save", "--no-restore", "--no-environ", "--no-init-file", "/dev/null" },
+        { COMMON_ENVIRONMENT, "R_PROFILE=/opt/codecell/guest/r/profile.R", "CODECELL_WAITS=1" },
     },
 };
 

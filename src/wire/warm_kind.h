@@ -11,5 +11,6 @@ enum warm_kind {
     WARM_NODE,
     WARM_TYPESCRIPT, /* Node with what a transpiled program needs */
     WARM_PHP,
+    WARM_R,
     WARM_KINDS,
 };

@@ -23,6 +23,10 @@ int zygote_await(void);
  * being the interpreter's own. */
 int zygote_await_started(int socket_fd);
 
+/* For an R that was started ahead with the null device as its script: the same, after which the script and the
+ * arguments of R are the program's. own: the n_own arguments that R has, as .C passes them. */
+void zygote_await_r(char **own, const int *n_own);
+
 /* In a copy: the arguments and the environment of the step, NULL-terminated, for the life of the process. */
 char **zygote_arguments(void);
 char **zygote_environment(void);

@@ -39,6 +39,17 @@ $seen = [
 ];
 echo json_encode($seen);
 """
+PROBES["r"] = """
+status <- grep("^(Uid|Gid|Groups|Umask|PPid|Sig|Shd|Cap|NoNewPrivs|Seccomp)", readLines("/proc/self/status"), value = TRUE)
+seen <- list(
+  arguments = commandArgs(), trailing = commandArgs(TRUE), env = sub("/Rtmp.*", "", sort(paste(names(Sys.getenv()), Sys.getenv()))), cwd = getwd(), search = search(),
+  namespaces = sort(loadedNamespaces()), libraries = sort(names(getLoadedDLLs())), global = ls(all.names = TRUE), base = length(ls(baseenv(), all.names = TRUE)),
+  options = deparse(options()[order(names(options()))]), interactive = interactive(), locale = Sys.getlocale(), status = status,
+  limits = readLines("/proc/self/limits"), open = length(list.files("/proc/self/fd")), temporary = file.exists(tempdir()), calls = length(sys.calls()),
+  connections = nrow(showConnections()), devices = length(dev.list()), paths = .libPaths())
+quoted <- function(x) paste0('"', gsub('["\\\\[:cntrl:]]', "?", x), '"')
+cat("{", paste(sprintf('"%s": [%s]', names(seen), sapply(seen, function(x) paste(quoted(as.character(unlist(x))), collapse = ", "))), collapse = ", "), "}")
+"""
 PROBES["ts"] = PROBES["js"].replace("const of = (text, words)", "const of = (text: string, words: RegExp)")
 
 FAILURES = [
@@ -63,6 +74,15 @@ FAILURES = [
     ("php", "no php at all"),
     ("php", "<?php register_shutdown_function(fn () => print('shut down')); posix_kill(posix_getpid(), 15);"),
     ("php", "<?php file_put_contents('a.txt', 'a'); echo implode(',', scandir('.')); print_r(array_map('basename', glob('*')));"),
+    ("r", "cat('out'); stop('why')"),
+    ("r", "print(missing)"),
+    ("r", "f <- function( {"),
+    ("r", "quit(status = 9)"),
+    ("r", "warning('beware'); f <- function(x) warning('inside'); f(1); message('told')"),
+    ("r", "print(summary(lm(dist ~ speed, cars))); print(readLines('stdin')); x <- readline(); print(x)"),
+    ("r", "png('a.png'); plot(1:3); invisible(dev.off()); print(list.files())"),
+    ("r", "tools::pskill(Sys.getpid(), 15); Sys.sleep(5)"),
+    ("r", "1 + 1\n'ü'\nlocal({ .Last <<- function() cat('last') })"),
     ("ts", "const f = (): number => { throw new RangeError('typed') };\n\nf();"),
     ("ts", "const x: number = ;"),
     ("ts", "enum E { A = 3 }\nconsole.log(E.A, E[3]); process.exit(E.A)"),
@@ -119,6 +139,7 @@ def test_programs_end_alike(waited, own, lang, code):
     "lang, code",
     [
         ("js", "console.log(globalThis.left || 'first', Math.random(), require('crypto').randomUUID()); globalThis.left = 1"),
+        ("r", "cat(if (exists('left')) left else 'first', runif(1), tempfile()); left <- 1"),
         ("php", "<?php echo $left ?? 'first', ' ', mt_rand(), ' ', lcg_value(), ' ', random_int(0, 1 << 40); $left = 1;"),
     ],
 )
