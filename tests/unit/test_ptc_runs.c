@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Programs that wait. Admission and what frees jobs are this file's own: link-time fakes. */
+#include "check.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/ptc_runs.h"
+
+#define LONG_MS 600000
+
+static atomic_uint n_abandoned;
+static atomic_bool key_is_bad;
+
+void admission_abandon(struct admission *admission, struct execution_job *job)
+{
+    (void)admission;
+    (void)job;
+    atomic_fetch_add(&n_abandoned, 1);
+}
+
+struct execution_job *execution_job_free(struct execution_job *job)
+{
+    free(job);
+    return NULL;
+}
+
+static bool key_is_good(const char *key_hash, void *data)
+{
+    (void)data;
+    return strcmp(key_hash, "bad") != 0 || !atomic_load(&key_is_bad);
+}
+
+static struct ptc_runs *new_runs(unsigned max_waiting, int64_t ttl_ms)
+{
+    const struct ptc_runs_options options = { .max_waiting = max_waiting,
+                                              .ttl_ms = ttl_ms,
+                                              .key_is_good = key_is_good };
+    struct ptc_runs *runs;
+
+    atomic_store(&n_abandoned, 0);
+    assert_int_equal(ptc_runs_new(&options, &runs), 0);
+    return runs;
+}
+
+/* Adds a job of this key; ret_token has room for its token. */
+static struct execution_job *add(struct ptc_runs *runs, const char *key_hash, char *ret_token)
+{
+    struct execution_job *job = calloc(1, sizeof(*job));
+
+    snprintf(job->request.tenant, sizeof(job->request.tenant), "tenant");
+    snprintf(job->request.queue, sizeof(job->request.queue), "%s", key_hash);
+    ptc_runs_token(ret_token);
+    assert_true(ptc_runs_add(runs, job, ret_token));
+    return job;
+}
+
+/* The thread that looks after them is given all the time it wants. */
+static void await_abandoned(unsigned n)
+{
+    for (int tries = 0; atomic_load(&n_abandoned) < n && tries < 3000; tries++)
+        usleep(10000);
+    assert_int_equal(atomic_load(&n_abandoned), n);
+}
+
+static void a_token_is_good_once_for_its_key(void **state)
+{
+    struct ptc_runs *runs = new_runs(10, LONG_MS);
+    char token[PTC_TOKEN_SIZE], other[PTC_TOKEN_SIZE];
+    struct execution_job *job = add(runs, "key", token);
+
+    (void)state;
+    ptc_runs_token(other);
+    assert_int_equal(strlen(token), PTC_TOKEN_SIZE - 1);
+    assert_string_not_equal(token, other);
+    assert_null(ptc_runs_take(runs, other, "tenant", "key"));
+    assert_null(ptc_runs_take(runs, "", "tenant", "key"));
+    assert_null(ptc_runs_take(runs, token, "tenant", "another"));
+    assert_null(ptc_runs_take(runs, token, "another", "key"));
+    assert_int_equal(ptc_runs_waiting(runs), 1);
+    assert_ptr_equal(ptc_runs_take(runs, token, "tenant", "key"), job);
+    assert_null(ptc_runs_take(runs, token, "tenant", "key"));
+    execution_job_free(job);
+    ptc_runs_free(runs);
+    assert_int_equal(atomic_load(&n_abandoned), 0);
+}
+
+static void who_has_most_makes_room(void **state)
+{
+    struct ptc_runs *runs = new_runs(3, LONG_MS);
+    char first[PTC_TOKEN_SIZE], tokens[3][PTC_TOKEN_SIZE];
+
+    (void)state;
+    add(runs, "few", first);
+    for (int i = 0; i < 3; i++)
+        add(runs, "many", tokens[i]);
+    assert_int_equal(atomic_load(&n_abandoned), 1);
+    assert_null(ptc_runs_take(runs, tokens[0], "tenant", "many"));
+    execution_job_free(ptc_runs_take(runs, first, "tenant", "few"));
+    execution_job_free(ptc_runs_take(runs, tokens[2], "tenant", "many"));
+    ptc_runs_free(runs);
+    assert_int_equal(atomic_load(&n_abandoned), 2);
+}
+
+static void time_ends(void **state)
+{
+    struct ptc_runs *runs = new_runs(10, 1);
+    char token[PTC_TOKEN_SIZE];
+
+    (void)state;
+    add(runs, "key", token);
+    await_abandoned(1);
+    assert_null(ptc_runs_take(runs, token, "tenant", "key"));
+    ptc_runs_free(runs);
+}
+
+static void keys_end(void **state)
+{
+    struct ptc_runs *runs = new_runs(10, LONG_MS);
+    char good[PTC_TOKEN_SIZE], bad[PTC_TOKEN_SIZE];
+
+    (void)state;
+    atomic_store(&key_is_bad, false);
+    add(runs, "good", good);
+    add(runs, "bad", bad);
+    atomic_store(&key_is_bad, true);
+    await_abandoned(1);
+    assert_null(ptc_runs_take(runs, bad, "tenant", "bad"));
+    execution_job_free(ptc_runs_take(runs, good, "tenant", "good"));
+    ptc_runs_free(runs);
+}
+
+static void nobody_waits_for_a_server_that_stops(void **state)
+{
+    struct ptc_runs *runs = new_runs(10, LONG_MS);
+    struct execution_job *late = calloc(1, sizeof(*late));
+    char token[PTC_TOKEN_SIZE];
+
+    (void)state;
+    add(runs, "key", token);
+    add(runs, "key", token);
+    ptc_runs_stop(runs);
+    assert_int_equal(atomic_load(&n_abandoned), 2);
+    assert_false(ptc_runs_add(runs, late, token));
+    execution_job_free(late);
+    ptc_runs_free(runs);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_token_is_good_once_for_its_key),
+        cmocka_unit_test(who_has_most_makes_room),
+        cmocka_unit_test(time_ends),
+        cmocka_unit_test(keys_end),
+        cmocka_unit_test(nobody_waits_for_a_server_that_stops),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
