@@ -716,7 +716,8 @@ static int settle(struct slot *slot)
     int r;
 
     stock_settle(&slot->stock, &slot->cell);
-    ready.warm = stock_kind(&slot->stock);
+    ready.kind = stock_ordered(&slot->stock);
+    ready.starting = stock_kind(&slot->stock) != ready.kind;
     r = packet_send(SOCKET_FD, &ready, sizeof(ready), &slot->listener_fd,
                     slot->listener_fd >= 0 && !slot->listener_told);
     slot->listener_told = true;

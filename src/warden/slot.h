@@ -36,8 +36,8 @@ struct slot_context {
 /* What a keeper says to the warden each time it has an armed cell, and when that cell changes; with the listening
  * socket of the cell's network if that is new and cells have a proxy. */
 struct slot_ready {
-    uint32_t warm; /* enum warm_kind: what waits in it */
-    uint32_t reserved;
+    uint32_t kind;     /* enum warm_kind: what waits in it, or will */
+    uint32_t starting; /* 1 = it will */
 };
 
 /* What the warden says to a keeper at rest: another zygote takes orders. */

@@ -10,8 +10,9 @@
 
 #define RETRY_MS 200
 
-/* How long a run waits for a copy or a runtime, before it starts an interpreter instead. */
-#define RUN_TIMEOUT_MS 500
+/* How long a run waits for a copy, or for a runtime that has been started, before it starts an interpreter instead. */
+#define COPY_TIMEOUT_MS    500
+#define RUNTIME_TIMEOUT_MS 3000
 
 /* Keeper and init. */
 #define OWN_PROCESSES 2
@@ -106,6 +107,11 @@ enum warm_kind stock_kind(const struct stock *stock)
     return stock->copy.socket_fd >= 0 && stock->copy.pid != 0 ? stock->has.kind : WARM_NONE;
 }
 
+enum warm_kind stock_ordered(const struct stock *stock)
+{
+    return stock->copy.socket_fd >= 0 ? stock->has.kind : WARM_NONE;
+}
+
 int stock_idle_ms(const struct stock *stock)
 {
     int64_t left_us;
@@ -122,6 +128,8 @@ int stock_idle_ms(const struct stock *stock)
 
 bool stock_take(struct stock *stock, const struct cell *cell, const struct stock_want *want, bool *ret_waited)
 {
+    int timeout_ms = want->kind == WARM_PYTHON ? COPY_TIMEOUT_MS : RUNTIME_TIMEOUT_MS;
+
     *ret_waited = false;
     if (stock->copy.socket_fd >= 0 && !is_same(&stock->has, want))
         stock_drop(stock);
@@ -134,7 +142,7 @@ bool stock_take(struct stock *stock, const struct cell *cell, const struct stock
         return true;
     if (stock->copy.socket_fd < 0 && want->kind == WARM_PYTHON)
         order(stock, cell, want);
-    if (stock->copy.socket_fd < 0 || warm_await(&stock->copy, RUN_TIMEOUT_MS) < 0)
+    if (stock->copy.socket_fd < 0 || warm_await(&stock->copy, timeout_ms) < 0)
         stock_drop(stock);
     return stock_kind(stock) != WARM_NONE;
 }

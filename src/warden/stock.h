@@ -50,6 +50,9 @@ void stock_heard(struct stock *stock);
 /* What waits for its program, WARM_NONE = nothing does. */
 enum warm_kind stock_kind(const struct stock *stock);
 
+/* The same, or what is about to wait. */
+enum warm_kind stock_ordered(const struct stock *stock);
+
 /* How long stock_settle() has nothing to do, -1 = for ever. */
 int stock_idle_ms(const struct stock *stock);
 

@@ -42,6 +42,7 @@
 #define RETRY_MS          1000
 #define FAILURES_PER_SLOT 3
 #define EVENTS_MAX        64
+#define STARTING_FEW      2
 
 /* What a watched descriptor is; slots are numbered from WATCH_SLOT on. */
 enum watch {
@@ -82,7 +83,7 @@ struct warden {
     /* Ready slots and waiting executions, each first in, first out. A slot that was just used arms its next cell while
      * others serve. The api keeps to the number of slots it was told; the ring only bridges the moments in which a slot
      * is renewed. */
-    struct turns ready[WARM_KINDS]; /* by what waits in them */
+    struct turns ready[WARM_KINDS], starting[WARM_KINDS]; /* by what waits in them, or will; NONE is in ready */
     struct waiting_run *waiting_ring;
     unsigned waiting_head, waiting_count;
     int epoll_fd, signal_fd;
@@ -185,7 +186,8 @@ static int make_turns(struct warden *w)
     int r = 0;
 
     for (int kind = 0; kind < WARM_KINDS && r == 0; kind++)
-        r = turns_init(&w->ready[kind], (unsigned)w->options->slots);
+        if ((r = turns_init(&w->ready[kind], (unsigned)w->options->slots)) == 0)
+            r = turns_init(&w->starting[kind], (unsigned)w->options->slots);
     return r;
 }
 
@@ -417,18 +419,30 @@ static int pass_on(struct warden *w, struct keeper *keeper, struct waiting_run *
 static void lose_turn(struct warden *w, unsigned index)
 {
     w->keepers[index].ready = false;
-    for (int kind = 0; kind < WARM_KINDS; kind++)
+    for (int kind = 0; kind < WARM_KINDS; kind++) {
         turns_remove(&w->ready[kind], index);
+        turns_remove(&w->starting[kind], index);
+    }
 }
 
-/* The slot that suits a run: one where waits what it can use, else one where nothing waits, else one whose stock is
- * sooner missed by nobody than a copy of the zygote. */
+static struct turns *turns_of(struct warden *w, const struct slot_ready *ready)
+{
+    enum warm_kind kind = ready->kind < WARM_KINDS ? (enum warm_kind)ready->kind : WARM_NONE;
+
+    return ready->starting ? &w->starting[kind] : &w->ready[kind];
+}
+
+/* The slot that suits a run: one where waits what it can use. Else the rest of a start is shorter than a whole one; but
+ * a kind of which there are few gets one slot more. Else one where nothing waits, or what nobody misses much. */
 static bool find_slot(const struct warden *w, const struct wire_run *request, unsigned *ret_slot)
 {
-    bool found = turns_first(&w->ready[request->zygote], ret_slot) || turns_first(&w->ready[WARM_NONE], ret_slot);
+    const struct turns *starting = &w->starting[request->zygote];
+    bool found = turns_first(&w->ready[request->zygote], ret_slot) ||
+                 (starting->count >= STARTING_FEW && turns_first(starting, ret_slot)) ||
+                 turns_first(&w->ready[WARM_NONE], ret_slot) || turns_first(starting, ret_slot);
 
     for (int kind = WARM_KINDS - 1; kind > WARM_NONE && !found; kind--)
-        found = turns_first(&w->ready[kind], ret_slot);
+        found = turns_first(&w->starting[kind], ret_slot) || turns_first(&w->ready[kind], ret_slot);
     return found;
 }
 
@@ -520,7 +534,7 @@ static void on_slot(struct warden *w, unsigned index)
     w->failures = 0;
     lose_turn(w, index);
     keeper->ready = true;
-    turns_add(&w->ready[ready.warm < WARM_KINDS ? ready.warm : WARM_NONE], index);
+    turns_add(turns_of(w, &ready), index);
     greet_api(w);
     dispatch(w);
 }
@@ -770,8 +784,10 @@ static void teardown(struct warden *w)
     seccomp_filter_deinit(&w->filter);
     seccomp_filter_deinit(&w->zygote_filter);
     free(w->keepers);
-    for (int kind = 0; kind < WARM_KINDS; kind++)
+    for (int kind = 0; kind < WARM_KINDS; kind++) {
         turns_deinit(&w->ready[kind]);
+        turns_deinit(&w->starting[kind]);
+    }
     free(w->waiting_ring);
 }
 
