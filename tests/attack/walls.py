@@ -581,7 +581,7 @@ WALLS = [
     ),
     wall(
         "copies: the filter of cells is not loaded",
-        "k07::test_k07_every_call_denied k03::test_k03_unshare_and_setns k03::test_k03_clone3_is_absent",
+        "x08::test_x08_the_copy_is_of_its_cell",
         no_copy_step("system call filter", "load_filter"),
         unused("load_filter"),
         copies=True,
