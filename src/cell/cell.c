@@ -248,7 +248,7 @@ static int receive_request(struct birth *birth, int fds[static PACKET_FDS_MAX])
  */
 static int wait_for_program(struct birth *birth)
 {
-    int fds[PACKET_FDS_MAX], r = report_armed(birth);
+    int fds[PACKET_FDS_MAX] = { -1 }, r = report_armed(birth);
 
     signal(SIGCHLD, SIG_IGN);
     while (r == 0)

@@ -88,6 +88,6 @@ void runtime_become(const struct runtime_order *order, int socket_fd)
     if (take_pipes() < 0 || dup2(socket_fd, RUNTIME_SOCKET_FD) < 0 || close_range(3, RUNTIME_SOCKET_FD - 1, 0) < 0 ||
         close_range(RUNTIME_SOCKET_FD + 1, ~0U, 0) < 0)
         _exit(CANNOT_RUN);
-    execve(command[0], (char *const *)command, (char *const *)runtime->environment);
+    execve(runtime->command[0], (char *const *)command, (char *const *)runtime->environment);
     _exit(CANNOT_RUN);
 }
