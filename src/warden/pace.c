@@ -14,7 +14,8 @@
 #define OVERDUE_SHARES   (64 * CGROUP_SHARES_FULL)
 #define OVERDUE_AFTER_US 400000
 
-#define PAUSED_CPU_MILLIS 10 /* the least that v1 takes at its usual period */
+/* Little enough to compute nothing with, and enough to die with at once, should the keeper die first. */
+#define PAUSED_CPU_MILLIS 50
 
 /* The longer a program has run, the less of a busy machine it gets: most programs are short, and a few that loop for
  * ever must not slow them down. Alone on the machine each has what its limit allows at any age. */
