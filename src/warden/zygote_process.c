@@ -349,6 +349,8 @@ int zygote_process_died(struct zygote_process *zygote)
 {
     zygote->pid = -1;
     atomic_store(&zygote->board->generation, 0);
+    while (zygote->output_fd >= 0 && zygote_process_log(zygote))
+        ; /* its last words; the end follows, since nobody else holds the other end */
     if (zygote->renewing) {
         zygote->renewing = false;
         return 0;

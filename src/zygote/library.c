@@ -55,6 +55,27 @@ struct mapping {
     char rights[8];
 };
 
+/* "from-to rights offset device inode path" */
+static bool parse_mapping(const char *line, struct mapping *ret)
+{
+    char *at;
+
+    ret->from = strtoul(line, &at, 16);
+    if (*at != '-')
+        return false;
+    ret->to = strtoul(at + 1, &at, 16);
+    if (strlen(at) < 6)
+        return false;
+    memcpy(ret->rights, at + 1, 4);
+    ret->rights[4] = '\0';
+    ret->offset = strtoul(at + 5, &at, 16);
+    at = strchr(at + (*at == ' '), ' ');
+    if (!at)
+        return false;
+    ret->inode = strtoul(at, NULL, 10);
+    return true;
+}
+
 /* Reads all mappings of this process, which the caller frees. Returns their number or a negative errno. */
 static int read_mappings(struct mapping **ret_mappings)
 {
@@ -66,7 +87,7 @@ static int read_mappings(struct mapping **ret_mappings)
     while (file && mappings && n < MAPPINGS_MAX && fgets(line, sizeof(line), file)) {
         struct mapping *m = &mappings[n];
 
-        if (sscanf(line, "%lx-%lx %7s %lx %*s %lu", &m->from, &m->to, m->rights, &m->offset, &m->inode) == 5)
+        if (parse_mapping(line, m))
             n++;
     }
     if (file)
@@ -190,7 +211,9 @@ static int enter_pid_namespace(int fd)
         (ret) = x0;                                                                                                    \
     } while (0)
 #else
-#error "clone3 on this processor"
+/* Elsewhere the parent of a moment is a whole copy too: slower, and right. */
+#define CLONE_AS_VFORK(args, size, ret)                                                                                \
+    ((args)->flags &= ~(uint64_t)(CLONE_VM | CLONE_VFORK), (ret) = syscall(SYS_clone3, (args), (size)))
 #endif
 
 /* The copy's parent lives for a moment: what it is, its copy is. It shares this process's memory, which is suspended

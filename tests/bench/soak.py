@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Thousands of executions from many clients, and what they leave: processes, cgroups, mounts, namespaces, files, descriptors, memory.
 
-usage: soak.py [EXECUTIONS [CLIENTS]]"""
+    soak.py [EXECUTIONS [CLIENTS]]     a mix of languages and of what programs do
+    soak.py 100000 8 --python          Python programs alone
+    soak.py 20000 8 --python --kills 100   while the process that they are copies of is killed so many times"""
 
+import argparse
 import os
+import signal
 import sys
 import threading
 import time
@@ -24,6 +28,18 @@ MIX = [
     ("bash", "mkdir d; echo {n} > d/f.txt; ln -s d e; mkfifo p; echo {n}", "{n}\n"),
     ("bash", "for i in 1 2 3 4 5; do true & done; wait; echo {n}", "{n}\n"),
 ]
+
+
+PYTHON = [
+    ("py", "print({n})", "{n}\n"),
+    ("py", "x = [{n}] * 1000; print(sum(x) // 1000)", "{n}\n"),
+    ("py", "open('out.txt', 'w').write('{n}'); print(open('out.txt').read())", "{n}\n"),
+    ("py", "import sys; print({n}); sys.exit(3)", "{n}\n"),
+    ("py", "print(np.full(10, {n}).max())", "{n}\n"),
+]
+
+# Cells that were warm because they were wanted are not, so long after.
+REST_S = 34
 
 
 def snapshot(server):
@@ -51,8 +67,8 @@ def snapshot(server):
 class Load:
     """Clients that share one counter of executions."""
 
-    def __init__(self, server, clients, upload):
-        self.server, self.clients, self.upload = server, clients, upload
+    def __init__(self, server, clients, upload, mix):
+        self.server, self.clients, self.upload, self.mix = server, clients, upload, mix
         self.done, self.target, self.errors, self.times = 0, 0, [], []
         self.lock = threading.Lock()
 
@@ -74,7 +90,7 @@ class Load:
     def _client(self):
         with self.server.client(timeout=60) as client:
             while (number := self._take()) is not None:
-                language, code, expected = MIX[number % len(MIX)]
+                language, code, expected = self.mix[number % len(self.mix)]
                 start = time.perf_counter()
                 try:
                     reply = client.exec_reply(
@@ -88,23 +104,55 @@ class Load:
 
 
 def settle(server):
-    time.sleep(1.5)
+    time.sleep(REST_S)
     return snapshot(server)
 
 
+class Killer(threading.Thread):
+    """Ends the zygote, each time that it is ready, so many times."""
+
+    def __init__(self, server, kills):
+        super().__init__(daemon=True)
+        self.server, self.wanted, self.done = server, kills, 0
+        self.load_is_over = threading.Event()
+
+    def _ready(self):
+        return host.read(self.server.log_path).count("zygote: python is ready")
+
+    def run(self):
+        while self.done < self.wanted and not self.load_is_over.is_set():
+            if self._ready() <= self.done:
+                time.sleep(0.05)
+                continue
+            for pid in host.zygotes(self.server):
+                os.kill(pid, signal.SIGKILL)
+            self.done += 1
+
+
 def main():
-    executions = int(sys.argv[1]) if len(sys.argv) > 1 else 10000
-    clients = int(sys.argv[2]) if len(sys.argv) > 2 else 16
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("executions", nargs="?", type=int, default=10000)
+    parser.add_argument("clients", nargs="?", type=int, default=16)
+    parser.add_argument("--python", action="store_true")
+    parser.add_argument("--kills", type=int, default=0)
+    options = parser.parse_args()
+    executions, clients = options.executions, options.clients
     with running_server() as server:
         with server.client() as client:
             upload = client.upload(("in.txt", b"input\n"))
-        load = Load(server, clients, upload)
+        load = Load(server, clients, upload, PYTHON if options.python else MIX)
         load.run_until(50)
         before = settle(server)
         load.run_until(executions // 10)
         first = settle(server)
+        killer = Killer(server, options.kills)
+        killer.start()
         load.run_until(executions)
+        while killer.done < options.kills:
+            load.run_until(load.done + 500)
+        killer.load_is_over.set()
         last = settle(server)
+    executions = load.done
     table(
         f"{executions} executions from {clients} clients",
         [("at the start", before), (f"after {executions // 10}", first), (f"after {executions}", last)],
@@ -120,7 +168,8 @@ def main():
     def grew(name):
         return (last[name] - first[name]) / first[name]
 
-    checks = [(f"no error in {executions} executions ({len(load.errors)})", not load.errors)]
+    checks = [(f"the zygote was killed {options.kills} times", True)] if options.kills else []
+    checks += [(f"no error in {executions} executions ({len(load.errors)})", not load.errors)]
     checks += [
         (f"no leftover in {name} ({before[name]} -> {last[name]})", same(name, slack))
         for name, slack in (
