@@ -175,11 +175,14 @@ class ByValue(Exception):
     """Something that only cloudpickle can write."""
 
 
+shared_bytes = 0  # of what is resident, what a copy has of its zygote (zygote.py), which is not the cell's
+
+
 def resident_bytes():
     import posix
 
     with open("/proc/self/statm", "rb", buffering=0) as file:
-        return int(file.read().split()[1]) * posix.sysconf("SC_PAGE_SIZE")
+        return max(0, int(file.read().split()[1]) * posix.sysconf("SC_PAGE_SIZE") - shared_bytes)
 
 
 class Room:

@@ -92,13 +92,22 @@ def use_libraries():
         attempt(use)
 
 
+def refresh_sympy(modules):
+    dummies = modules["sympy.core.symbol"].Dummy
+    generators = [modules["sympy.core.random"].rng, dummies._prng]
+    generators += [modules[name].rgen for name in ("sympy.ntheory.ecm", "sympy.ntheory.qs") if name in modules]
+    for generator in generators:
+        generator.seed()
+    dummies._base_dummy_index = dummies._prng.randint(10**6, 9 * 10**6)
+
+
 def refresh_randomness():
     """No two copies may draw the same numbers. The module random sees to itself."""
     modules = sys.modules
     if "numpy.random" in modules:
         modules["numpy.random"].seed()
     if "sympy.core.random" in modules:
-        modules["sympy.core.random"].rng.seed()
+        attempt(lambda: refresh_sympy(modules))
     if "multiprocessing.process" in modules:
         modules["multiprocessing.process"].current_process().authkey = os.urandom(32)
     if "_ssl" in modules:  # it notices a copy by its number, and all copies may have the same one
@@ -112,16 +121,24 @@ def take_environment(assignments):
         os.environ[name] = value
 
 
+def is_importable(entry, name):
+    if entry.is_dir():
+        return entry.name == name and os.path.exists(entry.path + "/__init__.py")
+    return entry.name.endswith((".py", ".so"))
+
+
 def make_room(modules, workspace):
     """A program's own modules come before libraries of the same names, as they would in a new interpreter."""
     for entry in os.scandir(workspace):
-        name = entry.name.removesuffix(".py")
-        if name not in modules or name == entry.name and not entry.is_dir():
+        name = entry.name.partition(".")[0]  # of x.py, the package x, or x.cpython-311-x86_64-linux-gnu.so
+        if name not in modules or not is_importable(entry, name):
             continue
         if getattr(modules[name], "__file__", None) is None:  # part of the interpreter, which always comes first
             continue
         for loaded in [loaded for loaded in modules if loaded == name or loaded.startswith(name + ".")]:
             del modules[loaded]
+    if "matplotlib" in modules and os.path.exists(workspace + "/matplotlibrc"):
+        attempt(lambda: modules["matplotlib"].rc_file(workspace + "/matplotlibrc"))
 
 
 def strings(pointer):
@@ -169,9 +186,27 @@ def wait_for_threads():
         sys.modules["threading"]._shutdown()
 
 
+def is_private(name):
+    return name[:1] == "_" and name[1:2] != "_"
+
+
+def clear_names(names):
+    """As the interpreter does with the names of a module that something else still holds."""
+    for private in True, False:
+        for name in list(names):
+            if isinstance(name, str) and name != "__builtins__" and is_private(name) == private:
+                names[name] = None
+
+
 def drop_program():
-    sys.modules.pop("__main__", None)
+    """Lets go of the program. Its names may survive in a function that is a signal handler, or a library's by now."""
+    place = id(sys.modules.pop("__main__").__dict__)
     gc.collect()
+    for names in gc.get_objects():
+        if id(names) == place and type(names) is dict and names.get("__name__") == "__main__":
+            clear_names(names)
+            gc.collect()
+            break
 
 
 # In the interpreter's order. Files come before the collector, which may close the lower half of one first.
@@ -206,7 +241,7 @@ def rehearse(run):
     sys.meta_path[:] = hooks
 
 
-def be_program(runners, arguments):
+def be_program(run, runners, arguments):
     """arguments: the command that the program would otherwise be started with, which names one of the runners' files."""
     reason = 1
     try:
@@ -216,6 +251,8 @@ def be_program(runners, arguments):
                 break
     except SystemExit as end:
         reason = end.code
+    except BaseException as error:
+        run.report(error)
     finally:
         leave(reason)
 
@@ -254,13 +291,17 @@ def main():
 
 def be_copy(run, runners, library, ctypes):
     ctypes.pythonapi.PyOS_AfterFork_Child()
+    for path in [path for path, finder in sys.path_importer_cache.items() if finder is None]:
+        del sys.path_importer_cache[path]  # it may be there now
     refresh_randomness()
     rehearse(run)
+    state = run.state_module()
+    state.shared_bytes = state.resident_bytes()
     library.zygote_await()
     take_environment(strings(library.zygote_environment()))
     arguments = strings(library.zygote_arguments())
     make_room(sys.modules, run.WORKSPACE)
-    be_program(runners, arguments)
+    be_program(run, runners, arguments)
 
 
 if __name__ == "__main__":

@@ -72,6 +72,7 @@ struct slot {
     struct cell cell;
     bool armed; /* the cell waits for a program */
     struct stock stock;
+    uint32_t runs; /* that were received */
 };
 
 /* One execution. */
@@ -225,6 +226,7 @@ static int arm(struct slot *slot)
         return -report.error;
     }
     slot->armed = true;
+    stock_new_cell(&slot->stock);
     return 0;
 }
 
@@ -289,7 +291,10 @@ static int take_copy(struct slot *slot, struct run *run)
             run->origin = WIRE_ORIGIN_STARTED;
     } else if (!waited)
         run->origin = WIRE_ORIGIN_FORKED;
-    return 0;
+    if (!slot->stock.expecting)
+        return 0;
+    discard_cell(slot);
+    return arm(slot);
 }
 
 static int hand_over(struct slot *slot, struct run *run)
@@ -333,12 +338,8 @@ static const struct {
     const char *name;
     int (*run)(struct slot *slot, struct run *run);
 } run_steps[] = {
-    { "workspace mounts", make_workspace },
-    { "workspace", attach_workspace },
-    { "zygote", take_copy },
-    { "limits", set_limits },
-    { "network", narrow_network },
-    { "hand over", hand_over },
+    { "zygote", take_copy },  { "workspace mounts", make_workspace }, { "workspace", attach_workspace },
+    { "limits", set_limits }, { "network", narrow_network },          { "hand over", hand_over },
 };
 
 static void fail(struct run *run, const char *name, int error)
@@ -705,6 +706,7 @@ static int receive_run(struct slot *slot, struct run *run)
     memcpy(run->fds, fds, n_own * sizeof(int));
     run->lower_fd = n_fds > n_own ? fds[n_own] : -1;
     run->received_us = clock_monotonic_us();
+    slot->runs++;
     run->origin = slot->armed ? WIRE_ORIGIN_ARMED : WIRE_ORIGIN_STARTED;
     return 0;
 }
@@ -712,7 +714,7 @@ static int receive_run(struct slot *slot, struct run *run)
 /* Brings the stock to what is wanted now and tells the warden what there is. */
 static int settle(struct slot *slot)
 {
-    struct slot_ready ready = { 0 };
+    struct slot_ready ready = { .runs = slot->runs };
     int r;
 
     stock_settle(&slot->stock, &slot->cell);

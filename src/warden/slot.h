@@ -38,6 +38,8 @@ struct slot_context {
 struct slot_ready {
     uint32_t kind;     /* enum warm_kind: what waits in it, or will */
     uint32_t starting; /* 1 = it will */
+    uint32_t runs;     /* how many the keeper has received: what it says may be older than what was sent to it */
+    uint32_t reserved;
 };
 
 /* What the warden says to a keeper at rest: another zygote takes orders. */

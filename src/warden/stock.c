@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "warden/stock.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -8,7 +9,14 @@
 /* A slot keeps what the pool does not ask for so long after it was wanted. */
 #define DEMAND_US 30000000
 
-#define RETRY_MS 200
+#define RETRY_MS     200
+#define RETRY_MAX_MS 30000
+
+/* At rest a zygote may have many orders before this one. */
+#define ORDER_TIMEOUT_US 10000000
+
+/* What a copy that nobody wants any more has left to be born. */
+#define BIRTH_TIMEOUT_MS 50
 
 /* How long a run waits for a copy, or for a runtime that has been started, before it starts an interpreter instead. */
 #define COPY_TIMEOUT_MS    500
@@ -57,8 +65,13 @@ static void order_copy(struct stock *stock, const struct cell *cell)
 {
     uint32_t generation = atomic_load(&stock->board->generation);
 
-    if (generation != 0 && warm_order(&stock->place, cell, &stock->copy) == 0)
+    if (generation == 0)
+        return;
+    stock->retries++;
+    if (warm_order(&stock->place, cell, &stock->copy) == 0) {
         stock->generation = generation;
+        stock->ordered_us = clock_monotonic_us();
+    }
 }
 
 static void order_runtime(struct stock *stock, const struct cell *cell, const struct stock_want *want)
@@ -79,6 +92,20 @@ static void order(struct stock *stock, const struct cell *cell, const struct sto
         order_runtime(stock, cell, want);
 }
 
+static bool is_late(const struct stock *stock)
+{
+    return stock->copy.socket_fd >= 0 && stock->copy.pid == 0 && stock->has.kind == WARM_PYTHON &&
+           clock_monotonic_us() >= stock->ordered_us + ORDER_TIMEOUT_US;
+}
+
+/* The copy is ready, in time. */
+static void note_answer(struct stock *stock)
+{
+    stock->retries = 0;
+    if (stock->has.kind == WARM_PYTHON)
+        atomic_store(&stock->board->unanswered, 0);
+}
+
 void stock_settle(struct stock *stock, const struct cell *cell)
 {
     struct stock_want want;
@@ -86,6 +113,10 @@ void stock_settle(struct stock *stock, const struct cell *cell)
     if (!stock->board)
         return;
     want = wanted_now(stock);
+    if (is_late(stock)) {
+        atomic_fetch_add(&stock->board->unanswered, 1);
+        stock_drop(stock);
+    }
     if (want.kind == WARM_NONE)
         stock_drop(stock);
     else if (!is_current(stock, &want))
@@ -95,8 +126,10 @@ void stock_settle(struct stock *stock, const struct cell *cell)
 /* A runtime that cannot live must not be started again and again: the next run that wants it asks once more. */
 void stock_heard(struct stock *stock)
 {
-    if (stock->copy.pid == 0 && warm_await(&stock->copy, 0) == 0)
+    if (stock->copy.pid == 0 && warm_await(&stock->copy, 0) == 0) {
+        note_answer(stock);
         return;
+    }
     if (stock->has.kind != WARM_PYTHON)
         stock->wanted_us = 0;
     stock_release(stock);
@@ -112,18 +145,34 @@ enum warm_kind stock_ordered(const struct stock *stock)
     return stock->copy.socket_fd >= 0 ? stock->has.kind : WARM_NONE;
 }
 
+static int retry_ms(const struct stock *stock)
+{
+    int ms = RETRY_MS;
+
+    for (unsigned i = 1; i < stock->retries && ms < RETRY_MAX_MS; i++)
+        ms *= 2;
+    return ms;
+}
+
+static int until_ms(int64_t due_us)
+{
+    int64_t left_us = due_us - clock_monotonic_us();
+
+    return left_us <= 0 ? 0 : (int)(left_us / 1000) + 1;
+}
+
 int stock_idle_ms(const struct stock *stock)
 {
-    int64_t left_us;
-
     if (!stock->board)
         return -1;
     if (stock->copy.socket_fd < 0) /* the zygote had too many orders, or the copy died */
-        return wanted_now(stock).kind == WARM_PYTHON && atomic_load(&stock->board->generation) != 0 ? RETRY_MS : -1;
+        return wanted_now(stock).kind == WARM_PYTHON && atomic_load(&stock->board->generation) != 0 ? retry_ms(stock)
+                                                                                                    : -1;
+    if (stock->copy.pid == 0 && stock->has.kind == WARM_PYTHON)
+        return until_ms(stock->ordered_us + ORDER_TIMEOUT_US);
     if (stock->in_pool)
         return -1;
-    left_us = demand_left_us(stock);
-    return left_us <= 0 ? 0 : (int)(left_us / 1000) + 1;
+    return until_ms(stock->wanted_us + DEMAND_US);
 }
 
 bool stock_take(struct stock *stock, const struct cell *cell, const struct stock_want *want, bool *ret_waited)
@@ -142,9 +191,19 @@ bool stock_take(struct stock *stock, const struct cell *cell, const struct stock
         return true;
     if (stock->copy.socket_fd < 0 && want->kind == WARM_PYTHON)
         order(stock, cell, want);
-    if (stock->copy.socket_fd < 0 || warm_await(&stock->copy, timeout_ms) < 0)
+    if (stock->copy.socket_fd >= 0 && warm_await(&stock->copy, timeout_ms) == 0)
+        note_answer(stock);
+    else if (stock->copy.socket_fd >= 0) {
+        if (want->kind == WARM_PYTHON)
+            atomic_fetch_add(&stock->board->unanswered, 1);
         stock_drop(stock);
+    }
     return stock_kind(stock) != WARM_NONE;
+}
+
+void stock_new_cell(struct stock *stock)
+{
+    stock->expecting = false;
 }
 
 void stock_release(struct stock *stock)
@@ -158,6 +217,8 @@ void stock_drop(struct stock *stock)
 {
     if (stock->copy.socket_fd < 0)
         return;
+    if (stock->copy.pid == 0 && stock->has.kind == WARM_PYTHON)
+        stock->expecting |= warm_await(&stock->copy, BIRTH_TIMEOUT_MS) == -ETIMEDOUT;
     stock_release(stock);
     for (int waited_us = 0; waited_us < DEATH_TIMEOUT_US; waited_us += DEATH_LOOK_US) {
         if (cgroup_slot_processes(stock->place.cgroup) <= OWN_PROCESSES)

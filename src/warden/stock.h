@@ -20,6 +20,7 @@
 /* In memory that the warden shares with its keepers. */
 struct zygote_board {
     _Atomic uint32_t generation; /* of the zygote that takes orders; 0 = none does */
+    _Atomic uint32_t unanswered; /* orders in a row that nothing came of in time: it hangs */
     _Atomic bool has_runtime[WARDEN_SLOTS_MAX];
 };
 
@@ -37,6 +38,9 @@ struct stock {
     struct stock_want want; /* of the last run that could use something */
     int64_t wanted_us;      /* when that was; 0 = nothing is wanted */
     uint32_t generation;    /* of the copy's zygote */
+    int64_t ordered_us;     /* when the copy was ordered */
+    unsigned retries;       /* orders that nothing came of since one was answered */
+    bool expecting;         /* a copy that was forgotten may still be born in this cell */
     struct stock_want has;  /* what there is, if copy says that there is something */
     struct warm copy;
 };
@@ -60,8 +64,13 @@ int stock_idle_ms(const struct stock *stock);
  * it has been started. What the run cannot use is dropped. *ret_waited: it had been waiting. */
 bool stock_take(struct stock *stock, const struct cell *cell, const struct stock_want *want, bool *ret_waited);
 
+/* The cell that the stock is of has been replaced: nothing can come of earlier orders. */
+void stock_new_cell(struct stock *stock);
+
 /* Ends what there is without waiting for its death, or forgets it once it is somebody else's. */
 void stock_release(struct stock *stock);
 
-/* Ends what there is, and waits for its death: the slot's figures are the next program's. */
+/* Ends what there is, and waits for its death: the slot's figures are the next program's. An order that has not been
+ * carried out leaves stock->expecting: no program may run in this cell then, since a copy is privileged when it is
+ * born. */
 void stock_drop(struct stock *stock);

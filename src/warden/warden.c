@@ -42,6 +42,7 @@
 #define RETRY_MS          1000
 #define FAILURES_PER_SLOT 3
 #define EVENTS_MAX        64
+#define UNANSWERED_MAX    3 /* orders of copies in a row */
 #define STARTING_FEW      2
 
 /* What a watched descriptor is; slots are numbered from WATCH_SLOT on. */
@@ -58,7 +59,8 @@ struct keeper {
     pid_t pid; /* -1 = none */
     int socket_fd;
     int64_t started_us;
-    bool ready; /* has an armed cell and no program */
+    bool ready;         /* has an armed cell and no program */
+    uint32_t runs_sent; /* compared with struct slot_ready */
 };
 
 struct waiting_run {
@@ -270,8 +272,10 @@ static void start_zygote(struct warden *w)
     w->zygote_due_us = 0;
     if (r == 0)
         r = watch(w, w->zygote.output_fd, WATCH_ZYGOTE_OUTPUT);
-    if (r < 0)
-        log_error("zygote: cannot be started: %s", strerror(-r));
+    if (r == 0)
+        return;
+    log_error("zygote: cannot be started, trying again: %s", strerror(-r));
+    w->zygote_due_us = clock_monotonic_us() + RESTART_PAUSE_US;
 }
 
 static int open_zygote(struct warden *w)
@@ -320,6 +324,7 @@ static int start_keeper(struct warden *w, unsigned index)
     keeper->socket_fd = sockets[0];
     keeper->started_us = clock_monotonic_us();
     keeper->ready = false;
+    keeper->runs_sent = 0;
     r = watch(w, keeper->socket_fd, WATCH_SLOT + index);
     if (r < 0)
         kill(keeper->pid, SIGKILL); /* nobody would hear it; its death asks for another */
@@ -407,8 +412,10 @@ static int pass_on(struct warden *w, struct keeper *keeper, struct waiting_run *
     memcpy(fds, run->fds, n_fds * sizeof(int));
     fds[n_fds] = inputs_fd;
     r = packet_send(keeper->socket_fd, &run->request, sizeof(run->request), fds, n_fds + has_inputs);
-    if (r == 0)
+    if (r == 0) {
+        keeper->runs_sent++;
         wire_close_fds(run->fds);
+    }
     if (r == 0 || r == -EPIPE || r == -ECONNRESET)
         return r;
     /* For want of memory, or for descriptors that the kernel will not carry: the keeper still waits. */
@@ -532,6 +539,8 @@ static void on_slot(struct warden *w, unsigned index)
     if (n_fds > 0)
         proxy_process_feed(&w->proxy, index, fds[0]);
     w->failures = 0;
+    if (ready.runs != keeper->runs_sent)
+        return; /* it crossed a run on its way */
     lose_turn(w, index);
     keeper->ready = true;
     turns_add(turns_of(w, &ready), index);
@@ -702,18 +711,26 @@ static void on_signals(struct warden *w)
     }
 }
 
+static void renew_zygote(struct warden *w, const char *why)
+{
+    w->zygote_renew_us = 0;
+    atomic_store(&w->zygote.board->unanswered, 0);
+    if (!zygote_process_renew(&w->zygote, why))
+        w->zygote_due_us = clock_monotonic_us();
+    if (w->zygote.files_fd >= 0)
+        (void)watch(w, w->zygote.files_fd, WATCH_ZYGOTE_FILES);
+}
+
 static void tend_zygote(struct warden *w)
 {
     int64_t now_us = clock_monotonic_us();
 
     if (w->zygote_due_us && now_us >= w->zygote_due_us)
         start_zygote(w);
-    if (!w->zygote_renew_us || now_us < w->zygote_renew_us)
-        return;
-    w->zygote_renew_us = 0;
-    zygote_process_renew(&w->zygote);
-    if (w->zygote.files_fd >= 0)
-        (void)watch(w, w->zygote.files_fd, WATCH_ZYGOTE_FILES);
+    if (w->zygote_renew_us && now_us >= w->zygote_renew_us)
+        renew_zygote(w, "it has new files");
+    else if (w->zygote.board && atomic_load(&w->zygote.board->unanswered) >= UNANSWERED_MAX)
+        renew_zygote(w, "it does not answer");
 }
 
 static bool something_is_missing(const struct warden *w)
@@ -741,7 +758,7 @@ static void loop(struct warden *w)
             else if (tag == WATCH_ZYGOTE)
                 on_zygote(w);
             else if (tag == WATCH_ZYGOTE_OUTPUT)
-                (void)zygote_process_log(&w->zygote);
+                zygote_process_log(&w->zygote);
             else if (tag == WATCH_ZYGOTE_FILES)
                 w->zygote_renew_us = zygote_process_changed(&w->zygote);
             else if (tag >= WATCH_SLOT && w->keepers[tag - WATCH_SLOT].socket_fd >= 0)

@@ -37,6 +37,7 @@
 
 #define FAILURES_MAX     5
 #define RESTART_PAUSE_MS 1000
+#define LAST_PIECES      16
 #define QUIET_US         3000000 /* after the last change of its files */
 
 /* The interpreter and its agent, inside the root file system of cells. The environment is that of its language's cells,
@@ -220,8 +221,10 @@ _Noreturn static void become_zygote(struct birth *birth)
 /* Whatever installs, updates or removes a library touches one of these. */
 static int watch_files(const char *source)
 {
-    static const char *const patterns[] = { "usr/bin/python3", "usr/lib/python3/dist-packages",
-                                            "usr/local/lib/python3*/dist-packages" };
+    static const char *const patterns[] = {
+        "usr/bin/python3",        "usr/lib/python3/dist-packages",        "usr/local/lib",
+        "usr/local/lib/python3*", "usr/local/lib/python3*/dist-packages", "usr/local/lib/python3*/site-packages",
+    };
     int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 
     for (size_t i = 0; fd >= 0 && i < ARRAY_SIZE(patterns); i++) {
@@ -274,16 +277,19 @@ int64_t zygote_process_changed(struct zygote_process *zygote)
     return clock_monotonic_us() + QUIET_US;
 }
 
-void zygote_process_renew(struct zygote_process *zygote)
+/* The watch on a file that was replaced is gone with it. */
+bool zygote_process_renew(struct zygote_process *zygote, const char *why)
 {
-    if (zygote->pid <= 0)
-        return;
-    log_info("zygote: python has new files and is started again");
-    zygote->renewing = true;
-    kill(zygote->pid, SIGKILL);
-    /* The watch on a file that was replaced is gone with it. */
+    bool runs = zygote->pid > 0;
+
+    log_info("zygote: python is started again: %s", why);
+    zygote->failures = 0;
+    zygote->renewing = runs;
+    if (runs)
+        kill(zygote->pid, SIGKILL);
     cleanup_close_fd(&zygote->files_fd);
     zygote->files_fd = watch_files(zygote->options->source);
+    return runs;
 }
 
 int zygote_process_start(struct zygote_process *zygote)
@@ -329,7 +335,8 @@ bool zygote_process_heard(struct zygote_process *zygote)
     return true;
 }
 
-bool zygote_process_log(struct zygote_process *zygote)
+/* Returns what read(2) did. */
+static ssize_t log_piece(const struct zygote_process *zygote)
 {
     char text[1024];
     ssize_t n = read(zygote->output_fd, text, sizeof(text) - 1);
@@ -338,19 +345,30 @@ bool zygote_process_log(struct zygote_process *zygote)
         text[n] = '\0';
         log_warning("zygote: python: %s", text);
     }
-    if (n > 0 || (n < 0 && errno == EAGAIN))
-        return true;
+    return n;
+}
+
+static void close_output(struct zygote_process *zygote)
+{
     cleanup_close_fd(&zygote->output_fd);
     zygote->output_fd = -1;
-    return false;
+}
+
+void zygote_process_log(struct zygote_process *zygote)
+{
+    if (zygote->output_fd >= 0 && log_piece(zygote) == 0)
+        close_output(zygote);
 }
 
 int zygote_process_died(struct zygote_process *zygote)
 {
     zygote->pid = -1;
     atomic_store(&zygote->board->generation, 0);
-    while (zygote->output_fd >= 0 && zygote_process_log(zygote))
-        ; /* its last words; the end follows, since nobody else holds the other end */
+    /* Its last words. A copy that is just being made may hold the other end still. */
+    for (int i = 0; i < LAST_PIECES && zygote->output_fd >= 0 && log_piece(zygote) > 0; i++)
+        ;
+    close_output(zygote);
+    atomic_store(&zygote->board->unanswered, 0);
     if (zygote->renewing) {
         zygote->renewing = false;
         return 0;

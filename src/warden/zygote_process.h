@@ -49,15 +49,16 @@ int zygote_process_start(struct zygote_process *zygote);
 /* The near socket is readable. Returns true if a zygote has become ready. */
 bool zygote_process_heard(struct zygote_process *zygote);
 
-/* Logs what the zygote printed. Returns false at the end of its output. */
-bool zygote_process_log(struct zygote_process *zygote);
+/* Logs a piece of what the zygote printed. */
+void zygote_process_log(struct zygote_process *zygote);
 
 /* files_fd is readable. Takes note; zygote_process_renew() is due some seconds after the last change, when an
  * installation is through. Returns that time of clock_monotonic_us(). */
 int64_t zygote_process_changed(struct zygote_process *zygote);
 
-/* Ends it, so that another takes its place which has loaded what is there now. */
-void zygote_process_renew(struct zygote_process *zygote);
+/* Ends it, so that another takes its place which has loaded what is there now. Returns false if there is none that
+ * could die: then another is to be started at once. */
+bool zygote_process_renew(struct zygote_process *zygote, const char *why);
 
 /* It died. Returns after how many milliseconds another should be started, -1 = never: it dies each time. */
 int zygote_process_died(struct zygote_process *zygote);

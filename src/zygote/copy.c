@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -216,6 +217,16 @@ static int take_standard_descriptors(struct copy *copy)
     return 0;
 }
 
+/* For interpreters that look at the environment of the C library; what they have put there themselves stays. Python is
+ * told (zygote_environment()). */
+static int take_environment(struct copy *copy)
+{
+    for (char **assignment = copy->program->environment; *assignment; assignment++)
+        if (putenv(*assignment) != 0)
+            return error_from_errno();
+    return 0;
+}
+
 static int change_directory(struct copy *copy)
 {
     return chdir(copy->program->program.steps[copy->start.step].cwd) < 0 ? error_from_errno() : 0;
@@ -242,8 +253,11 @@ static const struct step start_steps[] = {
 };
 
 static const struct step started_steps[] = {
-    { "wait", wait_for_program },      { "size of files", limit_file_size },
-    { "program", unpack_program },     { "descriptors of the program", take_standard_descriptors },
+    { "wait", wait_for_program },
+    { "size of files", limit_file_size },
+    { "program", unpack_program },
+    { "environment", take_environment },
+    { "descriptors of the program", take_standard_descriptors },
     { "directory", change_directory },
 };
 

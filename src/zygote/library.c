@@ -6,6 +6,7 @@
 #include <linux/filter.h>
 #include <linux/sched.h>
 #include <malloc.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -233,7 +234,8 @@ static int make_copy(const struct zygote_order *order, const int *fds)
     if (parent == 0) {
         if (copy_enter(order, fds) < 0)
             _exit(1);
-        switch (fork()) {
+        /* fork() would take a lock in the memory that is shared, and this process may be killed while it holds it. */
+        switch (_Fork()) {
         case 0:
             return 0;
         case -1:
@@ -264,6 +266,14 @@ static bool is_sound(const struct zygote_order *order, ssize_t n, size_t n_fds)
            n_fds == ZYGOTE_ORDER_FDS + order->n_doors + order->clone_into;
 }
 
+/* An order that its keeper has forgotten is not carried out: a program may run in that cell by now. */
+static bool is_wanted(int socket_fd)
+{
+    struct pollfd p = { .fd = socket_fd };
+
+    return poll(&p, 1, 0) == 0;
+}
+
 int zygote_serve(void)
 {
     int own_pid_fd = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
@@ -280,7 +290,8 @@ int zygote_serve(void)
 
         if (n <= 0 && n != -EMSGSIZE)
             _exit(0);
-        if (is_sound(&order, n, n_fds) && serve_order(&order, fds, own_pid_fd) == 0) {
+        if (is_sound(&order, n, n_fds) && is_wanted(fds[ZYGOTE_ORDER_SOCKET]) &&
+            serve_order(&order, fds, own_pid_fd) == 0) {
             copy_become(&order, fds, &filter);
             return 0;
         }

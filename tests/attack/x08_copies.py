@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """X8: what is special about programs that are copies of one interpreter: nothing of it may be a way to another, or up."""
 
+import threading
+
 import pytest
 from support import host
 
@@ -118,3 +120,27 @@ def test_x08_the_zygote_is_out_of_reach(attack):
     assert host.status_field(zygote, "Seccomp") == "2" and host.status_field(zygote, "NoNewPrivs") == "1"
     mine, its = host.namespaces(), host.namespaces(zygote)
     assert not [name for name in ("mnt", "net", "ipc", "uts") if mine[name] == its[name]]
+
+
+def test_x08_orders_that_nobody_waits_for(server_with):
+    """A copy is privileged when it is born: no program may run in a cell that one may still be born in, and whatever ends
+    while a copy is made must not stop the zygote."""
+    server = server_with(SANDBOX_POOL_ENABLED="true", SANDBOX_POOL_PY="2", MAX_CONCURRENT_EXECUTIONS="2")
+    assert host.until(lambda: "python is ready" in host.read(server.log_path), 60)
+    strange = []
+
+    def work():
+        with server.client() as client:
+            for _ in range(25):
+                run = client.exec("cat /proc/[0-9]*/cmdline | tr '\\0' ' '; sleep 0.01; cat /proc/[0-9]*/cmdline", "bash")
+                if run.outcome != "ok" or "zygote" in run.stdout:
+                    strange.append(dict(run))
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not strange, strange[0]
+    with server.client() as client:
+        assert host.until(lambda: client.exec("print(1)", "py").usage["warm"] in ("armed", "forked"), 10)

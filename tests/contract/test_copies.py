@@ -89,3 +89,30 @@ def test_what_is_loaded_does_not_show(run):
 def test_signals_are_as_after_exec(run):
     answer = run("import signal; print([s.name for s in signal.Signals if signal.getsignal(s) == signal.SIG_IGN], signal.getsignal(signal.SIGINT).__name__)")
     assert answer.stdout == "['SIGPIPE', 'SIGXFSZ'] default_int_handler\n", dict(answer)
+
+
+def test_an_uncaught_base_exception_is_shown(run):
+    answer = run("import asyncio\nasync def main():\n    asyncio.current_task().cancel()\n    await asyncio.sleep(1)\nasyncio.run(main())")
+    assert answer.code == 1 and "CancelledError" in answer.stderr, dict(answer)
+
+
+def test_names_that_survive_are_cleared(run):
+    """A function of the program that the interpreter holds keeps all names; what they hold is finalised all the same."""
+    answer = run(
+        "import gzip, signal\nsignal.signal(signal.SIGTERM, lambda *a: None)\n"
+        "class Thing:\n    def __del__(self): print('deleted')\n"
+        "thing = Thing()\nf = gzip.open('x.gz', 'wt'); f.write('hello ' * 1000)"
+    )
+    assert answer.stdout == "deleted\n", dict(answer)
+    later = run("import gzip; print(len(gzip.open('x.gz').read()))", session_id=answer.session, files=inputs_of(answer))
+    assert later.stdout.startswith("6000\n"), dict(later)
+
+
+def test_a_directory_of_data_hides_no_library(run):
+    made = run("import os; os.mkdir('numpy'); open('numpy/a.csv', 'w').write('1'); open('matplotlibrc', 'w').write('figure.dpi: 33')")
+    answer = run(
+        "import numpy, matplotlib; print(numpy.ones(2).sum(), matplotlib.rcParams['figure.dpi'])",
+        session_id=made.session,
+        files=inputs_of(made),
+    )
+    assert (answer.stdout, answer.stderr) == ("2.0 33.0\n", ""), dict(answer)

@@ -66,6 +66,20 @@ def test_no_program_is_lost(server_with):
     assert len(right) > 20
 
 
+def test_one_that_hangs_is_replaced(server_with):
+    """A zygote that has stopped answers no order: programs start interpreters, and then another zygote is there."""
+    server = server_with(SANDBOX_POOL_ENABLED="true", SANDBOX_POOL_PY="0", MAX_CONCURRENT_EXECUTIONS="4")
+    assert host.until(lambda: ready_count(server) == 1, 60)
+    (hung,) = host.zygotes(server)
+    os.kill(hung, signal.SIGSTOP)
+    with server.client() as client:
+        for _ in range(6):
+            run = client.exec("print(1)", "py")
+            assert (run.outcome, run.stdout) == ("ok", "1\n"), dict(run)
+    assert host.until(lambda: ready_count(server) == 2 and host.zygotes(server) != [hung], 60), server.log_tail()
+    assert origin(server) in ("armed", "forked")
+
+
 def test_new_libraries_are_found(server_with):
     """A library that is installed while the server runs is loaded by the next zygote."""
     directory = f"/usr/local/lib/python3.{sys.version_info[1]}/dist-packages"
