@@ -3,7 +3,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/cleanup.h"
 
@@ -12,12 +14,14 @@
 #a "." #b "." #c "." #d "/" #bits, (a##u << 24 | b##u << 16 | c##u << 8 | d##u), bits                          \
     }
 
-/* Beside what is private, local or reserved: shared addresses of providers, where cloud services answer too, and the
- * two ranges that carry IPv6 or benchmarks. The ranges for documentation are routed nowhere and need no rule. */
+/* Beside what is private, local or reserved: shared addresses of providers, where cloud services answer too, the one
+ * public address at which a cloud's machines find its platform, and the two ranges that carry IPv6 or benchmarks. The
+ * ranges for documentation are routed nowhere and need no rule. */
 const struct address_range private_ranges[PRIVATE_RANGES] = {
-    RANGE(0, 0, 0, 0, 8),      RANGE(10, 0, 0, 0, 8),    RANGE(100, 64, 0, 0, 10), RANGE(127, 0, 0, 0, 8),
-    RANGE(169, 254, 0, 0, 16), RANGE(172, 16, 0, 0, 12), RANGE(192, 0, 0, 0, 24),  RANGE(192, 88, 99, 0, 24),
-    RANGE(192, 168, 0, 0, 16), RANGE(198, 18, 0, 0, 15), RANGE(224, 0, 0, 0, 4),   RANGE(240, 0, 0, 0, 4),
+    RANGE(0, 0, 0, 0, 8),        RANGE(10, 0, 0, 0, 8),     RANGE(100, 64, 0, 0, 10), RANGE(127, 0, 0, 0, 8),
+    RANGE(168, 63, 129, 16, 32), RANGE(169, 254, 0, 0, 16), RANGE(172, 16, 0, 0, 12), RANGE(192, 0, 0, 0, 24),
+    RANGE(192, 88, 99, 0, 24),   RANGE(192, 168, 0, 0, 16), RANGE(198, 18, 0, 0, 15), RANGE(224, 0, 0, 0, 4),
+    RANGE(240, 0, 0, 0, 4),
 };
 
 bool address_is_public(uint32_t address)
@@ -26,6 +30,16 @@ bool address_is_public(uint32_t address)
         if ((address ^ private_ranges[i].first) >> (32 - private_ranges[i].bits) == 0)
             return false;
     return true;
+}
+
+/* Multicast leaves by an address of the machine's own only. bind() asks the same, but is told yes for every address
+ * where net.ipv4.ip_nonlocal_bind is set; what connect() takes for the sender's address is the first of a network's. */
+bool address_is_own(uint32_t address)
+{
+    const struct in_addr own = { htonl(address) };
+    CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    return fd < 0 || setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &own, sizeof(own)) == 0 || errno != EADDRNOTAVAIL;
 }
 
 int address_list_next(const char **cursor, uint32_t *ret_address)

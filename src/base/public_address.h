@@ -12,11 +12,14 @@ struct address_range {
     unsigned bits;
 };
 
-#define PRIVATE_RANGES 12
+#define PRIVATE_RANGES 13
 extern const struct address_range private_ranges[PRIVATE_RANGES];
 
 /* address: host order. True if it lies in none of the ranges. */
 bool address_is_public(uint32_t address);
+
+/* True if packets for it end in this network namespace; also if that cannot be found out. */
+bool address_is_own(uint32_t address);
 
 /* Steps through a comma list of IPv4 addresses; blanks around an entry are skipped. *cursor starts at the list. Returns
  * 1 and the next address in host order, 0 at the end, -EINVAL for what is no address. */

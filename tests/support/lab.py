@@ -22,6 +22,7 @@ ETH_P_IP = 0x0800
 _libc = ctypes.CDLL(None, use_errno=True)
 
 HOST, HOST_INSIDE = "203.0.113.2", "192.168.77.1"
+HOST_SECOND = "203.0.113.3"  # for tests that give the host one more
 WORLD = "203.0.113.1"
 PUBLIC, PUBLIC2 = "198.51.100.7", "192.0.2.80"
 RESOLVER, OTHER_RESOLVER = "198.51.100.53", "198.51.100.54"
@@ -30,6 +31,7 @@ PRIVATE = [
     "10.1.2.3",
     "100.64.3.3",
     "100.100.100.200",
+    "168.63.129.16",
     METADATA,
     "172.16.9.9",
     "172.31.255.254",
@@ -49,6 +51,8 @@ NAMES = {
     "metadata.test": [METADATA],
     "inside.test": ["10.1.2.3"],
     "host.test": [HOST],
+    "second.test": [HOST_SECOND],
+    "short.test.public.test": [PUBLIC],
     "loop.test": ["127.0.0.1"],
     "rebind.test": [PUBLIC, METADATA],
     "mixed.test": [PUBLIC, METADATA],
