@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <resolv.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -16,19 +17,12 @@
 #include "base/public_address.h"
 
 /* A public address may be this machine's own, where services listen that nobody outside is meant to reach. */
-static bool is_own(const struct sockaddr_in *address)
-{
-    const struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr = address->sin_addr };
-    CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    return fd < 0 || bind(fd, (const struct sockaddr *)&own, sizeof(own)) == 0;
-}
-
 static bool may_be_reached(const struct addrinfo *info)
 {
     const struct sockaddr_in *address = (const struct sockaddr_in *)info->ai_addr;
 
-    return info->ai_family == AF_INET && address_is_public(ntohl(address->sin_addr.s_addr)) && !is_own(address);
+    return info->ai_family == AF_INET && address_is_public(ntohl(address->sin_addr.s_addr)) &&
+           !address_is_own(ntohl(address->sin_addr.s_addr));
 }
 
 static bool becomes_connected(int fd, int64_t deadline_us)
@@ -54,6 +48,16 @@ static int connect_one(const struct addrinfo *info, int64_t deadline_us)
     return TAKE_FD(fd);
 }
 
+/* A name is the whole name, also where the resolver would try it with domains of its own behind. A dot at its end would
+ * say so too, but /etc/hosts knows no such names. For the calling thread. */
+static bool search_nothing(void)
+{
+    if (res_init() != 0)
+        return false;
+    _res.options &= ~(unsigned long)(RES_DEFNAMES | RES_DNSRCH);
+    return true;
+}
+
 int dial(const char *host, uint16_t port, int64_t deadline_us, int *ret_fd)
 {
     const struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
@@ -62,7 +66,7 @@ int dial(const char *host, uint16_t port, int64_t deadline_us, int *ret_fd)
     int fd = -1, r = DIAL_E_FAILED;
 
     snprintf(service, sizeof(service), "%u", port);
-    if (getaddrinfo(host, service, &hints, &found) != 0)
+    if (!search_nothing() || getaddrinfo(host, service, &hints, &found) != 0)
         return DIAL_E_FAILED;
     for (const struct addrinfo *info = found; info; info = info->ai_next)
         if (!may_be_reached(info))

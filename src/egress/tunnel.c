@@ -23,6 +23,8 @@
 #define HELLO_US 10000000
 #define IDLE_MS  300000
 
+#define READS_MAX 512
+
 #define NOTES_PER_SECOND 20
 
 /* A whole head and, behind it, a whole hello with the heads of many small records. */
@@ -33,18 +35,20 @@ struct tunnel {
     unsigned slot;
     int client_fd, server_fd;
     struct connect_target target;
-    size_t length; /* of the buffer's bytes */
+    size_t length;  /* of the buffer's bytes */
+    unsigned reads; /* each has the whole buffer looked at anew */
     char buffer[BUFFER_BYTES];
 };
 
-/* Reads some more. Returns false at the end, on an error, when time or room is over. */
+/* Reads some more. Returns false at the end, on an error, when time, room or patience is over. */
 static bool read_more(struct tunnel *tunnel, int64_t deadline_us)
 {
     struct pollfd p = { .fd = tunnel->client_fd, .events = POLLIN };
     int64_t left_us = deadline_us - clock_monotonic_us();
     ssize_t n;
 
-    if (left_us <= 0 || tunnel->length == sizeof(tunnel->buffer) || poll(&p, 1, (int)(left_us / 1000) + 1) != 1)
+    if (left_us <= 0 || tunnel->reads++ == READS_MAX || tunnel->length == sizeof(tunnel->buffer) ||
+        poll(&p, 1, (int)(left_us / 1000) + 1) != 1)
         return false;
     n = recv(tunnel->client_fd, tunnel->buffer + tunnel->length, sizeof(tunnel->buffer) - tunnel->length, MSG_DONTWAIT);
     if (n <= 0)

@@ -2,13 +2,10 @@
 /* check_wan.c -- what cells reach, and what their networks need: nft, rules that the kernel takes, links, name servers
  * that answer them.
  */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -31,20 +28,11 @@ static int try_rules(const void *argument)
     return wan_try(&trial->options, trial->reason);
 }
 
-/* Only an address of the machine itself can be bound. */
-static bool is_own(uint32_t address)
-{
-    const struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(address) };
-    CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    return fd >= 0 && bind(fd, (const struct sockaddr *)&own, sizeof(own)) == 0;
-}
-
 /* Cells cannot reach the host, so no name server there. Returns true and its address if the list has one. */
 static bool has_own_server(const char *list, uint32_t *ret_address)
 {
     while (address_list_next(&list, ret_address) > 0)
-        if (is_own(*ret_address))
+        if (address_is_own(*ret_address))
             return true;
     return false;
 }

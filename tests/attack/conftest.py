@@ -85,14 +85,14 @@ def wan(in_lab, wan_server):
     _probe(wan_server)
 
 
-LISTED = "public.test, other.test:8080, metadata.test, loop.test, mixed.test, host.test, rebind.test"
+LISTED = "public.test, other.test:8080, metadata.test, loop.test, mixed.test, host.test, rebind.test, short.test"
 
 
 @pytest.fixture(scope="session")
 def resolv_conf(tmp_path_factory):
     """A prefix for servers whose host asks the lab's resolver."""
     path = tmp_path_factory.mktemp("lab") / "resolv.conf"
-    path.write_text(f"nameserver {RESOLVER}\noptions timeout:2 attempts:2\n")
+    path.write_text(f"nameserver {RESOLVER}\nsearch public.test\noptions timeout:2 attempts:2\n")
     return ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"', str(path)]
 
 

@@ -142,6 +142,12 @@ def test_n05_each_head_has_one_meaning(allowlisted, status, heads):
         assert not [each for each in allowlisted.lab.seen if each[0] == 6]  # nothing was dialled
 
 
+def test_n05_names_are_whole(allowlisted):
+    """What the host's resolver would put behind a name that nobody has makes another name of it."""
+    told = allowlisted.evidence(HELPERS + f"tell(ask({_connect('short.test:443')!r}))")
+    assert told == 502 and not allowlisted.lab.reached(PUBLIC)
+
+
 def test_n05_smuggled_requests_are_data(allowlisted):
     """A second request behind the first is no request: it is the tunnel's first bytes, and no TLS."""
     two = _connect("public.test:443") + _connect("metadata.test:443")

@@ -165,7 +165,8 @@ static void public_addresses(void **state)
         { 0xac0fffff, true },  { 0xac100000, false }, { 0xac1fffff, false }, { 0xac200000, true },
         { 0xa9fea9fe, false }, { 0x7f000001, false }, { 0xe0000001, false }, { 0xffffffff, false },
         { 0x64400000, false }, { 0x647fffff, false }, { 0x64800000, true },  { 0xc0a80101, false },
-        { 0, false },          { 0xc6120001, false }, { 0xc6336401, true },
+        { 0, false },          { 0xa83f8110, false }, { 0xa83f8111, true },  { 0xc6120001, false },
+        { 0xc6336401, true },
     };
     const char *list = " 8.8.8.8,,1.1.1.1 , x";
     uint32_t address;
@@ -173,6 +174,9 @@ static void public_addresses(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         assert_int_equal(address_is_public(rows[i].address), rows[i].is_public);
+    assert_true(address_is_own(0x7f000001));
+    assert_true(address_is_own(0x7f030303));
+    assert_false(address_is_own(0xc6336407));
     assert_int_equal(address_list_next(&list, &address), 1);
     assert_int_equal(address, 0x08080808);
     assert_int_equal(address_list_next(&list, &address), 1);
