@@ -37,8 +37,13 @@ static const struct {
     { "sys/net/ipv4/conf/default/send_redirects", "0", false },
     { "sys/net/ipv4/conf/all/log_martians", "0", true },
     { "sys/net/ipv4/icmp_ratemask", "0", true }, /* every refusal is told, so that programs fail at once */
-    /* Connections that nobody ended are forgotten in an hour, not in five days. */
+    /* Connections that nobody ended are forgotten in an hour, not in five days, and in a minute what waits for an end
+     * or for an answer. */
     { "sys/net/netfilter/nf_conntrack_tcp_timeout_established", "3600", true },
+    { "sys/net/netfilter/nf_conntrack_tcp_timeout_syn_sent", "30", true },
+    { "sys/net/netfilter/nf_conntrack_tcp_timeout_unacknowledged", "60", true },
+    { "sys/net/netfilter/nf_conntrack_tcp_timeout_max_retrans", "60", true },
+    { "sys/net/netfilter/nf_conntrack_tcp_timeout_fin_wait", "30", true },
 };
 
 static int set_optional(int proc_fd, const char *file, const char *value)

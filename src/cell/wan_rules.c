@@ -13,13 +13,16 @@
 #define TOTAL_CONNECTIONS        16384
 #define TOTAL_CONNECTIONS_SECOND 2000
 
+/* Of one slot, with what the earlier cells in it left behind. */
+#define SLOT_CONNECTIONS 2048
+
 #define FORWARD_ONLY "codecell-forward"
 
 static int add(struct buffer *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static int add(struct buffer *text, const char *format, ...)
 {
-    char line[512];
+    char line[1024];
     va_list args;
     int n;
 
@@ -88,22 +91,24 @@ static int add_leaving(const struct wan_options *options, struct buffer *text)
 }
 
 /* The pace is the slot's, so that many short programs have no more of it than a long one; the number of connections is
- * the cell's, which does not answer for those that an earlier one left. */
+ * the cell's, which does not answer for those that an earlier one left, up to what keeps one slot from all of them. */
 static int add_counted(const struct wan_options *options, struct buffer *text)
 {
-    unsigned long long rate = options->connections_per_second;
+    unsigned long long rate = options->connections_per_second, most = options->connections_max;
 
     return add(
         text,
         "set pace { type ifname; size 4096; flags dynamic; }\n"
         "set held { type ipv4_addr; size 65536; flags dynamic; }\n"
+        "set slots { type ifname; size 4096; flags dynamic; }\n"
         "chain counted {\n"
         "add @pace { iifname limit rate over %llu/second burst %llu packets } reject with icmp type admin-prohibited\n"
         "add @held { ip saddr ct count over %llu } reject with icmp type admin-prohibited\n"
+        "add @slots { iifname ct count over %llu } reject with icmp type admin-prohibited\n"
         "limit rate over %d/second burst %d packets drop\n"
         "ct count over %d drop\n"
         "accept\n}\n",
-        rate, rate * 4, (unsigned long long)options->connections_max, TOTAL_CONNECTIONS_SECOND,
+        rate, rate * 4, most, most > SLOT_CONNECTIONS ? most : SLOT_CONNECTIONS, TOTAL_CONNECTIONS_SECOND,
         TOTAL_CONNECTIONS_SECOND * 2, TOTAL_CONNECTIONS);
 }
 
@@ -121,7 +126,8 @@ static int add_bandwidth(const struct wan_options *options, struct buffer *text)
         kbytes, kbytes, kbytes, kbytes);
 }
 
-/* Times to live that run out would name the routers on the way, the host first. */
+/* Times to live that run out would name the routers on the way, the host first. The ends of connections pass whatever
+ * the bandwidth: one that is lost leaves the connection in the tables of switch and host, long after its cell. */
 static int add_forward(const struct wan_options *options, struct buffer *text)
 {
     int r = add(text, "set sent { type ifname; size 4096; flags dynamic; }\n"
@@ -130,7 +136,8 @@ static int add_forward(const struct wan_options *options, struct buffer *text)
                       "type filter hook forward priority filter; policy drop;\n"
                       "meta nfproto != ipv4 drop\n"
                       "ct state invalid drop\n"
-                      "iifname \"uplink\" icmp type { time-exceeded, redirect } drop\n");
+                      "iifname \"uplink\" icmp type { time-exceeded, redirect } drop\n"
+                      "tcp flags & (fin | rst) != 0 meta length < 120 ct state established accept\n");
 
     if (r == 0)
         r = add_bandwidth(options, text);
@@ -168,7 +175,8 @@ int wan_rules_switch(const struct wan_options *options, struct buffer *text)
 }
 
 /* "table;" makes the table if there is none, so that the removal cannot fail. Resets are not held back as the kernel
- * does with other refusals. */
+ * does with other refusals. What the host translates to another destination, such as the published port of a container,
+ * is no public address any more; but a host may send questions to the configured name servers elsewhere. */
 int wan_rules_host(const struct wan_options *options, unsigned number, struct buffer *text)
 {
     char link[32];
@@ -194,13 +202,16 @@ int wan_rules_host(const struct wan_options *options, unsigned number, struct bu
                 "chain forward {\n"
                 "type filter hook forward priority mangle; policy accept;\n"
                 "iifname %s ip saddr != 192.0.0.%u drop\n"
+                "iifname %s meta l4proto { tcp, udp } ct status dnat ct original proto-dst != 53 "
+                "reject with icmp type admin-prohibited\n"
+                "iifname %s ct state new ct count over %d drop\n"
                 "oifname %s ct state != { established, related } drop\n"
                 "}\n"
                 "chain leave {\n"
                 "type nat hook postrouting priority srcnat; policy accept;\n"
                 "iifname %s oifname != %s masquerade\n"
                 "}\n}\n",
-                link, number, link, link, link);
+                link, number, link, link, TOTAL_CONNECTIONS, link, link, link);
     return r;
 }
 
@@ -211,8 +222,8 @@ int wan_rules_host_gone(const struct wan_options *options, unsigned number, stru
 
 int wan_rules_forward_only(struct buffer *text)
 {
-    return add(text, "table inet " FORWARD_ONLY ";\ndelete table inet " FORWARD_ONLY ";\n"
-                     "table inet " FORWARD_ONLY " {\n"
+    return add(text, "table ip " FORWARD_ONLY ";\ndelete table ip " FORWARD_ONLY ";\n"
+                     "table ip " FORWARD_ONLY " {\n"
                      "chain forward {\n"
                      "type filter hook forward priority filter; policy drop;\n"
                      "iifname \"" WAN_UPLINK_PREFIX "*\" accept\n"
@@ -222,10 +233,10 @@ int wan_rules_forward_only(struct buffer *text)
 
 int wan_rules_forward_only_there(struct buffer *text)
 {
-    return add(text, "list table inet " FORWARD_ONLY "\n");
+    return add(text, "list table ip " FORWARD_ONLY "\n");
 }
 
 int wan_rules_forward_only_gone(struct buffer *text)
 {
-    return add(text, "delete table inet " FORWARD_ONLY "\n");
+    return add(text, "delete table ip " FORWARD_ONLY "\n");
 }

@@ -1116,13 +1116,23 @@ WALLS = [
     wall(
         "wan: connections at a time",
         "n08::test_n08_connections_at_a_time",
-        (RULES, "(unsigned long long)options->connections_max,", "99999ull,"),
+        (RULES, "rate, rate * 4, most, most >", "rate, rate * 4, 99999ull, most >"),
     ),
     wall("wan: bandwidth", "n08::test_n08_bandwidth", (RULES, "if (kbytes == 0)", "if (kbytes != 1)")),
     wall(
         "wan: one address for all networks of a slot",
         "x07::test_x07_each_used_network_is_another",
         ("cell/wan_port.c", "port->turn += port->step;", "port->turn = port->step;"),
+    ),
+    wall(
+        "wan: ports that the host publishes",
+        "x07::test_x07_what_the_host_publishes",
+        (RULES, '"reject with icmp type admin-prohibited\\n"\n                "iifname %s ct state new', '"accept\\n"\n                "iifname %s ct state new'),
+    ),
+    wall(
+        "wan: connections outlive their program",
+        "x07::test_x07_connections_end_with_their_program",
+        (RULES, '"tcp flags & (fin | rst) != 0 meta length < 120 ct state established accept\\n"', '""'),
     ),
     wall(
         "wan: the switch lets in what nobody asked for",
@@ -1173,8 +1183,13 @@ WALLS = [
     ),
     wall(
         "proxy: the host's own public address",
-        "n05::test_n05_each_head_has_one_meaning",
-        ("egress/dial.c", " && !is_own(address);", " && (!is_own(address) || true);"),
+        "n05::test_n05_each_head_has_one_meaning x07::test_x07_the_hosts_own_addresses_by_any_setting",
+        ("egress/dial.c", "           !address_is_own(ntohl(address->sin_addr.s_addr));", "           true;"),
+    ),
+    wall(
+        "proxy: the resolver's further domains",
+        "n05::test_n05_names_are_whole",
+        ("egress/dial.c", "_res.options &=", "_res.options |= 0 &"),
     ),
     wall(
         "proxy: announced bodies",

@@ -10,7 +10,7 @@ import threading
 from support import guest, host
 from support.client import Client
 from support.keys import MASTER, Keys
-from support.lab import HOST, PUBLIC, RESOLVER
+from support.lab import HOST, HOST_SECOND, OTHER_RESOLVER, PATIENT_PORT, PUBLIC, PUBLIC2, RESOLVER
 
 WAN = {"ENABLE_WAN_ACCESS": "true", "WAN_DNS_SERVERS": RESOLVER}
 FORWARD = "/proc/sys/net/ipv4/ip_forward"
@@ -109,6 +109,58 @@ def test_x07_impossible_settings(own_lab, server_with):
         status, said = _refused(server_with, **{name: value})
         assert status == 78 and word in said, (name, value, said)
     assert _run("nft", "list", "ruleset") == ""
+
+
+TRANSLATIONS = f"""
+table ip nat {{
+    chain prerouting {{
+        type nat hook prerouting priority dstnat;
+        fib daddr type local tcp dport 9000 dnat to 10.1.2.3:80
+        ip daddr {RESOLVER} udp dport 53 dnat to {OTHER_RESOLVER}
+    }}
+}}
+"""
+TRANSLATED = f"""
+def tcp(address, port):
+    def go():
+        with socket.create_connection((address, port), 5) as s: return s.recv(100).decode().strip()
+    return attempt(go)
+tell(dict(published=tcp("{HOST}", 9000), name=tcp("public.test", 80)))
+"""
+
+
+def test_x07_what_the_host_publishes(own_lab, server_with):
+    """The host's own public address is refused also where the host hands what comes there on, as for containers."""
+    subprocess.run(["nft", "-f", "-"], input=TRANSLATIONS, text=True, check=True, timeout=20)
+    with server_with(**WAN).client() as client:
+        told = client.exec(guest.py(TRANSLATED), "py", timeout=30000).result()
+    assert told["name"].startswith("ok:reached"), told
+    assert not told["published"].startswith("ok") and not own_lab.reached("10.1.2.3"), told
+
+
+LEAVE = f"""
+held = []
+for _ in range(50):
+    held.append(socket.create_connection(("{PUBLIC}", {PATIENT_PORT}), 5))
+flood = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+flood.connect(("{PUBLIC2}", 9))
+print(len(held), flush=True)
+for _ in range(500):
+    try: flood.send(bytes(1400))
+    except OSError: pass
+os._exit(0)
+"""
+
+
+def _established():
+    return sum("ESTABLISHED" in line for line in host.read("/proc/thread-self/net/nf_conntrack").splitlines())
+
+
+def test_x07_connections_end_with_their_program(own_lab, server_with):
+    """Who has used all bandwidth up cannot leave connections in the host's table by ending without it."""
+    with server_with(WAN_MBIT_PER_SECOND="1", **WAN).client() as client:
+        assert client.exec(guest.py(LEAVE), "py", timeout=40000).stdout == "50\n"
+    assert host.until(lambda: _established() == 0, 10), _established()
 
 
 def test_x07_events(wan):
@@ -229,6 +281,28 @@ def test_x07_another_proxy_takes_over(own_lab, server_with, resolv_conf):
             os.kill(pid, signal.SIGKILL)
             assert host.until(lambda gone=pid: _proxy(server) not in ([], [gone]), 10)
             assert {_status(client) for _ in range(20)} == {"HTTP/1.1 403 Forbidden"}
+
+
+ASK = """
+for name in host.test second.test public.test; do
+    exec 3<>/dev/tcp/127.0.0.1/${HTTPS_PROXY##*:} && printf "CONNECT $name:443 HTTP/1.1\\r\\n\\r\\n" >&3
+    head -n 1 <&3 | cut -d ' ' -f 2
+done
+"""
+
+
+def test_x07_the_hosts_own_addresses_by_any_setting(own_lab, server_with, resolv_conf):
+    """Also a second address of a link, and where a program may bind addresses that the host has not."""
+    _run("ip", "addr", "add", f"{HOST_SECOND}/24", "dev", "h0")
+    for value in ("0", "1"):
+        with open("/proc/sys/net/ipv4/ip_nonlocal_bind", "w", encoding="ascii") as file:
+            file.write(value)
+        hosts = "host.test,second.test,public.test"
+        server = server_with(prefix=resolv_conf, ENABLE_SANDBOX_NETWORK="true", SANDBOX_EGRESS_ALLOWLIST=hosts)
+        with server.client() as client:
+            assert client.exec(ASK, "bash", timeout=20000).stdout.split() == ["403", "403", "200"], value
+        assert server.terminate() == 0
+    assert _reaches(server_with(**WAN))
 
 
 def test_x07_the_wider_mode_wins(own_lab, server_with):
