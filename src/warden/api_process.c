@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "warden/api_process.h"
 
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,7 +15,7 @@ _Noreturn static void become_api(const struct api_process *api, const char *prog
     char *const argv[] = { (char *)program, "api", "--config-fd", "3", "--warden-fd", "4", NULL };
     const int fds[] = { api->config_fd, channel_fd };
 
-    unprivileged_become(api->program_fd, api->uid, argv, fds, ARRAY_SIZE(fds));
+    unprivileged_become(api->program_fd, api->uid, argv, fds, ARRAY_SIZE(fds), SIGTERM);
 }
 
 int api_process_start(struct api_process *api, const char *program)

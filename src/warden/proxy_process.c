@@ -15,6 +15,8 @@
 #include "warden/unprivileged.h"
 #include "wire/packet.h"
 
+#define FEED_BYTES 2048 /* what the kernel counts for one message, generously */
+
 /* As egress/proxy.h has it. */
 struct feed {
     uint32_t slot;
@@ -36,7 +38,16 @@ _Noreturn static void become_proxy(const struct proxy_process *proxy, int feed_f
                            NULL };
 
     snprintf(level, sizeof(level), "%llu", (unsigned long long)proxy->log_level);
-    unprivileged_become(proxy->program_fd, proxy->uid, argv, &feed_fd, 1);
+    unprivileged_become(proxy->program_fd, proxy->uid, argv, &feed_fd, 1, SIGKILL);
+}
+
+/* A new proxy is sent all sockets before it has read the first. */
+static void make_room(int feed_fd, unsigned slots)
+{
+    int bytes = (int)slots * FEED_BYTES;
+
+    if (setsockopt(feed_fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0)
+        (void)setsockopt(feed_fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 
 /* The proxy is not trusted: it must not hold the warden up. */
@@ -77,6 +88,7 @@ int proxy_process_start(struct proxy_process *proxy)
     cleanup_close_fd(&proxy->feed_fd);
     proxy->feed_fd = sockets[0];
     (void)fcntl(proxy->feed_fd, F_SETFL, O_NONBLOCK);
+    make_room(proxy->feed_fd, proxy->slots);
     proxy->started_us = clock_monotonic_us();
     for (unsigned i = 0; i < proxy->slots && r == 0; i++)
         if (proxy->listener_fds[i] >= 0)
