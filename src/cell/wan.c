@@ -17,6 +17,8 @@
 #include "cell/netlink.h"
 
 #define LOWEST_FD    16
+#define FORWARD      "sys/net/ipv4/ip_forward"
+#define REDIRECTS    "sys/net/ipv4/conf/all/accept_redirects"
 #define UPLINK_INDEX 100 /* in the switch; above what the kernel makes by itself */
 
 /* What holds in the switch, and in every link that is made in it afterwards. */
@@ -187,17 +189,27 @@ static int connect_host(struct wan *wan, char reason[static NFT_REASON_SIZE])
     return r;
 }
 
+static bool forwards(int proc_fd)
+{
+    char value[8];
+
+    return fd_read_at(proc_fd, FORWARD, value, sizeof(value)) > 0 && value[0] == '1';
+}
+
 /* A host that forwards nothing becomes a router by this switch, for all its networks: so it forwards ours alone. */
 static int let_host_forward(struct wan *wan, char reason[static NFT_REASON_SIZE])
 {
-    char value[8];
-    int r = (int)fd_read_at(wan->proc_fd, "sys/net/ipv4/ip_forward", value, sizeof(value));
+    char redirects[sizeof(wan->redirects)];
+    int r;
 
-    if (r > 0 && value[0] == '1')
+    if (forwards(wan->proc_fd))
         return 0;
+    r = (int)fd_read_at(wan->proc_fd, REDIRECTS, redirects, sizeof(redirects));
     r = r < 0 ? r : forward_rules(wan_rules_forward_only, reason);
     if (r == 0)
-        r = fd_write_at(wan->proc_fd, "sys/net/ipv4/ip_forward", "1");
+        r = fd_write_at(wan->proc_fd, FORWARD, "1");
+    if (r == 0)
+        memcpy(wan->redirects, redirects, sizeof(redirects));
     if (r < 0 && reason[0] == '\0')
         snprintf(reason, NFT_REASON_SIZE, "net.ipv4.ip_forward: %s", strerror(-r));
     return r;
@@ -260,15 +272,20 @@ static bool others_forward(void)
 }
 
 /* If the table is there, this server or one that was killed made the host forward. The rules that hold back the rest go
- * last. */
-static void let_host_rest(const struct wan *wan)
+ * last. A host that stops to forward is made to believe redirects; where it is not known whether it did, it does not.
+ * Returns whether there was such a table. */
+static bool let_host_rest(const struct wan *wan)
 {
-    char reason[NFT_REASON_SIZE];
+    char reason[NFT_REASON_SIZE], redirects[sizeof(wan->redirects)];
 
     if (others_forward() || forward_rules(wan_rules_forward_only_there, reason) < 0)
-        return;
-    (void)fd_write_at(wan->proc_fd, "sys/net/ipv4/ip_forward", "0");
+        return false;
+    if (wan->redirects[0] == '\0' && fd_read_at(wan->proc_fd, REDIRECTS, redirects, sizeof(redirects)) <= 0)
+        redirects[0] = '\0';
+    (void)fd_write_at(wan->proc_fd, FORWARD, "0");
+    (void)fd_write_at(wan->proc_fd, REDIRECTS, wan->redirects[0] ? wan->redirects : redirects);
     (void)forward_rules(wan_rules_forward_only_gone, reason);
+    return true;
 }
 
 void wan_close(struct wan *wan)
@@ -280,11 +297,39 @@ void wan_close(struct wan *wan)
         snprintf(name, sizeof(name), WAN_UPLINK_PREFIX "%u", wan->number);
         (void)netlink_link_delete(fd, (int)if_nametoindex(name));
         (void)host_rules(wan, wan_rules_host_gone, reason);
-        let_host_rest(wan);
+        (void)let_host_rest(wan);
     }
     cleanup_close_fd(&wan->switch_fd);
     cleanup_close_fd(&wan->proc_fd);
     *wan = WAN_INIT;
+}
+
+static bool forget_tables(struct wan *wan)
+{
+    char reason[NFT_REASON_SIZE];
+    bool found = false;
+
+    for (wan->number = 1; wan->number <= WAN_NUMBERS; wan->number++)
+        if (host_rules(wan, wan_rules_host_there, reason) == 0)
+            found |= host_rules(wan, wan_rules_host_gone, reason) == 0;
+        else
+            break; /* numbers are given from the first on */
+    return found;
+}
+
+bool wan_forget(const char *name)
+{
+    struct wan wan = WAN_INIT;
+    bool found = false;
+
+    wan.options.name = name;
+    if (open_proc(&wan.proc_fd) == 0 && forwards(wan.proc_fd) &&
+        faccessat(wan.proc_fd, "sys/net/netfilter/nf_conntrack_count", F_OK, 0) == 0 && !others_forward()) {
+        found = forget_tables(&wan);
+        found |= let_host_rest(&wan);
+    }
+    cleanup_close_fd(&wan.proc_fd);
+    return found;
 }
 
 int wan_try(const struct wan_options *options, char reason[static NFT_REASON_SIZE])

@@ -9,7 +9,7 @@
  * lets nothing from there in. No link of a cell ever appears among the host's.
  *
  * Nothing of it outlives the server but, if it is killed, rules on the host about a link that is gone; the next start
- * replaces them. Whoever is in a cell owns none of these namespaces and can change nothing. */
+ * replaces them, or takes them back. Whoever is in a cell owns none of these namespaces and can change nothing. */
 #pragma once
 
 #include <stdbool.h>
@@ -25,6 +25,7 @@ struct wan {
     int switch_fd;              /* the network namespace; -1 = none. Like proc_fd not among the low numbers (slot.c) */
     int proc_fd;                /* a writable /proc, detached */
     unsigned number;            /* of the network on this host; 0 = none */
+    char redirects[8];          /* the host's setting before it was made to forward; "" = it was not, or not by this */
 };
 
 #define WAN_INIT ((struct wan){ .switch_fd = -1, .proc_fd = -1 })
@@ -36,6 +37,11 @@ int wan_open(const struct wan_options *options, struct wan *ret_wan, char reason
 
 /* Takes everything back. Accepts what was never opened. */
 void wan_close(struct wan *wan);
+
+/* For a server without such a network: takes back what one of that name that was killed left, the host's forwarding
+ * above all, if no other has one. Asks nft only on a host that forwards and follows connections. Returns whether there
+ * was anything. */
+bool wan_forget(const char *name);
 
 /* Tries in the calling process's (throw-away) network namespace whether rules as these can be loaded and links be made.
  * Returns as wan_open(). */

@@ -220,6 +220,11 @@ int wan_rules_host_gone(const struct wan_options *options, unsigned number, stru
     return add(text, "delete table inet %s-%u\n", options->name, number);
 }
 
+int wan_rules_host_there(const struct wan_options *options, unsigned number, struct buffer *text)
+{
+    return add(text, "list table inet %s-%u\n", options->name, number);
+}
+
 int wan_rules_forward_only(struct buffer *text)
 {
     return add(text, "table ip " FORWARD_ONLY ";\ndelete table ip " FORWARD_ONLY ";\n"

@@ -37,6 +37,9 @@ int wan_rules_host(const struct wan_options *options, unsigned number, struct bu
 /* Appends the command that removes it. */
 int wan_rules_host_gone(const struct wan_options *options, unsigned number, struct buffer *text);
 
+/* Appends a command that fails if it is not there. */
+int wan_rules_host_there(const struct wan_options *options, unsigned number, struct buffer *text);
+
 /* Append a table that forwards nothing but what belongs to networks of cells, for a host that forwarded nothing before;
  * a command that fails if it is not there; one that removes it. */
 int wan_rules_forward_only(struct buffer *text);

@@ -204,8 +204,10 @@ static void add_number(struct arguments *arguments, const char *name, long long 
 
 static void add_wan(struct arguments *arguments, const struct config *config)
 {
-    if (!config->enable_wan_access)
+    if (!config->enable_wan_access) {
+        add_text(arguments, "--wan-name-before", config->wan_network_name);
         return;
+    }
     add_text(arguments, "--wan-name", config->wan_network_name);
     add_text(arguments, "--wan-name-servers", *config->wan_dns_servers ? config->wan_dns_servers : ",");
     add_text(arguments, "--wan-closed-ports", *config->wan_closed_ports ? config->wan_closed_ports : ",");

@@ -29,6 +29,7 @@ static const struct option_row {
     { "--proxy-port", NUMBER, offsetof(struct warden_options, proxy_port), 1024, 65535, .optional = true },
     { "--proxy-uid", NUMBER, offsetof(struct warden_options, proxy_uid), 1, UINT32_MAX - 1, .optional = true },
     { "--wan-name", TEXT, offsetof(struct warden_options, wan.name), .optional = true },
+    { "--wan-name-before", TEXT, offsetof(struct warden_options, wan_name_before), .optional = true },
     { "--wan-name-servers", TEXT, offsetof(struct warden_options, wan.name_servers), .optional = true },
     { "--wan-closed-ports", TEXT, offsetof(struct warden_options, wan.closed_ports), .optional = true },
     { "--wan-connections-per-second", NUMBER, offsetof(struct warden_options, wan.connections_per_second), 1, 100000,

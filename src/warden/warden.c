@@ -163,8 +163,11 @@ static int open_wan(struct warden *w)
     char reason[NFT_REASON_SIZE];
     int r;
 
-    if (!w->options->wan.name)
+    if (!w->options->wan.name) {
+        if (w->options->wan_name_before && wan_forget(w->options->wan_name_before))
+            log_info("took back what a server with ENABLE_WAN_ACCESS left on this host");
         return 0;
+    }
     r = wan_open(&w->options->wan, &w->wan, reason);
     if (r < 0)
         log_error("ENABLE_WAN_ACCESS: %s", reason);

@@ -14,6 +14,7 @@ from support.lab import HOST, HOST_SECOND, OTHER_RESOLVER, PATIENT_PORT, PUBLIC,
 
 WAN = {"ENABLE_WAN_ACCESS": "true", "WAN_DNS_SERVERS": RESOLVER}
 FORWARD = "/proc/sys/net/ipv4/ip_forward"
+REDIRECTS = "/proc/sys/net/ipv4/conf/all/accept_redirects"
 
 
 def _run(*command):
@@ -37,6 +38,8 @@ def _reaches(server):
 
 def test_x07_nothing_is_left(own_lab, server_with):
     _set_forward("0")
+    with open(REDIRECTS, "w", encoding="ascii") as file:
+        file.write("0")
     before = _links()
     server = server_with(**WAN)
     assert _reaches(server)
@@ -44,6 +47,7 @@ def test_x07_nothing_is_left(own_lab, server_with):
     assert host.read(FORWARD).strip() == "1"
     assert server.terminate() == 0
     assert (_links(), _run("nft", "list", "ruleset"), host.read(FORWARD).strip()) == (before, "", "0")
+    assert host.read(REDIRECTS).strip() == "0"  # the kernel sets it with the other
 
 
 def test_x07_a_killed_server_leaves_no_way_in(own_lab, server_with):
@@ -55,7 +59,16 @@ def test_x07_a_killed_server_leaves_no_way_in(own_lab, server_with):
     server.wait_exit(10)
     assert host.until(lambda: _links() == before, 10), _links()
     server.leftovers()
-    # The next one takes the rules over, and gives them back.
+    # The next one takes the rules over, and gives them back; one without a network has no use for them.
+    server = server_with(**WAN)
+    assert _reaches(server)
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait_exit(10)
+    assert host.until(lambda: _links() == before, 10), _links()
+    server.leftovers()
+    assert host.read(FORWARD).strip() == "1"
+    server = server_with()
+    assert (_run("nft", "list", "ruleset"), host.read(FORWARD).strip()) == ("", "0")
     server = server_with(**WAN)
     assert _reaches(server)
     assert server.terminate() == 0
