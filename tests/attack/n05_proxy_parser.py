@@ -34,9 +34,10 @@ def tunnel(first, target="public.test:443", pause=0, step=None):
         s.settimeout(15); s.sendall(f"CONNECT {target} HTTP/1.1\\r\\n\\r\\n".encode())
         answer = s.recv(100)
         if b" 200 " not in answer: return answer.decode()[:12]
-        for i in range(0, len(first), step or len(first)):
-            s.sendall(first[i:i + (step or len(first))]); time.sleep(pause)
-        try: return s.recv(200).decode()
+        try:
+            for i in range(0, len(first), step or len(first)):
+                s.sendall(first[i:i + (step or len(first))]); time.sleep(pause)
+            return s.recv(200).decode()
         except ConnectionError: return ""
 def records(message, size):
     "The same hello in records of this many bytes."

@@ -35,6 +35,19 @@ tell(dict(other=tunnel(hello("other.test")), parent=tunnel(hello("test.invalid")
     assert {what: answer for what, answer in told.items() if answer} == {}
 
 
+def test_n06_a_beginning_in_drops(allowlisted):
+    """What came so far is looked at with each drop: there is an end to that before there are thousands."""
+    told = allowlisted.evidence(
+        TUNNEL
+        + """
+long = extension(hello("public.test"), 0x0a0a, bytes(3000))
+tell(dict(whole=tunnel(long), drops=tunnel(long, pause=0.001, step=1)))
+""",
+        timeout=60000,
+    )
+    assert told["whole"].startswith("reached") and told["drops"] == "", told
+
+
 def test_n06_no_other_way(allowlisted):
     """No route, no resolver, no datagrams: the mode allows the one port of the proxy at the cell's own loopback."""
     told = allowlisted.evidence(

@@ -1222,6 +1222,16 @@ WALLS = [
         ("egress/proxy.c", "    hang_up(proxy, message.slot);\n", "    (void)hang_up;\n"),
     ),
     wall(
+        "proxy: beginnings in drops",
+        "n06::test_n06_a_beginning_in_drops",
+        ("egress/tunnel.c", "#define READS_MAX 512", "#define READS_MAX 99999"),
+    ),
+    wall(
+        "proxy: outlives a killed warden",
+        "x07::test_x07_the_proxy_dies_with_the_warden",
+        ("warden/proxy_process.c", "&feed_fd, 1, SIGKILL);", "&feed_fd, 1, SIGTERM);"),
+    ),
+    wall(
         "proxy: no walls of its own",
         "x07::test_x07_the_proxy_has_no_rights",
         ("main/proxy.c", "r = confine_calls();", "r = 0;"),

@@ -296,6 +296,16 @@ def test_x07_another_proxy_takes_over(own_lab, server_with, resolv_conf):
             assert {_status(client) for _ in range(20)} == {"HTTP/1.1 403 Forbidden"}
 
 
+def test_x07_the_proxy_dies_with_the_warden(own_lab, server_with, resolv_conf):
+    """Also one that does not look whether there still is a warden."""
+    server = server_with(prefix=resolv_conf, **PROXIED)
+    (pid,) = _proxy(server)
+    os.kill(pid, signal.SIGSTOP)
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait_exit(10)
+    assert host.until(lambda: not host.alive(pid), 10)
+
+
 ASK = """
 for name in host.test second.test public.test; do
     exec 3<>/dev/tcp/127.0.0.1/${HTTPS_PROXY##*:} && printf "CONNECT $name:443 HTTP/1.1\\r\\n\\r\\n" >&3
