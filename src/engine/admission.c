@@ -111,7 +111,6 @@ static struct key_queue *take_turn(struct admission *a)
     a->first_turn = queue->next_turn;
     if (!a->first_turn)
         a->last_turn = &a->first_turn;
-    a->last_resumed = &a->first_resumed;
     queue->has_turn = false;
     return queue;
 }
@@ -384,6 +383,7 @@ int admission_new(struct engine *engine, struct admission **ret_admission)
     a->engine = engine;
     a->n_workers = engine->max_concurrent;
     a->last_turn = &a->first_turn;
+    a->last_resumed = &a->first_resumed;
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->work, NULL);
     init_monotonic(&a->idle);
@@ -408,10 +408,12 @@ int admission_new(struct engine *engine, struct admission **ret_admission)
     return r;
 }
 
-/* Seconds a job would wait if it came now. */
+/* Seconds a job would wait if it came now. The slots of programs that wait for their clients serve nobody. */
 static double foreseen_wait_s(const struct admission *a)
 {
-    return n_busy(a) < a->n_workers ? 0 : a->mean_run_ms / 1000 * (a->n_waiting + 1) / a->n_workers;
+    unsigned n_moving = a->n_paused < a->n_workers ? a->n_workers - a->n_paused : 1;
+
+    return n_busy(a) < a->n_workers ? 0 : a->mean_run_ms / 1000 * (a->n_waiting + 1) / n_moving;
 }
 
 int admission_submit(struct admission *admission, struct execution_job *job, unsigned *ret_retry_after_seconds)

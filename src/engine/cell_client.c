@@ -303,15 +303,18 @@ static void tell_pause(struct cell_talk *talk, bool paused)
     talk->paused = paused;
 }
 
-/* What the program wrote before it called belongs to this round. */
+/* What the program wrote before it called belongs to this round. Returns CELL_CLIENT_E_PAUSED, 0 if it was killed for
+ * it, or a negative errno. */
 static int rest(struct cell_talk *talk)
 {
     int r = talk->out_fd < 0 ? 0 : pump(talk, &talk->out_fd, &talk->outcome->out);
 
     if (r == 0 && talk->err_fd >= 0)
         r = pump(talk, &talk->err_fd, &talk->outcome->err);
+    if (r < 0 || talk->kill_sent) /* it wrote too much: it does not wait, it ends */
+        return r;
     tell_pause(talk, true);
-    return r < 0 ? r : CELL_CLIENT_E_PAUSED;
+    return CELL_CLIENT_E_PAUSED;
 }
 
 /* By one flag or the other. */
@@ -320,9 +323,12 @@ static bool is_cancelled(const struct cell_request *request)
     return atomic_load(request->cancel) || (request->cancel_own && atomic_load(request->cancel_own));
 }
 
-static void write_input(struct cell_talk *talk)
+/* Nobody reads any more after POLLERR, which poll(2) would report until the end. */
+static void write_input(struct cell_talk *talk, short revents)
 {
-    if (feed_write(talk->request.feed, talk->in_fd) == 0)
+    if (revents & POLLERR)
+        feed_close(talk->request.feed);
+    else if (feed_write(talk->request.feed, talk->in_fd) == 0)
         return;
     cleanup_close_fd(&talk->in_fd);
     talk->in_fd = -1;
@@ -377,13 +383,14 @@ static int converse(struct cell_talk *talk)
         if (polls[POLL_CLIENT].revents)
             check_client(talk, polls[POLL_CLIENT].revents);
         if (polls[POLL_IN].revents)
-            write_input(talk);
+            write_input(talk, polls[POLL_IN].revents);
         if (r == 0 && tools && polls[POLL_TOOLS].revents)
             r = pump_tools(talk);
         if (r == 0 && wants_pause(talk)) {
             if (tool_channel_take_round(tools))
-                return rest(talk);
-            send_kill(talk);
+                r = rest(talk);
+            else
+                send_kill(talk);
         }
     }
     return r;

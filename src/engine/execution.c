@@ -345,7 +345,12 @@ static int start_cell(struct execution *x)
         return r;
     snprintf(request.run.execution_id, sizeof(request.run.execution_id), "%s", x->request->execution_id);
     snprintf(request.run.workspace, sizeof(request.run.workspace), "%s", x->workdir.name);
-    return cell_talk_begin(&request, &x->cell, x->error, x->error_size, &x->talk);
+    r = cell_talk_begin(&request, &x->cell, x->error, x->error_size, &x->talk);
+    if (r == 0) {
+        cleanup_close_fd(&x->program_fd); /* the cell has it; a program may wait long for its client */
+        x->program_fd = -1;
+    }
+    return r;
 }
 
 static struct outcome_limits limits_of(const struct execution *x)

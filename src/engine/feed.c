@@ -140,6 +140,8 @@ void feed_close(struct feed *feed)
     if (!feed)
         return;
     pthread_mutex_lock(&feed->lock);
+    buffer_deinit(&feed->bytes); /* others may hold the feed long after the program */
+    feed->sent = 0;
     feed->open = false;
     feed->wake_fd = -1;
     pthread_mutex_unlock(&feed->lock);

@@ -35,5 +35,5 @@ bool feed_is_due(struct feed *feed);
  * can follow, or nobody reads. */
 int feed_write(struct feed *feed, int fd);
 
-/* The program is over. */
+/* The program is over, or never began, or reads no more: what waits is freed. */
 void feed_close(struct feed *feed);

@@ -386,9 +386,12 @@ static void list_done(struct run *run)
 
 void run_done(struct run *run, const struct execution_result *result)
 {
+    struct feed *feed;
+
     if (!run)
         return;
     pthread_mutex_lock(&run->lock);
+    feed = feed_ref(run->feed);
     run->state = RUN_DONE;
     run->wake_fd = -1;
     run->cancel = NULL;
@@ -399,6 +402,8 @@ void run_done(struct run *run, const struct execution_result *result)
         snprintf(run->session_id, sizeof(run->session_id), "%s", result->session_id);
     }
     pthread_mutex_unlock(&run->lock);
+    feed_close(feed); /* also of one that never began */
+    feed_unref(feed);
     list_done(run);
 }
 

@@ -86,7 +86,7 @@ struct feed *run_feed(struct run *run);
 
 void run_session(struct run *run, const char *session_id);
 
-/* It is over; result may be NULL. Nothing but outcome and usage of it is copied. Once. */
+/* It is over; result may be NULL. Nothing but outcome, usage and session of it is copied. Its input is closed. Once. */
 void run_done(struct run *run, const struct execution_result *result);
 
 /* It never began: nobody finds it any more. Instead of run_done(). */

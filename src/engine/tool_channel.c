@@ -101,7 +101,9 @@ static bool has_output(const struct tool_channel *channel)
 
 short tool_channel_events(const struct tool_channel *channel)
 {
-    return (short)((is_full(channel) ? 0 : POLLIN) | (has_output(channel) ? POLLOUT : 0));
+    bool deaf = is_full(channel) || has_output(channel);
+
+    return (short)((deaf ? 0 : POLLIN) | (has_output(channel) ? POLLOUT : 0));
 }
 
 static const char *find_name(const struct tool_channel *channel, const struct tool_frame *frame)
@@ -243,6 +245,8 @@ int tool_channel_pump(struct tool_channel *channel)
     if (channel->fd < 0)
         return 0;
     write_some(channel);
+    if (has_output(channel))
+        return 0;                                   /* who does not read answers is not heard: they would pile up */
     r = channel->fd < 0 ? 0 : take_frames(channel); /* what lay there while there was no room */
     return r < 0 || channel->fd < 0 ? r : read_some(channel);
 }

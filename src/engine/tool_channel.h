@@ -2,7 +2,8 @@
 /* tool_channel.h -- the tools that a program may call, the calls it waits for, and the descriptor they travel on.
  *
  * One thread at a time uses a channel; nothing here blocks. Whatever comes from the program is bounded before it is
- * kept: beyond TOOL_CALLS_MAX calls or TOOL_PENDING_BYTES_MAX nothing more is read until those are answered. */
+ * kept: beyond TOOL_CALLS_MAX calls or TOOL_PENDING_BYTES_MAX nothing more is read until those are answered, and
+ * nothing while the program has answers to read. */
 #pragma once
 
 #include <stdbool.h>

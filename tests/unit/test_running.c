@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "engine/feed.h"
 #include "engine/live.h"
 #include "engine/running.h"
 
@@ -167,6 +168,29 @@ static void test_a_full_table_forgets_what_ended(void **state)
     running_free(running);
 }
 
+static void test_unread_input_goes_with_its_run(void **state)
+{
+    struct running *running = table_of(4);
+    struct run *run = add(running, "one", "key");
+    struct feed *feed;
+    int pipe_fds[2];
+    char byte;
+
+    (void)state;
+    assert_int_equal(pipe(pipe_fds), 0);
+    assert_int_equal(feed_new("text", 4, true, &feed), 0);
+    run_carry(run, NULL, feed);
+    run_done(run, NULL); /* it never began */
+    assert_int_equal(feed_put(feed, "more", 4, false), FEED_E_CLOSED);
+    assert_int_equal(feed_write(feed, pipe_fds[1]), FEED_E_CLOSED);
+    close(pipe_fds[1]);
+    assert_int_equal(read(pipe_fds[0], &byte, 1), 0); /* nothing was left to write */
+    close(pipe_fds[0]);
+    feed_unref(feed);
+    run_unref(run);
+    running_free(running);
+}
+
 static void on_open(void *context)
 {
     (void)context;
@@ -272,15 +296,11 @@ static void test_many_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_only_its_own_key_finds_it),
-        cmocka_unit_test(test_states),
-        cmocka_unit_test(test_cancelling_wakes_who_works),
-        cmocka_unit_test(test_what_is_over_is_not_cancelled),
-        cmocka_unit_test(test_one_that_waits_is_told),
-        cmocka_unit_test(test_a_full_table_forgets_what_ended),
-        cmocka_unit_test(test_events_of_few_are_kept),
-        cmocka_unit_test(test_nothing_is_no_trouble),
-        cmocka_unit_test(test_many_threads),
+        cmocka_unit_test(test_only_its_own_key_finds_it),      cmocka_unit_test(test_states),
+        cmocka_unit_test(test_cancelling_wakes_who_works),     cmocka_unit_test(test_what_is_over_is_not_cancelled),
+        cmocka_unit_test(test_one_that_waits_is_told),         cmocka_unit_test(test_a_full_table_forgets_what_ended),
+        cmocka_unit_test(test_unread_input_goes_with_its_run), cmocka_unit_test(test_events_of_few_are_kept),
+        cmocka_unit_test(test_nothing_is_no_trouble),          cmocka_unit_test(test_many_threads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -192,6 +192,34 @@ static void too_many_calls_wait_in_the_socket(void **state)
     tool_channel_free(channel);
 }
 
+static void who_does_not_read_is_not_heard(void **state)
+{
+    static char answer[1 << 20];
+    CLEANUP_FREE char *heard = malloc(sizeof(answer));
+    struct tool_channel *channel;
+    int fd;
+
+    (void)state;
+    memset(answer, ' ', sizeof(answer));
+    channel = new_channel(&fd);
+    say(fd, "call 1 4 2\necho{}");
+    assert_int_equal(tool_channel_pump(channel), 0);
+    assert_int_equal(tool_channel_result(channel, channel->calls, answer, sizeof(answer)), 0);
+    tool_channel_clear(channel);
+    say(fd, "call 2 4 2\necho{}");
+    assert_int_equal(tool_channel_pump(channel), 0);
+    assert_int_equal(channel->n_calls, 0);
+    assert_int_equal(tool_channel_events(channel), POLLOUT);
+    for (int reads = 0; channel->n_calls == 0 && reads < 10000; reads++) {
+        (void)recv(fd, heard, sizeof(answer), MSG_DONTWAIT);
+        assert_int_equal(tool_channel_pump(channel), 0);
+    }
+    assert_int_equal(channel->n_calls, 1);
+    assert_int_equal(tool_channel_events(channel), POLLIN);
+    close(fd);
+    tool_channel_free(channel);
+}
+
 static void floods_end_it(void **state)
 {
     struct tool_channel *channel;
@@ -253,6 +281,7 @@ int main(void)
         cmocka_unit_test(a_call_after_idle_is_waited_for),
         cmocka_unit_test(strangers_and_nonsense_end_it),
         cmocka_unit_test(too_many_calls_wait_in_the_socket),
+        cmocka_unit_test(who_does_not_read_is_not_heard),
         cmocka_unit_test(floods_end_it),
         cmocka_unit_test(nobody_waits_behind_a_closed_end),
         cmocka_unit_test(rounds_are_counted),
