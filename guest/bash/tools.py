@@ -160,7 +160,7 @@ class Broker:
         self.looks_left = LOOKS_MAX
 
     def answer(self, reply, status, value):
-        reply.set(status, json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+        reply.set(status, json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
         if not reply.send():
             self.sending.append(reply)
 
@@ -172,10 +172,13 @@ class Broker:
             reply = self.waiting.pop(number, None)
             if reply is None:
                 continue
-            if word == b"result":
-                self.answer(reply, 0, json.loads(data))
-            else:
+            if word != b"result":
                 self.answer(reply, 1, {"error": data.decode("utf-8", "replace")})
+                continue
+            try:
+                self.answer(reply, 0, json.loads(data))
+            except (ValueError, RecursionError) as error:  # what is no JSON again
+                self.answer(reply, 1, {"error": "The result cannot be read: %s" % error})
 
     def look(self):
         self.looks_left -= 1

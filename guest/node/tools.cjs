@@ -87,8 +87,15 @@ function settle(word, key, data) {
   waiting.delete(key);
   if (waiting.size === 0) socket.unref();
   if (!call) return;
-  if (word === 'result') call.resolve(JSON.parse(data.toString()));
-  else call.reject(new ToolError(data.toString()));
+  if (word !== 'result') {
+    call.reject(new ToolError(data.toString()));
+    return;
+  }
+  try {
+    call.resolve(JSON.parse(data.toString()));
+  } catch (error) {
+    call.reject(new ToolError(`The result cannot be read: ${error.message}`));
+  }
 }
 
 function takeAnswers(chunk) {

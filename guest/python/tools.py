@@ -131,10 +131,13 @@ class Bridge:
 def settle(future, word, data):
     if future.done():
         return
-    if word == b"result":
-        future.set_result(json.loads(data))
-    else:
+    if word != b"result":
         future.set_exception(ToolError(data.decode("utf-8", "replace")))
+        return
+    try:
+        future.set_result(json.loads(data))
+    except (ValueError, RecursionError) as error:  # JSON that this language has no room for
+        future.set_exception(ToolError("The result cannot be read: %s" % error))
 
 
 def pack_argument(keywords):

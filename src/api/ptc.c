@@ -18,6 +18,7 @@
 #include "api/ptc_answer.h"
 #include "api/ptc_body.h"
 #include "api/ptc_requests.h"
+#include "api/ptc_results.h"
 #include "api/ptc_runs.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -330,11 +331,12 @@ static int answer_failure(struct tool_channel *channel, const struct tool_call *
                               json_string_length(message) > 0 ? json_string_length(message) : strlen(text));
 }
 
-static int answer_call(struct tool_channel *channel, const struct tool_call *call, const json_t *result)
+static int answer_call(struct tool_channel *channel, const struct tool_call *call, const json_t *result,
+                       const struct http_request *request)
 {
-    const json_t *value = json_object_get(result, "result");
-    CLEANUP_FREE char *text = NULL;
+    const char *text;
     char missing[64];
+    size_t length;
 
     if (!result) {
         snprintf(missing, sizeof(missing), "No result supplied for tool call %s", call->id);
@@ -342,16 +344,17 @@ static int answer_call(struct tool_channel *channel, const struct tool_call *cal
     }
     if (json_is_true(json_object_get(result, "is_error")))
         return answer_failure(channel, call, result);
-    text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(17)) : strdup("null");
-    return text ? tool_channel_result(channel, call, text, strlen(text)) : -ENOMEM;
+    text = http_request_body(request, &length);
+    text = ptc_results_at(text, length, json_object_get(result, "result"), &length);
+    return tool_channel_result(channel, call, text, length);
 }
 
-static int answer_calls(struct tool_channel *channel, const json_t *results)
+static int answer_calls(struct tool_channel *channel, const json_t *results, const struct http_request *request)
 {
     int r = 0;
 
     for (const struct tool_call *call = channel->calls; call && r == 0; call = call->next)
-        r = answer_call(channel, call, find_result(results, call->id));
+        r = answer_call(channel, call, find_result(results, call->id), request);
     tool_channel_clear(channel);
     return r;
 }
@@ -360,7 +363,7 @@ static int answer_calls(struct tool_channel *channel, const json_t *results)
 static void go_on(struct execution_job *job, struct http_request *request, const json_t *results)
 {
     struct call *call = job->context, copy;
-    int r = answer_calls(job->request.tools, results);
+    int r = answer_calls(job->request.tools, results, request);
 
     if (r == 0)
         r = attach(job, request);
@@ -423,6 +426,21 @@ static void handle_body(struct http_request *request, const char *request_id, js
         answer_now(request, "Either 'code' or 'continuation_token' must be provided");
 }
 
+/* The body's object, with places for the results in it; NULL after an answer. */
+static json_t *parse(struct http_request *request)
+{
+    CLEANUP(buffer_deinit) struct buffer rest = BUFFER_INIT(SIZE_MAX / 2); /* not much larger than the body */
+    size_t length;
+    const char *body = http_request_body(request, &length);
+    int r = ptc_results_cut(body, length, &rest);
+
+    if (r < 0 && r != -EBADMSG) {
+        answer_fault(request, 500, "An unexpected error occurred", "cannot read the results", r);
+        return NULL;
+    }
+    return r == 0 && rest.data ? http_json_object_of(request, rest.data, rest.length) : http_json_object(request);
+}
+
 void handle_programmatic(struct http_request *request)
 {
     const char *request_id = http_request_header(request, REQUEST_ID_HEADER);
@@ -432,7 +450,7 @@ void handle_programmatic(struct http_request *request)
         http_respond_error(request, 400, "Invalid programmatic request ID", NULL, 0, NULL);
         return;
     }
-    root = http_json_object(request);
+    root = parse(request);
     if (root)
         handle_body(request, request_id, root);
 }

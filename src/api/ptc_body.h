@@ -14,7 +14,7 @@
 /* What of a body is no execution. Borrowed from the body. */
 struct ptc_body {
     const char *token;     /* a continuation: nothing else but the results counts; NULL = a first request */
-    const json_t *results; /* list of checked objects; NULL = none */
+    const json_t *results; /* list of checked objects, any result in them; NULL = none */
     bool blank;            /* a first request without code; the execution is then not filled */
 };
 

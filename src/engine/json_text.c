@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/json_text.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -8,8 +9,8 @@
 
 struct reader {
     const unsigned char *at, *end;
-    unsigned depth;
-    bool is_list[JSON_TEXT_DEPTH_MAX]; /* of each open level */
+    unsigned depth, depth_max;
+    bool is_list[JSON_TEXT_VALUE_DEPTH_MAX]; /* of each open level */
 };
 
 enum expect {
@@ -127,7 +128,7 @@ static enum expect after_value(const struct reader *reader)
 
 static enum expect open_level(struct reader *reader, bool is_list)
 {
-    if (reader->depth == JSON_TEXT_DEPTH_MAX)
+    if (reader->depth == reader->depth_max)
         return BROKEN;
     skip_space(reader);
     if (take(reader, is_list ? ']' : '}'))
@@ -173,20 +174,84 @@ static enum expect take_more(struct reader *reader)
     return after_value(reader);
 }
 
-bool json_text_is_object(const char *text, size_t length)
+/* The levels are not zeroed: many values are read, and most are flat. */
+static void begin(struct reader *reader, const char *text, const char *end, unsigned depth_max)
 {
-    struct reader reader = { .at = (const unsigned char *)text, .end = (const unsigned char *)text + length };
+    reader->at = (const unsigned char *)text;
+    reader->end = (const unsigned char *)end;
+    reader->depth = 0;
+    reader->depth_max = depth_max;
+    skip_space(reader);
+}
+
+/* Goes past one value and the white space behind it. */
+static bool take_whole(struct reader *reader)
+{
     enum expect expect = EXPECT_VALUE;
 
-    skip_space(&reader);
-    if (peek(&reader) != '{')
-        return false;
     while (expect != EXPECT_NOTHING && expect != BROKEN) {
-        skip_space(&reader);
-        expect = expect == EXPECT_VALUE ? take_value(&reader)
-                 : expect == EXPECT_KEY ? take_key(&reader)
-                                        : take_more(&reader);
+        skip_space(reader);
+        expect = expect == EXPECT_VALUE ? take_value(reader)
+                 : expect == EXPECT_KEY ? take_key(reader)
+                                        : take_more(reader);
     }
+    return expect == EXPECT_NOTHING;
+}
+
+bool json_text_is_object(const char *text, size_t length)
+{
+    struct reader reader;
+
+    begin(&reader, text, text + length, JSON_TEXT_DEPTH_MAX);
+    if (peek(&reader) != '{' || !take_whole(&reader))
+        return false;
     skip_space(&reader);
-    return expect == EXPECT_NOTHING && reader.at == reader.end;
+    return reader.at == reader.end;
+}
+
+bool json_text_open(const char *text, size_t length, struct json_text_walk *ret_walk)
+{
+    struct reader reader;
+
+    begin(&reader, text, text + length, 0);
+    *ret_walk = (struct json_text_walk){ .is_list = peek(&reader) == '[' };
+    if (!take(&reader, '{') && !take(&reader, '['))
+        return false;
+    ret_walk->at = (const char *)reader.at;
+    ret_walk->end = text + length;
+    return true;
+}
+
+/* A value as it is written. */
+static bool take_part(struct reader *reader, struct json_text_part *ret_part)
+{
+    const unsigned char *start;
+
+    skip_space(reader);
+    start = reader->at;
+    if (!take_whole(reader))
+        return false;
+    *ret_part = (struct json_text_part){ (const char *)start, (size_t)(reader->at - start) };
+    skip_space(reader);
+    return true;
+}
+
+int json_text_next(struct json_text_walk *walk, struct json_text_part *ret_key, struct json_text_part *ret_value)
+{
+    struct reader reader;
+
+    begin(&reader, walk->at, walk->end, JSON_TEXT_VALUE_DEPTH_MAX);
+    *ret_key = (struct json_text_part){ "", 0 };
+    if (take(&reader, walk->is_list ? ']' : '}'))
+        return 0;
+    if (walk->begun && !take(&reader, ','))
+        return -EBADMSG;
+    skip_space(&reader);
+    if (!walk->is_list && (peek(&reader) != '"' || !take_part(&reader, ret_key) || !take(&reader, ':')))
+        return -EBADMSG;
+    if (!take_part(&reader, ret_value))
+        return -EBADMSG;
+    walk->begun = true;
+    walk->at = (const char *)reader.at;
+    return 1;
 }

@@ -287,6 +287,9 @@ bool http_request_has_body(const struct http_request *request);
  * limited; a repeated key keeps its last value; "\u0000" in values is allowed, in keys it is not; a BOM is skipped. */
 json_t *http_json_object(struct http_request *request);
 
+/* The same of a text that stands for the body. */
+json_t *http_json_object_of(struct http_request *request, const char *text, size_t length);
+
 /* A duplicate of the connection's descriptor, close-on-exec, for watching only: never read, write or shut it down.
  * Returns it, or a negative errno. Inside the handler, before http_request_suspend(). */
 int http_request_dup_fd(struct http_request *request);

@@ -68,13 +68,11 @@ static const char *skip_bom(const char *text, size_t *length)
     return text + 3;
 }
 
-json_t *http_json_object(struct http_request *request)
+json_t *http_json_object_of(struct http_request *request, const char *text, size_t length)
 {
     static const char *const excuses[] = {
         [TOO_DEEP] = "JSON is nested too deeply", [TOO_MANY] = "JSON has too many values"
     };
-    size_t length;
-    const char *text = http_request_body(request, &length);
     enum verdict verdict;
     json_error_t error;
     json_t *json;
@@ -98,4 +96,12 @@ json_t *http_json_object(struct http_request *request)
         json = NULL;
     }
     return json;
+}
+
+json_t *http_json_object(struct http_request *request)
+{
+    size_t length;
+    const char *text = http_request_body(request, &length);
+
+    return http_json_object_of(request, text, length);
 }

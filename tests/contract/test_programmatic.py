@@ -227,6 +227,50 @@ def test_large_integers(client):
     assert answer.calls[0]["input"] == {"n": 2**70}
 
 
+# What parsers of bodies have no room for, and what the program makes of it.
+ODD_RESULTS = [
+    ("18446744073709551615", "18446744073709551615"),
+    ('"\\ud83d"', r"'\ud83d'"),
+    ('{"a\\u0000b": 1}', r"{'a\x00b': 1}"),
+    ("1e400", "inf"),
+    ("[" * 300 + "]" * 300, "[" * 300 + "]" * 300),
+    ("9" * 5000, "failed"),
+    (' { "x" : 1.10 } ', "{'x': 1.1}"),
+    ("[0,4]", "[0, 4]"),
+]
+
+
+@pytest.mark.parametrize("result, shown", ODD_RESULTS, ids=range(len(ODD_RESULTS)))
+def test_any_json_is_a_result(client, result, shown):
+    """P2, P5.5: also what fits no machine word; what the program cannot read is an error that it may catch."""
+    code = "try:\n    print(ascii(await echo()))\nexcept ToolError as error:\n    print('failed')"
+    first = post(client, code=code, tools=declare("echo"))
+    last = resume_raw(client, first, f'{{"call_id": "{first.calls[0]["id"]}", "r\\u0065sult": {result}}}')
+    assert last.json["status"] == "completed" and last.json["stdout"] == shown + "\n", last
+
+
+def resume_raw(client, answer, results):
+    body = f'{{"continuation_token": "{answer.token}", "tool_results": [{results}]}}'
+    reply = client.request("POST", PATH, body.encode(), {"Content-Type": "application/json"})
+    assert reply.status == 200, reply
+    return reply
+
+
+@pytest.mark.parametrize(
+    "lang, code",
+    [
+        ("bash", "ask; true"),
+        ("js", "ask({}).then(() => console.log('read'), () => console.log('failed'))"),
+    ],
+)
+def test_unreadable_results_hang_nothing(client, need_language, lang, code):
+    need_language(lang)
+    for result in ("9" * 5000, "[" * 990 + "]" * 990, "1e400", '"\\ud83d"'):
+        first = post(client, code=code, lang=lang, tools=declare("ask"), timeout=20000)
+        last = resume_raw(client, first, f'{{"call_id": "{first.calls[0]["id"]}", "result": {result}}}').json
+        assert last["status"] == "completed", last
+
+
 def test_python_errors_of_tools(client):
     """P5.5: an exception with the tool's text, which the program may catch."""
 

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The body of POST /exec/programmatic. What was accepted must keep its promises. */
 #include <assert.h>
+#include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/ptc_body.h"
+#include "api/ptc_results.h"
+#include "engine/json_text.h"
 #include "engine/tool_frame.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -43,11 +47,46 @@ static void check_accepted(const struct ptc_body *body, const struct execution_r
     check_tools(request->tools);
 }
 
+static json_t *parse(const char *text, size_t length)
+{
+    struct buffer rest = BUFFER_INIT(SIZE_MAX / 2);
+    int r = ptc_results_cut(text, length, &rest);
+    json_t *root;
+
+    assert(r == 0 || r == -EBADMSG);
+    root = r == 0 && rest.data ? json_loadb(rest.data, rest.length, JSON_ALLOW_NUL, NULL)
+                               : json_loadb(text, length, JSON_ALLOW_NUL, NULL);
+    buffer_deinit(&rest);
+    return root;
+}
+
+/* Whatever is handed to the program is JSON of the body's. */
+static void check_places(const json_t *results, const char *text, size_t size)
+{
+    for (size_t i = 0; i < json_array_size(results); i++) {
+        const json_t *place = json_object_get(json_array_get(results, i), "result");
+        struct json_text_part key, value;
+        struct json_text_walk walk;
+        char *list;
+        size_t n;
+        const char *at = ptc_results_at(text, size, place, &n);
+
+        assert(!place || at != text);
+        list = malloc(n + 2);
+        assert(list);
+        list[0] = '[';
+        memcpy(list + 1, at, n);
+        list[n + 1] = ']';
+        assert(json_text_open(list, n + 2, &walk) && json_text_next(&walk, &key, &value) == 1 && value.length == n);
+        free(list);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct exec_body_refusal refusal = EXEC_BODY_REFUSAL_INIT;
     struct execution_request request = { .client_fd = -1 };
-    json_t *root = json_loadb((const char *)data, size, JSON_ALLOW_NUL, NULL);
+    json_t *root = parse((const char *)data, size);
     struct ptc_body body;
     int r;
 
@@ -57,9 +96,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     r = ptc_body_parse(root, &languages, &request, &body, &refusal);
     assert(r == 0 || r == EXEC_BODY_E_REFUSED);
-    if (r == 0)
+    if (r == 0) {
         check_accepted(&body, &request);
-    else
+        check_places(body.results, (const char *)data, size);
+    } else
         assert(refusal.status == 422 && refusal.error[0] && json_array_size(refusal.details) > 0);
     exec_body_refusal_deinit(&refusal);
     execution_request_deinit(&request);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "check.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,13 +110,61 @@ static void no_prefix_is_an_object(void **state)
         assert_false(json_text_is_object(object, length));
 }
 
+static void is_part(const struct json_text_part *part, const char *expected)
+{
+    assert_int_equal(part->length, strlen(expected));
+    assert_memory_equal(part->text, expected, part->length);
+}
+
+static void parts_are_walked(void **state)
+{
+    static const char object[] = " { \"a\\\"b\" : [1, {}] ,\"c\":18446744073709551615 } ",
+                      list[] = "[\"\\ud83d\" , 1e400]";
+    struct json_text_part key, value;
+    struct json_text_walk walk;
+
+    (void)state;
+    assert_true(json_text_open(object, strlen(object), &walk));
+    assert_int_equal(json_text_next(&walk, &key, &value), 1);
+    is_part(&key, "\"a\\\"b\"");
+    is_part(&value, "[1, {}]");
+    assert_int_equal(json_text_next(&walk, &key, &value), 1);
+    is_part(&value, "18446744073709551615");
+    assert_int_equal(json_text_next(&walk, &key, &value), 0);
+    assert_true(json_text_open(list, strlen(list), &walk));
+    assert_int_equal(json_text_next(&walk, &key, &value), 1);
+    is_part(&key, "");
+    is_part(&value, "\"\\ud83d\"");
+    assert_int_equal(json_text_next(&walk, &key, &value), 1);
+    is_part(&value, "1e400");
+    assert_int_equal(json_text_next(&walk, &key, &value), 0);
+}
+
+static void broken_parts_are_refused(void **state)
+{
+    static const char *const texts[] = { "[1 2]", "[,1]", "[1", "{\"a\" 1}", "{1:2}", "{\"a\":}", "[1}" };
+    struct json_text_part key, value;
+    struct json_text_walk walk;
+
+    (void)state;
+    assert_false(json_text_open("1", 1, &walk));
+    assert_false(json_text_open(" ", 1, &walk));
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        int r;
+
+        assert_true(json_text_open(texts[i], strlen(texts[i]), &walk));
+        while ((r = json_text_next(&walk, &key, &value)) > 0)
+            continue;
+        assert_int_equal(r, -EBADMSG);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(objects_are_accepted),
-        cmocka_unit_test(anything_else_is_refused),
-        cmocka_unit_test(depth_is_bounded),
-        cmocka_unit_test(no_prefix_is_an_object),
+        cmocka_unit_test(objects_are_accepted), cmocka_unit_test(anything_else_is_refused),
+        cmocka_unit_test(depth_is_bounded),     cmocka_unit_test(no_prefix_is_an_object),
+        cmocka_unit_test(parts_are_walked),     cmocka_unit_test(broken_parts_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
