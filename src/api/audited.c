@@ -83,35 +83,67 @@ static void hash_code(const struct execution_request *request, char ret_hash[sta
     snprintf(ret_hash, CODE_HASH_LENGTH + 1, "%.*s", CODE_HASH_LENGTH, hex);
 }
 
-void audited_execution(struct http_request *request, const struct execution_job *job, enum admission_end end)
+/* What a run came to, and the session if it had one. */
+static void conclusion(struct audit_event *event, const struct execution_job *job, enum admission_end end)
+{
+    bool done = end == ADMISSION_DONE, waits = end == ADMISSION_PAUSED;
+
+    audit_text(event, "session_id", done || waits ? job->result.session_id : NULL);
+    if (!waits)
+        audit_flag(event, "success", done && job->result.outcome == OUTCOME_OK);
+    audit_text(event, "outcome", waits ? "waiting" : done ? execution_outcome_name(job->result.outcome) : NULL);
+    audit_number(event, "execution_time_ms", done ? (int64_t)(job->result.usage.wall_ms + 0.5) : 0);
+}
+
+static void begin_execution(struct audit_event *event, const struct execution_job *job, enum admission_end end)
 {
     const struct execution_request *run = &job->request;
-    bool done = end == ADMISSION_DONE;
     char hash[CODE_HASH_LENGTH + 1];
-    struct audit_event event;
     struct code_scan scan;
+
+    code_scan(run->code, run->code_length, strcmp(run->language->code, "py") == 0, &scan);
+    hash_code(run, hash);
+    audit_begin(event, "code_execution", scan.n_warnings > 0 ? AUDIT_WARNING : AUDIT_INFO);
+    audit_text(event, "execution_id", run->execution_id);
+    audit_text(event, "language", run->language->code);
+    audit_text(event, "code_hash", hash);
+    conclusion(event, job, end);
+    audit_list(event, "warnings", scan.warnings, scan.n_warnings);
+    if (run->network == EXECUTION_NETWORK_WAN) {
+        audit_flag(event, "wan_access", true);
+        audit_flag(event, "com.code-interpreter.wan-access", true); /* the label */
+    }
+}
+
+void audited_execution(struct http_request *request, const struct execution_job *job, enum admission_end end)
+{
+    struct audit_event event;
 
     if (!audit_of(request) || end == ADMISSION_OVERDUE)
         return; /* what never ran */
-    code_scan(run->code, run->code_length, strcmp(run->language->code, "py") == 0, &scan);
-    hash_code(run, hash);
-    audit_begin(&event, "code_execution", scan.n_warnings > 0 ? AUDIT_WARNING : AUDIT_INFO);
-    audit_text(&event, "session_id", done ? job->result.session_id : NULL);
-    audit_text(&event, "execution_id", run->execution_id);
-    audit_text(&event, "language", run->language->code);
-    audit_text(&event, "code_hash", hash);
-    audit_flag(&event, "success", done && job->result.outcome == OUTCOME_OK);
-    audit_text(&event, "outcome", done ? execution_outcome_name(job->result.outcome) : NULL);
-    audit_list(&event, "warnings", scan.warnings, scan.n_warnings);
-    if (run->network == EXECUTION_NETWORK_WAN) {
-        audit_flag(&event, "wan_access", true);
-        audit_flag(&event, "com.code-interpreter.wan-access", true); /* the label */
-    }
-    audit_number(&event, "execution_time_ms", done ? (int64_t)(job->result.usage.wall_ms + 0.5) : 0);
+    begin_execution(&event, job, end);
     audit_text(&event, "api_key_prefix", http_request_key_prefix(request));
     audit_text(&event, "client_ip", http_request_client_ip(request));
     audit_text(&event, "request_id", http_request_id(request));
     audit_post(audit_of(request), &event);
+}
+
+void audited_client(const struct http_request *request, struct audited_client *ret_client)
+{
+    snprintf(ret_client->key_prefix, sizeof(ret_client->key_prefix), "%s", http_request_key_prefix(request));
+    snprintf(ret_client->ip, sizeof(ret_client->ip), "%s", http_request_client_ip(request));
+}
+
+void audited_dropped(const struct api *api, const struct audited_client *client, const struct execution_job *job)
+{
+    struct audit_event event;
+
+    if (!api->engine->audit)
+        return;
+    begin_execution(&event, job, ADMISSION_DONE);
+    audit_text(&event, "api_key_prefix", client->key_prefix);
+    audit_text(&event, "client_ip", client->ip);
+    audit_post(api->engine->audit, &event);
 }
 
 void audited_file(struct http_request *request, const char *operation, const char *session_id, const char *file_id,

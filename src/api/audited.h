@@ -18,8 +18,19 @@ void audited_limit(const struct api *api, const struct http_claim *claim, const 
 void audited_key(struct http_request *request, const char *operation, const char *key_hash, const char *name,
                  bool success);
 
-/* After a run, however it ended. Looks for patterns in its source (S2): they are warnings and block nothing. */
+/* After a run, however it ended, and when its program begins to wait for its client. Looks for patterns in its source
+ * (S2): they are warnings and block nothing. */
 void audited_execution(struct http_request *request, const struct execution_job *job, enum admission_end end);
+
+/* Who asked for a run, for what happens to it when there is no request. */
+struct audited_client {
+    char key_prefix[32], ip[48];
+};
+
+void audited_client(const struct http_request *request, struct audited_client *ret_client);
+
+/* The end of a run that was noted as waiting for its client, and was given up. */
+void audited_dropped(const struct api *api, const struct audited_client *client, const struct execution_job *job);
 
 /* operation: "upload", "download" or "delete". file_id and filename may be NULL, session_id too. */
 void audited_file(struct http_request *request, const char *operation, const char *session_id, const char *file_id,

@@ -35,6 +35,7 @@ struct call {
     struct http_request *request; /* NULL while the program waits */
     bool streaming;               /* status and headers are out: whatever comes is body */
     bool audited;                 /* the run was noted when it began to wait for the first time */
+    struct audited_client client;
     char request_id[PTC_REQUEST_ID_MAX + 1];
     char execution_id[ID_SIZE];
 };
@@ -138,7 +139,7 @@ static void free_job(struct execution_job *job)
 static void end_paused(struct execution_job *job)
 {
     struct call *own = job->context, call = *own;
-    char token[PTC_TOKEN_SIZE], *text = NULL;
+    char token[PTC_TOKEN_SIZE], session_id[ID_SIZE], *text = NULL;
     size_t length = 0;
     int r;
 
@@ -147,18 +148,21 @@ static void end_paused(struct execution_job *job)
     own->request = NULL;
     own->streaming = false;
     own->request_id[0] = '\0';
-    if (r == 0 && ptc_runs_add(call.api->ptc_runs, job, token)) {
+    snprintf(session_id, sizeof(session_id), "%s", job->result.session_id);
+    if (r == 0)
+        r = ptc_runs_add(call.api->ptc_runs, job, token);
+    if (r == 0) {
         end_text(&call, text, length); /* the job may be somebody else's by now */
         return;
     }
-    admission_abandon(call.api->admission, job);
-    run_done(job->request.run, NULL);
-    if (r == 0)
-        end_error(&call, "Execution cancelled", job->result.session_id, "");
+    ptc_runs_drop(call.api->ptc_runs, job);
+    if (r == PTC_RUNS_E_OVER)
+        end_error(&call, "Execution cancelled", session_id, "");
+    else if (r == PTC_RUNS_E_NONE)
+        end_error(&call, "Programs may not wait for tool results on this server (PTC_MAX_PAUSED is 0)", session_id, "");
     else
         end_rendered(&call, r, NULL, 0);
     free(text);
-    free_job(job);
 }
 
 static void on_tick(struct execution_job *job)
@@ -183,7 +187,9 @@ static void on_done(struct execution_job *job, enum admission_end end)
         end_paused(job);
         return;
     }
-    run_done(job->request.run, end == ADMISSION_DONE ? &job->result : NULL);
+    if (end == ADMISSION_CANCELLED)
+        job->result.outcome = OUTCOME_CANCELLED;
+    run_done(job->request.run, end == ADMISSION_DONE || end == ADMISSION_CANCELLED ? &job->result : NULL);
     switch (end) {
     case ADMISSION_DONE:
         end_ended(call, job);
@@ -216,6 +222,7 @@ static int attach(struct execution_job *job, struct http_request *request)
     cleanup_close_fd(&job->request.client_fd);
     job->request.client_fd = fd;
     job->request.received_us = http_request_received_us(request);
+    audited_client(request, &call->client);
     call->request = request;
     return 0;
 }
@@ -284,7 +291,7 @@ static void submit(struct execution_job *job, struct http_request *request)
     r = admission_submit(call->api->admission, job, &retry_after_seconds);
     if (r == 0)
         return;
-    run_done(job->request.run, NULL);
+    run_forget(job->request.run);
     free_job(job);
     if (r == ADMISSION_E_FULL)
         end_capacity(&copy, retry_after_seconds);
@@ -302,7 +309,7 @@ static void start(struct execution_job *job, struct http_request *request, const
             submit(job, request);
             return;
         }
-        run_done(job->request.run, NULL);
+        run_forget(job->request.run);
     }
     free_job(job);
     if (r == RUNNING_E_FULL)
@@ -397,7 +404,7 @@ static void handle_continuation(struct http_request *request, const char *reques
     r = begin_named(job, request, request_id);
     if (r == 0)
         go_on(job, request, body->results);
-    else if (r == PTC_REQUEST_E_CANCELLED || !ptc_runs_add(api->ptc_runs, job, body->token))
+    else if (r == PTC_REQUEST_E_CANCELLED || ptc_runs_add(api->ptc_runs, job, body->token) != 0)
         ptc_runs_drop(api->ptc_runs, job);
 }
 
@@ -499,6 +506,15 @@ static bool key_is_good(const char *key_hash, void *data)
     return keyring_find(gate_keyring(api->gate), digest, &holder) <= 0; /* a fault is no proof */
 }
 
+static void on_dropped(struct execution_job *job)
+{
+    struct call *call = job->context;
+
+    if (call->audited)
+        audited_dropped(call->api, &call->client, job);
+    free(call);
+}
+
 int ptc_init(struct api *api)
 {
     const struct ptc_runs_options options = {
@@ -507,7 +523,7 @@ int ptc_init(struct api *api)
         .ttl_ms = api->ptc_pause_ttl_ms,
         .key_is_good = key_is_good,
         .data = api,
-        .freed = free,
+        .dropped = on_dropped,
     };
     int r = ptc_requests_new(&api->ptc_requests);
 

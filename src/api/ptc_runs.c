@@ -54,9 +54,10 @@ static struct waiting *take_out(struct ptc_runs *runs, struct waiting **link)
 void ptc_runs_drop(struct ptc_runs *runs, struct execution_job *job)
 {
     admission_abandon(runs->options.admission, job);
-    run_done(job->request.run, NULL);
-    if (runs->options.freed)
-        runs->options.freed(job->context);
+    job->result.outcome = OUTCOME_CANCELLED;
+    run_done(job->request.run, &job->result);
+    if (runs->options.dropped)
+        runs->options.dropped(job);
     execution_job_free(job);
 }
 
@@ -161,13 +162,35 @@ static struct waiting *take_victim(struct ptc_runs *runs)
     return *victim ? take_out(runs, victim) : NULL;
 }
 
-bool ptc_runs_add(struct ptc_runs *runs, struct execution_job *job, const char *token)
+static struct waiting *take_oldest_of(struct ptc_runs *runs, const char *key_hash)
 {
-    struct waiting *entry = calloc(1, sizeof(*entry)), *victim = NULL;
+    struct waiting **link = &runs->first;
+
+    while (strcmp((*link)->job->request.queue, key_hash) != 0)
+        link = &(*link)->next;
+    return take_out(runs, link);
+}
+
+/* Who goes, if anybody has to, for the one that came last. */
+static struct waiting *make_room(struct ptc_runs *runs, const char *key_hash)
+{
+    unsigned half = runs->options.max_waiting / 2;
+
+    if (count_key(runs, key_hash) > (half > 0 ? half : 1))
+        return take_oldest_of(runs, key_hash);
+    return runs->n_waiting > runs->options.max_waiting ? take_victim(runs) : NULL;
+}
+
+int ptc_runs_add(struct ptc_runs *runs, struct execution_job *job, const char *token)
+{
+    struct waiting *entry, *victim = NULL;
     bool added;
 
+    if (runs->options.max_waiting == 0)
+        return PTC_RUNS_E_NONE;
+    entry = calloc(1, sizeof(*entry));
     if (!entry)
-        return false;
+        return -ENOMEM;
     entry->job = job;
     entry->until_us = clock_monotonic_us() + runs->options.ttl_ms * 1000;
     snprintf(entry->token, sizeof(entry->token), "%s", token);
@@ -176,11 +199,11 @@ bool ptc_runs_add(struct ptc_runs *runs, struct execution_job *job, const char *
     if (added) {
         *runs->last = entry;
         runs->last = &entry->next;
-        if (++runs->n_waiting > runs->options.max_waiting)
-            victim = take_victim(runs);
+        runs->n_waiting++;
+        victim = make_room(runs, job->request.queue);
         pthread_cond_signal(&runs->changed);
     }
-    if (added && victim != entry && !run_wait(job->request.run, drop_cancelled, runs)) {
+    if (added && !run_wait(job->request.run, drop_cancelled, runs)) {
         take_where(runs, is_job, job);
         added = false;
     }
@@ -188,7 +211,7 @@ bool ptc_runs_add(struct ptc_runs *runs, struct execution_job *job, const char *
     if (!added)
         free(entry);
     drop_all(runs, victim, "too many wait");
-    return added;
+    return added ? 0 : PTC_RUNS_E_OVER;
 }
 
 /* Takes as long for every token of the right length. */

@@ -18,11 +18,12 @@ struct ptc_runs;
 
 struct ptc_runs_options {
     struct admission *admission;
-    unsigned max_waiting; /* beyond it one is dropped: the oldest of the key that has most */
+    unsigned max_waiting; /* beyond it one is dropped, the oldest of the key that has most. Beyond half of it a key's
+                             own oldest is dropped, beyond one if the half is less */
     int64_t ttl_ms;
     bool (*key_is_good)(const char *key_hash, void *data); /* asked once a second for each that waits */
     void *data;
-    void (*freed)(void *context); /* the context of a job that is dropped; NULL = nothing to do */
+    void (*dropped)(struct execution_job *job); /* its result says cancelled; frees its context. NULL = nothing to do */
 };
 
 int ptc_runs_new(const struct ptc_runs_options *options, struct ptc_runs **ret_runs);
@@ -30,15 +31,20 @@ int ptc_runs_new(const struct ptc_runs_options *options, struct ptc_runs **ret_r
 /* Makes a token. */
 void ptc_runs_token(char ret_token[static PTC_TOKEN_SIZE]);
 
-/* Takes a job that admission ended as paused, to be found by token: it may be gone when this returns. Returns false if
- * it cannot wait, because it was cancelled or the server stops; then it stays the caller's. */
-bool ptc_runs_add(struct ptc_runs *runs, struct execution_job *job, const char *token);
+enum ptc_runs_outcome {
+    PTC_RUNS_E_OVER = 1, /* it was cancelled, or the server stops */
+    PTC_RUNS_E_NONE = 2, /* none may wait on this server */
+};
+
+/* Takes a job that admission ended as paused, to be found by token: it may be gone when this returns. Returns 0, or an
+ * outcome or -ENOMEM; then it stays the caller's. */
+int ptc_runs_add(struct ptc_runs *runs, struct execution_job *job, const char *token);
 
 /* The job that waits under this token, of this tenant and key (a hash); it is the caller's then. NULL = there is none.
  */
 struct execution_job *ptc_runs_take(struct ptc_runs *runs, const char *token, const char *tenant, const char *key_hash);
 
-/* Kills a job's program and frees the job. */
+/* Kills a job's program, which ends as cancelled, and frees the job. */
 void ptc_runs_drop(struct ptc_runs *runs, struct execution_job *job);
 
 unsigned ptc_runs_waiting(struct ptc_runs *runs);

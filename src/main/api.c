@@ -305,11 +305,12 @@ static int step_engine(struct process *p)
     return admission_new(&p->engine, &p->admission);
 }
 
-/* A program that waits holds a slot: a quarter of them stays for others. */
+/* A program that waits holds a slot: a quarter of them stays for others, if there is more than one. */
 static unsigned ptc_max_paused(const struct config *config)
 {
     int64_t most = config->max_concurrent_executions - (config->max_concurrent_executions + 3) / 4;
 
+    most = most > 0 ? most : 1;
     return (unsigned)(config->ptc_max_paused < most ? config->ptc_max_paused : most);
 }
 

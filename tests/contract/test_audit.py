@@ -107,6 +107,20 @@ def test_analysis_blocks_nothing_and_is_not_in_the_answer(served):
     assert newest(served, "code_execution", session_id=failed.session)["success"] is False
 
 
+def test_waiting_for_tool_results(served):
+    """S5.2: a program that waits has not failed; one that is dropped while it waits has an end."""
+    body = {"code": "await ask()", "tools": [{"name": "ask"}]}
+    with served.client() as client:
+        reply = client.post("/exec/programmatic", body)
+        execution_id = reply.header("X-Execution-Id")
+        waiting = newest(served, "code_execution", execution_id=execution_id)
+        assert waiting["outcome"] == "waiting" and "success" not in waiting, waiting
+        assert waiting["session_id"] == reply.json["session_id"], waiting
+        assert client.delete(f"/executions/{execution_id}").status == 204
+    event = newest(served, "code_execution", execution_id=execution_id, outcome="cancelled")
+    assert event["success"] is False and event["api_key_prefix"] == waiting["api_key_prefix"], event
+
+
 def test_files_and_sessions(served):
     """S5.2: each file that is stored, fetched or deleted."""
     with served.client() as client:

@@ -582,8 +582,8 @@ def test_pause_expires(server_with):
 
 
 def test_paused_runs_are_bounded(server_with):
-    """P8: beyond PTC_MAX_PAUSED the oldest is dropped; other programs run on."""
-    server = server_with(PTC_MAX_PAUSED="2", MAX_CONCURRENT_EXECUTIONS="4")
+    """P8: beyond PTC_MAX_PAUSED, half of it for one key, the oldest is dropped; other programs run on."""
+    server = server_with(PTC_MAX_PAUSED="4", MAX_CONCURRENT_EXECUTIONS="6")
     with server.client() as client:
         waiting = [post(client, code=WAITS, tools=[WEATHER]) for _ in range(3)]
         assert "Invalid or expired" in resume(client, waiting[0], []).error
@@ -591,6 +591,19 @@ def test_paused_runs_are_bounded(server_with):
         for answer in waiting[1:]:
             last = resume(client, answer, [{"call_id": answer.calls[0]["id"], "result": 1}])
             assert last.status == "completed", last
+
+
+def test_no_program_may_wait(server_with):
+    server = server_with(PTC_MAX_PAUSED="0", MAX_CONCURRENT_EXECUTIONS="1")
+    with server.client() as client:
+        assert "PTC_MAX_PAUSED" in post(client, code=WAITS, tools=[WEATHER]).error
+        assert post(client, code="print(1)").stdout == "1\n"
+
+
+def test_one_slot_is_enough(server_with):
+    server = server_with(MAX_CONCURRENT_EXECUTIONS="1")
+    with server.client() as client:
+        assert Run(client, "print(await echo(a=1))", ECHO).stdout == "{'a': 1}\n"
 
 
 def test_paused_runs_leave_slots_for_others(server_with):
@@ -742,4 +755,5 @@ def test_executions_can_be_asked_for(server, client):
     assert client.delete(f"/executions/{execution_id}").status == 204
     body = {"continuation_token": reply.json["continuation_token"], "tool_results": []}
     assert "Invalid or expired" in client.post(PATH, body).json["error"]
-    assert json.loads(client.get(f"/executions/{execution_id}").body)["state"] == "done"
+    state = json.loads(client.get(f"/executions/{execution_id}").body)
+    assert state["state"] == "done" and state["outcome"] == "cancelled", state

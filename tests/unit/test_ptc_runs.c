@@ -54,7 +54,7 @@ static struct execution_job *add(struct ptc_runs *runs, const char *key_hash, ch
     snprintf(job->request.tenant, sizeof(job->request.tenant), "tenant");
     snprintf(job->request.queue, sizeof(job->request.queue), "%s", key_hash);
     ptc_runs_token(ret_token);
-    assert_true(ptc_runs_add(runs, job, ret_token));
+    assert_int_equal(ptc_runs_add(runs, job, ret_token), 0);
     return job;
 }
 
@@ -90,19 +90,51 @@ static void a_token_is_good_once_for_its_key(void **state)
 
 static void who_has_most_makes_room(void **state)
 {
-    struct ptc_runs *runs = new_runs(3, LONG_MS);
-    char first[PTC_TOKEN_SIZE], tokens[3][PTC_TOKEN_SIZE];
+    struct ptc_runs *runs = new_runs(4, LONG_MS);
+    char first[PTC_TOKEN_SIZE], tokens[2][PTC_TOKEN_SIZE], others[2][PTC_TOKEN_SIZE];
 
     (void)state;
     add(runs, "few", first);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 2; i++)
         add(runs, "many", tokens[i]);
+    for (int i = 0; i < 2; i++)
+        add(runs, "others", others[i]);
     assert_int_equal(atomic_load(&n_abandoned), 1);
     assert_null(ptc_runs_take(runs, tokens[0], "tenant", "many"));
     execution_job_free(ptc_runs_take(runs, first, "tenant", "few"));
-    execution_job_free(ptc_runs_take(runs, tokens[2], "tenant", "many"));
+    execution_job_free(ptc_runs_take(runs, tokens[1], "tenant", "many"));
     ptc_runs_free(runs);
-    assert_int_equal(atomic_load(&n_abandoned), 2);
+    assert_int_equal(atomic_load(&n_abandoned), 3);
+}
+
+static void a_key_has_half_at_most(void **state)
+{
+    struct ptc_runs *runs = new_runs(5, LONG_MS);
+    char tokens[3][PTC_TOKEN_SIZE];
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        add(runs, "key", tokens[i]);
+    assert_int_equal(ptc_runs_waiting(runs), 2);
+    assert_null(ptc_runs_take(runs, tokens[0], "tenant", "key"));
+    ptc_runs_free(runs);
+    runs = new_runs(1, LONG_MS);
+    add(runs, "key", tokens[0]);
+    assert_int_equal(ptc_runs_waiting(runs), 1);
+    ptc_runs_free(runs);
+}
+
+static void none_may_wait(void **state)
+{
+    struct ptc_runs *runs = new_runs(0, LONG_MS);
+    struct execution_job *job = calloc(1, sizeof(*job));
+    char token[PTC_TOKEN_SIZE];
+
+    (void)state;
+    ptc_runs_token(token);
+    assert_int_equal(ptc_runs_add(runs, job, token), PTC_RUNS_E_NONE);
+    execution_job_free(job);
+    ptc_runs_free(runs);
 }
 
 static void time_ends(void **state)
@@ -144,7 +176,7 @@ static void nobody_waits_for_a_server_that_stops(void **state)
     add(runs, "key", token);
     ptc_runs_stop(runs);
     assert_int_equal(atomic_load(&n_abandoned), 2);
-    assert_false(ptc_runs_add(runs, late, token));
+    assert_int_equal(ptc_runs_add(runs, late, token), PTC_RUNS_E_OVER);
     execution_job_free(late);
     ptc_runs_free(runs);
 }
@@ -154,6 +186,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_token_is_good_once_for_its_key),
         cmocka_unit_test(who_has_most_makes_room),
+        cmocka_unit_test(a_key_has_half_at_most),
+        cmocka_unit_test(none_may_wait),
         cmocka_unit_test(time_ends),
         cmocka_unit_test(keys_end),
         cmocka_unit_test(nobody_waits_for_a_server_that_stops),
