@@ -166,9 +166,9 @@ static struct waiting *take_oldest_of(struct ptc_runs *runs, const char *key_has
 {
     struct waiting **link = &runs->first;
 
-    while (strcmp((*link)->job->request.queue, key_hash) != 0)
+    while (*link && strcmp((*link)->job->request.queue, key_hash) != 0)
         link = &(*link)->next;
-    return take_out(runs, link);
+    return *link ? take_out(runs, link) : NULL;
 }
 
 /* Who goes, if anybody has to, for the one that came last. */
