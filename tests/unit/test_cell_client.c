@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "engine/cell_client.h"
+#include "engine/feed.h"
 
 #define KEEP_BYTES  100
 #define FLOOD_BYTES (1 << 20)
@@ -28,6 +29,7 @@ struct warden {
     int client_fds[2]; /* the client's, the server's */
     unsigned n_entries;
     int entry_result;
+    struct feed *feed; /* NULL = the program reads nothing */
 };
 
 static void *be_warden(void *context)
@@ -102,6 +104,7 @@ static int run(struct warden *w, struct cell_outcome *outcome, char error[static
     struct cell_request request = {
         .client_fd = w->client_fds[1],
         .cancel = &w->cancel,
+        .feed = w->feed,
         .keep_bytes = KEEP_BYTES,
         .flood_bytes = FLOOD_BYTES,
         .grace_us = 300000,
@@ -289,6 +292,31 @@ static void a_flood_is_killed_and_stays_a_flood(void **state)
     cell_outcome_deinit(&outcome);
 }
 
+static void play_deaf(struct warden *w)
+{
+    say_started(w);
+    cleanup_close_fd(&w->fds[WIRE_RUN_STDIN]);
+    w->fds[WIRE_RUN_STDIN] = -1;
+    for (int tries = 0; feed_put(w->feed, "", 0, false) == 0 && tries < 1000; tries++)
+        usleep(10000);
+    close_output(w);
+    say_end(w, WIRE_END_EXITED);
+}
+
+static void who_closes_his_input_is_written_no_more(void **state)
+{
+    struct warden w = WARDEN(.play = play_deaf);
+    struct cell_outcome outcome;
+    char error[160];
+
+    (void)state;
+    assert_int_equal(feed_new(NULL, 0, true, &w.feed), 0);
+    assert_int_equal(run(&w, &outcome, error), 0);
+    assert_int_equal(feed_put(w.feed, "late", 4, false), FEED_E_CLOSED);
+    cell_outcome_deinit(&outcome);
+    feed_unref(w.feed);
+}
+
 static void a_client_that_hangs_up_cancels(void **state)
 {
     for (int how = 0; how < 2; how++) {
@@ -386,6 +414,7 @@ int main(void)
         cmocka_unit_test(a_state_too_large_to_be_sent_is_told_by_its_size),
         cmocka_unit_test(what_is_not_kept_is_counted),
         cmocka_unit_test(a_flood_is_killed_and_stays_a_flood),
+        cmocka_unit_test(who_closes_his_input_is_written_no_more),
         cmocka_unit_test(a_client_that_hangs_up_cancels),
         cmocka_unit_test(a_stopping_server_cancels),
         cmocka_unit_test(faults_of_the_other_side_are_named),
