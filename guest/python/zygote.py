@@ -43,10 +43,7 @@ def attempt(call):
 def load_libraries(names):
     """Imports what is installed; a library that is broken is its programs' concern."""
     for name in names:
-        try:
-            __import__(name)
-        except Exception:
-            pass
+        attempt(lambda: __import__(name))
 
 
 def bring_fonts():

@@ -92,10 +92,15 @@ static void order(struct stock *stock, const struct cell *cell, const struct sto
         order_runtime(stock, cell, want);
 }
 
+/* A copy has been ordered, and the zygote has not answered. */
+static bool awaits_copy(const struct stock *stock)
+{
+    return stock->copy.socket_fd >= 0 && stock->copy.pid == 0 && stock->has.kind == WARM_PYTHON;
+}
+
 static bool is_late(const struct stock *stock)
 {
-    return stock->copy.socket_fd >= 0 && stock->copy.pid == 0 && stock->has.kind == WARM_PYTHON &&
-           clock_monotonic_us() >= stock->ordered_us + ORDER_TIMEOUT_US;
+    return awaits_copy(stock) && clock_monotonic_us() >= stock->ordered_us + ORDER_TIMEOUT_US;
 }
 
 /* The copy is ready, in time. */
@@ -168,7 +173,7 @@ int stock_idle_ms(const struct stock *stock)
     if (stock->copy.socket_fd < 0) /* the zygote had too many orders, or the copy died */
         return wanted_now(stock).kind == WARM_PYTHON && atomic_load(&stock->board->generation) != 0 ? retry_ms(stock)
                                                                                                     : -1;
-    if (stock->copy.pid == 0 && stock->has.kind == WARM_PYTHON)
+    if (awaits_copy(stock))
         return until_ms(stock->ordered_us + ORDER_TIMEOUT_US);
     if (stock->in_pool)
         return -1;
@@ -217,7 +222,7 @@ void stock_drop(struct stock *stock)
 {
     if (stock->copy.socket_fd < 0)
         return;
-    if (stock->copy.pid == 0 && stock->has.kind == WARM_PYTHON)
+    if (awaits_copy(stock))
         stock->expecting |= warm_await(&stock->copy, BIRTH_TIMEOUT_MS) == -ETIMEDOUT;
     stock_release(stock);
     for (int waited_us = 0; waited_us < DEATH_TIMEOUT_US; waited_us += DEATH_LOOK_US) {
