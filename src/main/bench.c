@@ -18,6 +18,7 @@
 #include "main/command.h"
 #include "main/location.h"
 #include "main/option.h"
+#include "main/report_file.h"
 
 #define SVG_MAX_BYTES ((size_t)256 * 1024)
 #define CPU_INFO_SIZE 4096
@@ -64,13 +65,13 @@ static int check_options(struct bench *bench)
         fprintf(stderr, "codecell bench: --only: there is no measurement '%s'; see codecell bench --list\n", name);
         return EXIT_USAGE;
     }
-    if (options->url && bench_address_parse(options->url, &bench->server.address) < 0) {
+    if (options->url && caller_address_parse(options->url, &bench->server.address) < 0) {
         fputs("codecell bench: --url must be like http://127.0.0.1:8000\n", stderr);
         return EXIT_USAGE;
     }
     if (options->url && !options->key)
         options->key = getenv("API_KEY");
-    if (options->url && (!options->key || strlen(options->key) >= BENCH_KEY_SIZE)) {
+    if (options->url && (!options->key || strlen(options->key) >= CALLER_KEY_SIZE)) {
         fputs("codecell bench: --url needs the server's key, in --key or API_KEY\n", stderr);
         return EXIT_USAGE;
     }
@@ -79,24 +80,15 @@ static int check_options(struct bench *bench)
     return 0;
 }
 
-/* Found out at once, not after minutes of measuring; what an earlier run wrote stays until there is something new. */
-static int open_output(const char *path, int *ret_fd)
-{
-    if (!path)
-        return 0;
-    *ret_fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    return *ret_fd < 0 ? fail(path, -errno) : 0;
-}
-
 static int start_server(struct bench *bench)
 {
     int r;
 
     if (bench->options.url)
         return 0;
-    r = bench_server_start(&bench->server, bench->program, NULL);
+    r = own_server_start(&bench->server, bench->program, NULL);
     if (r == 0)
-        r = bench_server_wait(&bench->server);
+        r = own_server_wait(&bench->server);
     if (r == 0 && !bench->options.quick)
         sleep(SETTLE_S);
     if (r < 0)
@@ -107,8 +99,8 @@ static int start_server(struct bench *bench)
 
 static int ask_languages(struct bench *bench)
 {
-    CLEANUP(bench_client_deinit) struct bench_client client = BENCH_CLIENT_INIT(&bench->server.address);
-    int r = bench_client_get(&client, "/languages", &bench->languages);
+    CLEANUP(caller_deinit) struct caller client = CALLER_INIT(&bench->server.address);
+    int r = caller_get(&client, "/languages", &bench->languages);
 
     if (r == HTTP_OK && json_is_array(bench->languages))
         return 0;
@@ -150,14 +142,6 @@ static int print_text(struct buffer *text)
     return 0;
 }
 
-static int write_output(int fd, const char *text, size_t length)
-{
-    /* Only a regular file has an end to move. */
-    if (ftruncate(fd, 0) < 0 && errno != EINVAL)
-        return error_from_errno();
-    return fd_write_full(fd, text, length);
-}
-
 static int write_plot(const struct bench *bench, const struct bench_result *result, int svg_fd)
 {
     CLEANUP(buffer_deinit) struct buffer svg = BUFFER_INIT(SVG_MAX_BYTES);
@@ -167,7 +151,7 @@ static int write_plot(const struct bench *bench, const struct bench_result *resu
     snprintf(title, sizeof(title), "codecell %s: POST /exec of Python print(1), latency on %u processors",
              CODECELL_VERSION, bench->processors);
     r = bench_plot(result->points, result->n_points, title, &svg);
-    return r < 0 ? r : write_output(svg_fd, svg.data, svg.length);
+    return r < 0 ? r : report_file_write(svg_fd, svg.data, svg.length);
 }
 
 /* Measures one row, prints it, adds it to the list. Returns 0; 1 if an answer was wrong or it failed; a negative
@@ -178,7 +162,7 @@ static int run_row(struct bench *bench, const struct bench_row *row, json_t *lis
     CLEANUP(buffer_deinit) struct buffer line = BUFFER_INIT(BENCH_REPORT_MAX_BYTES);
     int measured = has_language(bench, row, &result) ? row->measure(bench, row, &result) : BENCH_E_ABSENT, r;
 
-    if (bench_interrupted())
+    if (interrupt_came())
         return -EINTR;
     if (measured < 0 && !*result.note)
         snprintf(result.note, sizeof(result.note), "%s", strerror(-measured));
@@ -243,13 +227,8 @@ static int write_json(const struct bench *bench, const char *started, json_t *ho
         json_pack("{s:s, s:s, s:s, s:b, s:O, s:O}", "version", CODECELL_VERSION, "started", started, "server",
                   bench->options.url ? bench->options.url : "its own, every setting at its default", "quick",
                   bench->options.quick, "host", host, "rows", list);
-    CLEANUP_FREE char *text = report ? json_dumps(report, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
-    int r;
 
-    if (!text)
-        return -ENOMEM;
-    r = write_output(json_fd, text, strlen(text));
-    return r < 0 ? r : fd_write_full(json_fd, "\n", 1);
+    return report ? report_file_write_json(json_fd, report) : -ENOMEM;
 }
 
 static int measure(struct bench *bench, int json_fd, int svg_fd)
@@ -283,8 +262,8 @@ static unsigned count_processors(void)
 
 static void bench_deinit(struct bench *bench)
 {
-    bench_server_stop(&bench->server);
-    bench_directory_remove(bench->home);
+    own_server_stop(&bench->server);
+    own_directory_remove(bench->home);
     json_decref(bench->languages);
 }
 
@@ -315,17 +294,17 @@ int command_bench(int argc, char **argv)
     }
     status = check_options(&bench);
     if (status == 0)
-        status = open_output(options->json, &json_fd);
+        status = report_file_open("bench", options->json, &json_fd) < 0;
     if (status == 0)
-        status = open_output(options->svg, &svg_fd);
+        status = report_file_open("bench", options->svg, &svg_fd) < 0;
     if (status != 0)
         return status;
     r = location_find(&location);
     if (r == 0)
-        r = bench_directory_make(bench.home);
+        r = own_directory_make(bench.home);
     if (r < 0)
         return fail("start", r);
-    bench_interrupt_catch();
+    interrupt_catch();
     bench.program = location.program;
     bench.processors = count_processors();
     return measure(&bench, json_fd, svg_fd);

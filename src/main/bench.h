@@ -7,7 +7,8 @@
 #include <stdbool.h>
 
 #include "main/bench_row.h"
-#include "main/bench_server.h"
+#include "main/interrupt.h"
+#include "main/own_server.h"
 
 struct bench_options {
     const char *url, *key;  /* a running server; NULL = one of its own */
@@ -19,11 +20,11 @@ struct bench_options {
 
 struct bench {
     struct bench_options options;
-    const char *program;        /* this executable, to start servers with */
-    struct bench_server server; /* the measured one; pid 0 for a foreign one */
-    json_t *languages;          /* its answer to GET /languages */
-    char home[PATH_MAX];        /* where bare commands work */
-    long long next_number;      /* of the next source that nobody has seen */
+    const char *program;      /* this executable, to start servers with */
+    struct own_server server; /* the measured one; pid 0 for a foreign one */
+    json_t *languages;        /* its answer to GET /languages */
+    char home[PATH_MAX];      /* where bare commands work */
+    long long next_number;    /* of the next source that nobody has seen */
     unsigned processors;
 };
 
@@ -38,9 +39,3 @@ bool bench_selected(const char *names, const char *row);
 
 /* The first of the names that is no row, written to ret_name. False if each is one. */
 bool bench_unknown_name(const char *names, char *ret_name, size_t size);
-
-/* SIGINT and SIGTERM from now on only make bench_interrupted() true; SIGPIPE does nothing. */
-void bench_interrupt_catch(void);
-
-/* True after SIGINT or SIGTERM: measurements stop at the next sample, and everything is cleaned up. */
-bool bench_interrupted(void);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "main/bench.h"
+#include "main/bench_exec.h"
 
 typedef int bench_measure(struct bench *bench, const struct bench_row *row, struct bench_result *result);
 
@@ -40,9 +41,9 @@ double bench_seconds(const struct bench *bench, double usual);
 int bench_count(struct bench_side *side, struct bench_result *result, int r, double value, const char *note);
 
 /* One execution, timed and counted so. */
-int bench_count_exec(struct bench_client *client, const struct bench_call *call, struct bench_side *side,
+int bench_count_exec(struct caller *client, const struct bench_call *call, struct bench_side *side,
                      struct bench_result *result);
 
 /* A server of the row's own with these settings, ready. With a reason in the note if it cannot be: BENCH_E_ABSENT. */
-int bench_own_server(struct bench *bench, struct bench_server *server, const char *const *settings,
+int bench_own_server(struct bench *bench, struct own_server *server, const char *const *settings,
                      struct bench_result *result);

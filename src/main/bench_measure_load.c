@@ -21,7 +21,7 @@
 
 /* What all clients of a load share. They wait at the barrier, start at once, and go on until end_us. */
 struct load {
-    const struct bench_address *address;
+    const struct caller_address *address;
     const struct bench_program *program;
     double seconds; /* 0 = one execution each, over a connection that is made within its time */
     pthread_barrier_t start;
@@ -35,7 +35,7 @@ struct worker {
     int error;
 };
 
-static int run_once(struct worker *worker, struct bench_client *client)
+static int run_once(struct worker *worker, struct caller *client)
 {
     const struct bench_program *program = worker->load->program;
     const struct bench_call call = { .language = program->language,
@@ -48,7 +48,7 @@ static int run_once(struct worker *worker, struct bench_client *client)
 static void *work(void *argument)
 {
     struct worker *worker = argument;
-    CLEANUP(bench_client_deinit) struct bench_client client = BENCH_CLIENT_INIT(worker->load->address);
+    CLEANUP(caller_deinit) struct caller client = CALLER_INIT(worker->load->address);
     int64_t end_us;
 
     pthread_barrier_wait(&worker->load->start);
@@ -57,7 +57,7 @@ static void *work(void *argument)
     do {
         worker->error = run_once(worker, &client);
         worker->last_us = clock_monotonic_us();
-    } while (worker->error == 0 && worker->last_us < end_us && !bench_interrupted());
+    } while (worker->error == 0 && worker->last_us < end_us && !interrupt_came());
     return NULL;
 }
 
@@ -171,7 +171,7 @@ int bench_measure_burst(struct bench *bench, const struct bench_row *row, struct
     struct load load = { .address = &bench->server.address, .program = row->program };
     int bursts = bench->options.quick ? 1 : BURSTS, r = 0;
 
-    for (int i = 0; i < bursts && r == 0 && !bench_interrupted(); i++)
+    for (int i = 0; i < bursts && r == 0 && !interrupt_came(); i++)
         r = run_load(&load, row->count, result);
     return r;
 }
@@ -183,7 +183,7 @@ int bench_measure_concurrency(struct bench *bench, const struct bench_row *row, 
                          .seconds = bench_seconds(bench, STEP_SECONDS) };
     int r = 0;
 
-    for (unsigned clients = 1; clients <= row->count && r == 0 && !bench_interrupted(); clients *= 2) {
+    for (unsigned clients = 1; clients <= row->count && r == 0 && !interrupt_came(); clients *= 2) {
         CLEANUP(bench_result_deinit) struct bench_result step = { 0 };
         struct bench_point *point = &result->points[result->n_points];
 

@@ -26,10 +26,10 @@ struct source {
     struct bench *bench;
     const struct bench_program *program;
     bool same_source;
-    struct bench_client *client; /* sources that ask the server */
-    struct bench_side *side;     /* gets their words of usage.warm; NULL while warming up */
-    struct bench_fork *loop;     /* bare forks */
-    const char *directory;       /* bare commands */
+    struct caller *client;   /* sources that ask the server */
+    struct bench_side *side; /* gets their words of usage.warm; NULL while warming up */
+    struct bench_fork *loop; /* bare forks */
+    const char *directory;   /* bare commands */
 };
 
 double bench_seconds(const struct bench *bench, double usual)
@@ -51,7 +51,7 @@ int bench_count(struct bench_side *side, struct bench_result *result, int r, dou
     return 0;
 }
 
-int bench_count_exec(struct bench_client *client, const struct bench_call *call, struct bench_side *side,
+int bench_count_exec(struct caller *client, const struct bench_call *call, struct bench_side *side,
                      struct bench_result *result)
 {
     struct bench_answer answer = { 0 };
@@ -72,7 +72,7 @@ static int take_batch(struct source *source, struct bench_side *side, struct ben
 {
     int r = 0;
 
-    for (unsigned i = 0; i < n && r == 0 && !bench_interrupted() && !hopeless(side); i++) {
+    for (unsigned i = 0; i < n && r == 0 && !interrupt_came() && !hopeless(side); i++) {
         char note[BENCH_NOTE_SIZE] = "";
         double value = 0;
 
@@ -90,7 +90,7 @@ static unsigned warm_up(struct source *source, double seconds)
     double value = 0, least = INFINITY;
     char note[BENCH_NOTE_SIZE];
 
-    for (int i = 0; i < WARM_UP_MOST && !bench_interrupted(); i++) {
+    for (int i = 0; i < WARM_UP_MOST && !interrupt_came(); i++) {
         if (source->take(source, &value, note, sizeof(note)) != 0)
             return 1;
         least = fmin(least, value);
@@ -124,7 +124,7 @@ static int interleave(const struct bench *bench, const struct bench_row *row, st
         for (int i = 0; i < 2 && r == 0; i++)
             if (sources[i])
                 r = take_batch(sources[i], sides[i], result, batch[i]);
-        if (bench_interrupted() || hopeless(sides[0]) || hopeless(sides[1]))
+        if (interrupt_came() || hopeless(sides[0]) || hopeless(sides[1]))
             break;
         n = result->server.samples.n + result->server.errors;
     }
@@ -135,10 +135,10 @@ static int take_health(struct source *self, double *ret_value, char *note, size_
 {
     const char *body = NULL;
     size_t length = 0;
-    int r = bench_client_prepare(self->client, "GET", "/health", NULL);
+    int r = caller_prepare(self->client, "GET", "/health", NULL);
 
     if (r == 0)
-        r = bench_client_send(self->client, ret_value, &body, &length);
+        r = caller_send(self->client, ret_value, &body, &length);
     if (r != HTTP_OK)
         snprintf(note, note_size, "GET /health: %d", r);
     return r < 0 ? r : r != HTTP_OK;
@@ -175,7 +175,7 @@ static int take_command(struct source *self, double *ret_value, char *note, size
 }
 
 static struct source server_source(struct bench *bench, const struct bench_row *row,
-                                   const struct bench_program *program, struct bench_client *client)
+                                   const struct bench_program *program, struct caller *client)
 {
     return (struct source){
         .take = take_exec, .bench = bench, .program = program, .same_source = row->same_source, .client = client
@@ -184,7 +184,7 @@ static struct source server_source(struct bench *bench, const struct bench_row *
 
 int bench_measure_health(struct bench *bench, const struct bench_row *row, struct bench_result *result)
 {
-    CLEANUP(bench_client_deinit) struct bench_client client = BENCH_CLIENT_INIT(&bench->server.address);
+    CLEANUP(caller_deinit) struct caller client = CALLER_INIT(&bench->server.address);
     struct source source = { .take = take_health, .client = &client };
 
     return interleave(bench, row, &source, NULL, result);
@@ -204,7 +204,7 @@ int bench_measure_spawn(struct bench *bench, const struct bench_row *row, struct
 
 int bench_measure_alone(struct bench *bench, const struct bench_row *row, struct bench_result *result)
 {
-    CLEANUP(bench_client_deinit) struct bench_client client = BENCH_CLIENT_INIT(&bench->server.address);
+    CLEANUP(caller_deinit) struct caller client = CALLER_INIT(&bench->server.address);
     struct source source = server_source(bench, row, row->program, &client);
 
     return interleave(bench, row, &source, NULL, result);
@@ -212,7 +212,7 @@ int bench_measure_alone(struct bench *bench, const struct bench_row *row, struct
 
 int bench_measure_fork(struct bench *bench, const struct bench_row *row, struct bench_result *result)
 {
-    CLEANUP(bench_client_deinit) struct bench_client client = BENCH_CLIENT_INIT(&bench->server.address);
+    CLEANUP(caller_deinit) struct caller client = CALLER_INIT(&bench->server.address);
     CLEANUP(bench_fork_stop) struct bench_fork loop = BENCH_FORK_NONE;
     struct source server = server_source(bench, row, row->program, &client);
     struct source bare = { .take = take_fork, .bench = bench, .program = row->program, .loop = &loop };
@@ -227,12 +227,12 @@ int bench_measure_fork(struct bench *bench, const struct bench_row *row, struct 
 
 static void cleanup_directory(char (*path)[PATH_MAX])
 {
-    bench_directory_remove(*path);
+    own_directory_remove(*path);
 }
 
 int bench_measure_command(struct bench *bench, const struct bench_row *row, struct bench_result *result)
 {
-    CLEANUP(bench_client_deinit) struct bench_client client = BENCH_CLIENT_INIT(&bench->server.address);
+    CLEANUP(caller_deinit) struct caller client = CALLER_INIT(&bench->server.address);
     CLEANUP(cleanup_directory) char directory[PATH_MAX] = "";
     const struct bench_program *program = bench_program_hello(row->language);
     struct source server = server_source(bench, row, program, &client);
@@ -243,6 +243,6 @@ int bench_measure_command(struct bench *bench, const struct bench_row *row, stru
         snprintf(result->note, sizeof(result->note), "%s is not installed", bench_bare_missing(program));
         return BENCH_E_ABSENT;
     }
-    r = bench_directory_make(directory);
+    r = own_directory_make(directory);
     return r < 0 ? r : interleave(bench, row, &server, &bare, result);
 }

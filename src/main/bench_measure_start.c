@@ -15,13 +15,13 @@
 #define ARMED_PAUSE_US  200000
 #define SETTING_SIZE    64
 
-int bench_own_server(struct bench *bench, struct bench_server *server, const char *const *settings,
+int bench_own_server(struct bench *bench, struct own_server *server, const char *const *settings,
                      struct bench_result *result)
 {
-    int r = bench_server_start(server, bench->program, settings);
+    int r = own_server_start(server, bench->program, settings);
 
     if (r == 0)
-        r = bench_server_wait(server);
+        r = own_server_wait(server);
     if (r == 0)
         return 0;
     snprintf(result->note, sizeof(result->note), "its server did not start: %s",
@@ -32,8 +32,8 @@ int bench_own_server(struct bench *bench, struct bench_server *server, const cha
 /* From the start of the command to the answer of a program that uses every library. */
 static int server_ready(struct bench *bench, struct bench_result *result)
 {
-    CLEANUP(bench_server_stop) struct bench_server server = { 0 };
-    CLEANUP(bench_client_deinit) struct bench_client client = BENCH_CLIENT_INIT(&server.address);
+    CLEANUP(own_server_stop) struct own_server server = { 0 };
+    CLEANUP(caller_deinit) struct caller client = CALLER_INIT(&server.address);
     const struct bench_call call = { .language = "py", .code = bench_program_imports.source, .expected = "1\n" };
     struct bench_answer answer = { 0 };
     char note[BENCH_NOTE_SIZE] = "";
@@ -61,7 +61,7 @@ int bench_measure_ready(struct bench *bench, const struct bench_row *row, struct
     int rounds = bench->options.quick ? 1 : ROUNDS, r = bare_imports(bench, &warm);
 
     (void)row;
-    for (int i = 0; i < rounds && r == 0 && !bench_interrupted(); i++) {
+    for (int i = 0; i < rounds && r == 0 && !interrupt_came(); i++) {
         r = server_ready(bench, result);
         if (r == 0)
             r = bare_imports(bench, result);
@@ -76,7 +76,7 @@ static int wait_armed(pid_t warden, size_t wanted, struct bench_samples *samples
     size_t most = 0;
     int r = 0;
 
-    while (r == 0 && !bench_interrupted()) {
+    while (r == 0 && !interrupt_came()) {
         bench_samples_deinit(samples);
         r = bench_memory_python_cells(warden, samples);
         if (samples->n > most)
@@ -111,7 +111,7 @@ int bench_measure_armed_many(struct bench *bench, const struct bench_row *row, s
 {
     char pool[SETTING_SIZE], running[SETTING_SIZE];
     const char *const settings[] = { pool, running, NULL };
-    CLEANUP(bench_server_stop) struct bench_server server = { 0 };
+    CLEANUP(own_server_stop) struct own_server server = { 0 };
     CLEANUP(bench_samples_deinit) struct bench_samples memory = { 0 };
     struct bench with_server = *bench;
     size_t armed;

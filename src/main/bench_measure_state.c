@@ -31,7 +31,7 @@ static const struct bench_call print_one = { .language = "py", .code = "print(1)
 
 /* Runs a call without counting its time; a wrong answer is an error of the server's side. Returns 0 and the session,
  * BENCH_EXEC_E_WRONG or a negative errno. */
-static int run_untimed(struct bench_client *client, const struct bench_call *call, struct bench_result *result,
+static int run_untimed(struct caller *client, const struct bench_call *call, struct bench_result *result,
                        char *ret_session)
 {
     struct bench_answer answer = { 0 };
@@ -47,7 +47,7 @@ static int run_untimed(struct bench_client *client, const struct bench_call *cal
     return 0;
 }
 
-static int small_sample(struct bench_client *client, struct bench_result *result)
+static int small_sample(struct caller *client, struct bench_result *result)
 {
     char session[ID_MAX_SIZE];
     const struct bench_call use = { .language = "py", .code = "print(x)\n", .expected = "42\n", .session_id = session };
@@ -60,7 +60,7 @@ static int small_sample(struct bench_client *client, struct bench_result *result
 
 int bench_measure_small_state(struct bench *bench, const struct bench_row *row, struct bench_result *result)
 {
-    CLEANUP(bench_client_deinit) struct bench_client client = BENCH_CLIENT_INIT(&bench->server.address);
+    CLEANUP(caller_deinit) struct caller client = CALLER_INIT(&bench->server.address);
     int64_t end_us = clock_monotonic_us() + (int64_t)(bench_seconds(bench, USUAL_SECONDS) * US_PER_SECOND);
     int r = 0;
 
@@ -68,11 +68,11 @@ int bench_measure_small_state(struct bench *bench, const struct bench_row *row, 
     do {
         r = small_sample(&client, result);
     } while (r == 0 && clock_monotonic_us() < end_us && result->server.samples.n < MOST_SAMPLES &&
-             result->server.errors < MOST_ERRORS && !bench_interrupted());
+             result->server.errors < MOST_ERRORS && !interrupt_came());
     return r;
 }
 
-static int use_large(struct bench_client *client, const char *session, struct bench_result *result)
+static int use_large(struct caller *client, const char *session, struct bench_result *result)
 {
     const struct bench_call use = {
         .language = "py", .code = "print(len(df))\n", .expected = LARGE_LENGTH, .session_id = session
@@ -83,7 +83,7 @@ static int use_large(struct bench_client *client, const char *session, struct be
 
 int bench_measure_large_state(struct bench *bench, const struct bench_row *row, struct bench_result *result)
 {
-    CLEANUP(bench_client_deinit) struct bench_client client = BENCH_CLIENT_INIT(&bench->server.address);
+    CLEANUP(caller_deinit) struct caller client = CALLER_INIT(&bench->server.address);
     int64_t end_us;
     char session[ID_MAX_SIZE];
     int r = run_untimed(&client, &make_large, result, session);
@@ -91,7 +91,7 @@ int bench_measure_large_state(struct bench *bench, const struct bench_row *row, 
     (void)row;
     end_us = clock_monotonic_us() + (int64_t)(bench_seconds(bench, USUAL_SECONDS) * US_PER_SECOND);
     while (r == 0 && clock_monotonic_us() < end_us && result->server.samples.n < MOST_SAMPLES &&
-           result->server.errors < MOST_ERRORS && !bench_interrupted())
+           result->server.errors < MOST_ERRORS && !interrupt_came())
         r = use_large(&client, session, result);
     return r < 0 ? r : 0;
 }
@@ -99,12 +99,12 @@ int bench_measure_large_state(struct bench *bench, const struct bench_row *row, 
 /* So that the copies have been taken. Ends early when the program was interrupted. */
 static void wait_saved(void)
 {
-    if (!bench_interrupted())
+    if (!interrupt_came())
         usleep(SAVED_WITHIN_US);
 }
 
 /* Other sessions with something to keep take the place of this one. */
-static int evict(struct bench_client *client, struct bench_result *result)
+static int evict(struct caller *client, struct bench_result *result)
 {
     int r = 0;
 
@@ -113,7 +113,7 @@ static int evict(struct bench_client *client, struct bench_result *result)
     return r;
 }
 
-static int evicted_round(struct bench_client *client, struct bench_result *result)
+static int evicted_round(struct caller *client, struct bench_result *result)
 {
     char session[ID_MAX_SIZE];
     int r = run_untimed(client, &make_large, result, session);
@@ -128,40 +128,40 @@ static int evicted_round(struct bench_client *client, struct bench_result *resul
 int bench_measure_evicted_state(struct bench *bench, const struct bench_row *row, struct bench_result *result)
 {
     static const char *const settings[] = { "HOT_SESSIONS_MAX=1", NULL };
-    CLEANUP(bench_server_stop) struct bench_server server = { 0 };
-    CLEANUP(bench_client_deinit) struct bench_client client = BENCH_CLIENT_INIT(&server.address);
+    CLEANUP(own_server_stop) struct own_server server = { 0 };
+    CLEANUP(caller_deinit) struct caller client = CALLER_INIT(&server.address);
     int r = bench_own_server(bench, &server, settings, result);
 
     (void)row;
-    for (int i = 0; i < (bench->options.quick ? 1 : LARGE_ROUNDS) && r == 0 && !bench_interrupted(); i++)
+    for (int i = 0; i < (bench->options.quick ? 1 : LARGE_ROUNDS) && r == 0 && !interrupt_came(); i++)
         r = evicted_round(&client, result);
     return r == BENCH_EXEC_E_WRONG && result->server.errors ? 0 : r;
 }
 
-static int kept_round(struct bench *bench, struct bench_server *server, struct bench_result *result)
+static int kept_round(struct bench *bench, struct own_server *server, struct bench_result *result)
 {
-    CLEANUP(bench_client_deinit) struct bench_client client = BENCH_CLIENT_INIT(&server->address);
+    CLEANUP(caller_deinit) struct caller client = CALLER_INIT(&server->address);
     char session[ID_MAX_SIZE];
     int r = run_untimed(&client, &make_large, result, session);
 
     if (r != 0)
         return r;
     wait_saved();
-    bench_client_deinit(&client);
-    bench_server_end(server);
-    r = bench_server_start(server, bench->program, NULL);
+    caller_deinit(&client);
+    own_server_end(server);
+    r = own_server_start(server, bench->program, NULL);
     if (r == 0)
-        r = bench_server_wait(server);
+        r = own_server_wait(server);
     return r < 0 ? r : use_large(&client, session, result);
 }
 
 int bench_measure_kept_state(struct bench *bench, const struct bench_row *row, struct bench_result *result)
 {
-    CLEANUP(bench_server_stop) struct bench_server server = { 0 };
+    CLEANUP(own_server_stop) struct own_server server = { 0 };
     int r = bench_own_server(bench, &server, NULL, result);
 
     (void)row;
-    for (int i = 0; i < (bench->options.quick ? 1 : LARGE_ROUNDS) && r == 0 && !bench_interrupted(); i++)
+    for (int i = 0; i < (bench->options.quick ? 1 : LARGE_ROUNDS) && r == 0 && !interrupt_came(); i++)
         r = kept_round(bench, &server, result);
     return r == BENCH_EXEC_E_WRONG && result->server.errors ? 0 : r;
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "main/bench_reply.h"
+#include "main/caller_reply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -17,11 +17,11 @@ static void require(int condition)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct bench_reply reply;
+    struct caller_reply reply;
     size_t joined = 0;
     char *body;
 
-    if (bench_reply_head((const char *)data, size, &reply) != 0)
+    if (caller_reply_head((const char *)data, size, &reply) != 0)
         return 0;
     require(reply.head_bytes <= size);
     require(reply.status >= 0 && reply.status <= 999);
@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     body = malloc(size ? size : 1);
     require(body != NULL);
     memcpy(body, data + reply.head_bytes, size);
-    if (bench_reply_join(body, size, &joined) == 0)
+    if (caller_reply_join(body, size, &joined) == 0)
         require(joined <= size);
     else
         require(memcmp(body, data + reply.head_bytes, size) == 0);

@@ -4,19 +4,19 @@
 #include <string.h>
 
 #include "main/bench_bare.h"
-#include "main/bench_server.h"
+#include "main/own_server.h"
 
 static int in_directory(void **state)
 {
     static char path[PATH_MAX];
 
     *state = path;
-    return bench_directory_make(path);
+    return own_directory_make(path);
 }
 
 static int remove_directory(void **state)
 {
-    bench_directory_remove(*state);
+    own_directory_remove(*state);
     return access(*state, F_OK) == 0;
 }
 

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "main/bench_client.h"
-#include "main/bench_reply.h"
+#include "main/caller.h"
+#include "main/caller_reply.h"
 
 static void heads_are_read(void **state)
 {
@@ -20,8 +20,8 @@ static void heads_are_read(void **state)
           true },
         { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 0, 200, 0, true, false },
         { "HTTP/1.1 204\r\nX: y\r\n\r\n", 0, 204, 0, false, false },
-        { "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n", BENCH_REPLY_E_MORE, 0, 0, false, false },
-        { "", BENCH_REPLY_E_MORE, 0, 0, false, false },
+        { "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n", CALLER_REPLY_E_MORE, 0, 0, false, false },
+        { "", CALLER_REPLY_E_MORE, 0, 0, false, false },
         { "HTTP/1.0 200 OK\r\n\r\n", -EBADMSG, 0, 0, false, false },
         { "HTTP/1.1 2x0 OK\r\n\r\n", -EBADMSG, 0, 0, false, false },
         { "HTTP/1.1 2000 OK\r\n\r\n", -EBADMSG, 0, 0, false, false },
@@ -33,9 +33,9 @@ static void heads_are_read(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        struct bench_reply reply = { 0 };
+        struct caller_reply reply = { 0 };
 
-        assert_int_equal(bench_reply_head(rows[i].text, strlen(rows[i].text), &reply), rows[i].outcome);
+        assert_int_equal(caller_reply_head(rows[i].text, strlen(rows[i].text), &reply), rows[i].outcome);
         if (rows[i].outcome != 0)
             continue;
         assert_int_equal(reply.status, rows[i].status);
@@ -48,13 +48,13 @@ static void heads_are_read(void **state)
 
 static void a_head_without_end_is_refused(void **state)
 {
-    static char text[BENCH_REPLY_HEAD_MAX_BYTES + 1];
-    struct bench_reply reply;
+    static char text[CALLER_REPLY_HEAD_MAX_BYTES + 1];
+    struct caller_reply reply;
 
     (void)state;
     memset(text, 'x', sizeof(text));
-    assert_int_equal(bench_reply_head(text, sizeof(text) - 1, &reply), BENCH_REPLY_E_MORE);
-    assert_int_equal(bench_reply_head(text, sizeof(text), &reply), -EBADMSG);
+    assert_int_equal(caller_reply_head(text, sizeof(text) - 1, &reply), CALLER_REPLY_E_MORE);
+    assert_int_equal(caller_reply_head(text, sizeof(text), &reply), -EBADMSG);
 }
 
 static void chunks_are_joined(void **state)
@@ -78,14 +78,14 @@ static void chunks_are_joined(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         CLEANUP_FREE char *copy = strdup(rows[i].text);
         size_t bytes = 0;
-        int r = bench_reply_join(copy, strlen(copy), &bytes);
+        int r = caller_reply_join(copy, strlen(copy), &bytes);
 
         if (rows[i].joined && strcmp(rows[i].joined, "!") != 0) {
             assert_int_equal(r, 0);
             assert_int_equal(bytes, strlen(rows[i].joined));
             assert_memory_equal(copy, rows[i].joined, bytes);
         } else {
-            assert_int_equal(r, rows[i].joined ? -EBADMSG : BENCH_REPLY_E_MORE);
+            assert_int_equal(r, rows[i].joined ? -EBADMSG : CALLER_REPLY_E_MORE);
             assert_string_equal(copy, rows[i].text);
         }
     }
@@ -114,9 +114,9 @@ static void urls_are_a_loopback_or_another_ipv4_address(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        struct bench_address address = { 0 };
+        struct caller_address address = { 0 };
 
-        assert_int_equal(bench_address_parse(rows[i].url, &address), rows[i].port ? 0 : -EINVAL);
+        assert_int_equal(caller_address_parse(rows[i].url, &address), rows[i].port ? 0 : -EINVAL);
         assert_int_equal(ntohl(address.socket.sin_addr.s_addr), rows[i].address);
         assert_int_equal(ntohs(address.socket.sin_port), rows[i].port);
     }

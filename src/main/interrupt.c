@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <signal.h>
+#include "main/interrupt.h"
 
-#include "main/bench.h"
+#include <signal.h>
 
 static volatile sig_atomic_t interrupted;
 
@@ -11,7 +11,7 @@ static void remember(int signal_number)
     interrupted = 1;
 }
 
-void bench_interrupt_catch(void)
+void interrupt_catch(void)
 {
     struct sigaction action = { .sa_handler = remember }; /* no SA_RESTART: it ends a wait for an answer */
 
@@ -21,7 +21,7 @@ void bench_interrupt_catch(void)
     sigaction(SIGPIPE, &action, NULL);
 }
 
-bool bench_interrupted(void)
+bool interrupt_came(void)
 {
     return interrupted != 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "main/bench_reply.h"
+#include "main/caller_reply.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -71,7 +71,7 @@ static const char *value_of(const char *line, size_t length, const char *name, s
     return line + skip;
 }
 
-static bool read_header(const char *line, size_t length, struct bench_reply *reply)
+static bool read_header(const char *line, size_t length, struct caller_reply *reply)
 {
     const char *value;
     size_t n;
@@ -85,14 +85,14 @@ static bool read_header(const char *line, size_t length, struct bench_reply *rep
     return true;
 }
 
-int bench_reply_head(const char *data, size_t length, struct bench_reply *ret_reply)
+int caller_reply_head(const char *data, size_t length, struct caller_reply *ret_reply)
 {
-    struct bench_reply reply = { 0 };
+    struct caller_reply reply = { 0 };
     const char *end = memmem(data, length, "\r\n\r\n", 4), *line;
     size_t at = 0, n;
 
     if (!end)
-        return length > BENCH_REPLY_HEAD_MAX_BYTES ? -EBADMSG : BENCH_REPLY_E_MORE;
+        return length > CALLER_REPLY_HEAD_MAX_BYTES ? -EBADMSG : CALLER_REPLY_E_MORE;
     reply.head_bytes = (size_t)(end - data) + 4;
     if (!next_line(data, reply.head_bytes, &at, &line, &n) || !read_status(line, n, &reply.status))
         return -EBADMSG;
@@ -114,11 +114,11 @@ static int next_chunk(const char *data, size_t length, size_t *at, size_t *ret_s
     size_t n, behind = *at;
 
     if (!next_line(data, length, &behind, &line, &n))
-        return length - *at > BODY_MAX_DIGITS + 2 ? -EBADMSG : BENCH_REPLY_E_MORE;
+        return length - *at > BODY_MAX_DIGITS + 2 ? -EBADMSG : CALLER_REPLY_E_MORE;
     if (!read_number(line, n, 16, ret_bytes))
         return -EBADMSG;
     if (length - behind < *ret_bytes || length - behind - *ret_bytes < 2)
-        return BENCH_REPLY_E_MORE;
+        return CALLER_REPLY_E_MORE;
     if (memcmp(data + behind + *ret_bytes, "\r\n", 2) != 0)
         return -EBADMSG;
     *ret_start = behind;
@@ -126,7 +126,7 @@ static int next_chunk(const char *data, size_t length, size_t *at, size_t *ret_s
     return 0;
 }
 
-int bench_reply_join(char *data, size_t length, size_t *ret_bytes)
+int caller_reply_join(char *data, size_t length, size_t *ret_bytes)
 {
     size_t joined = 0, start = 0, bytes = 1;
 

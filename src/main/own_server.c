@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "main/bench_server.h"
+#include "main/own_server.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
-#include "main/bench.h"
+#include "base/id.h"
+#include "main/interrupt.h"
 
 #define READY_WITHIN_US  (120 * 1000000LL)
 #define READY_PAUSE_US   2000
@@ -27,11 +28,11 @@
 #define REMOVE_FDS       16
 #define HTTP_OK          200
 
-int bench_directory_make(char ret_path[static PATH_MAX])
+int own_directory_make(char ret_path[static PATH_MAX])
 {
     const char *parent = getenv("TMPDIR");
 
-    snprintf(ret_path, PATH_MAX, "%s/codecell-bench-XXXXXX", parent && *parent ? parent : "/tmp");
+    snprintf(ret_path, PATH_MAX, "%s/codecell-own-XXXXXX", parent && *parent ? parent : "/tmp");
     if (!mkdtemp(ret_path)) {
         ret_path[0] = '\0';
         return error_from_errno();
@@ -47,7 +48,7 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
     return remove(path);
 }
 
-void bench_directory_remove(const char *path)
+void own_directory_remove(const char *path)
 {
     if (*path)
         nftw(path, remove_entry, REMOVE_FDS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
@@ -66,28 +67,28 @@ static int free_port(struct sockaddr_in *address)
     return 0;
 }
 
-static int prepare(struct bench_server *server)
+static int prepare(struct own_server *server)
 {
     char data[PATH_MAX];
     int r;
 
     if (*server->home)
         return 0;
-    r = bench_directory_make(server->home);
+    r = own_directory_make(server->home);
     if (r == 0 && snprintf(data, sizeof(data), "%s/data", server->home) >= (int)sizeof(data))
         r = -ENAMETOOLONG;
     if (r < 0)
         return r;
-    snprintf(server->address.key, sizeof(server->address.key), "bench-");
+    snprintf(server->address.key, sizeof(server->address.key), "own-");
     id_generate(server->address.key + strlen(server->address.key));
     return free_port(&server->address.socket);
 }
 
 /* In the child: becomes the server, or ends. The caller's environment and any .env of its directory are not read. */
-static void become(const struct bench_server *server, const char *program, const char *const *settings)
+static void become(const struct own_server *server, const char *program, const char *const *settings)
 {
     char own[ENVIRONMENT_OWN][ENVIRONMENT_SIZE];
-    char *environment[ENVIRONMENT_OWN + BENCH_SETTINGS_MAX + 1] = { 0 };
+    char *environment[ENVIRONMENT_OWN + OWN_SETTINGS_MAX + 1] = { 0 };
     char *argv[] = { "codecell", "serve", NULL };
     int log_fd, null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     size_t n = 0;
@@ -100,7 +101,7 @@ static void become(const struct bench_server *server, const char *program, const
     snprintf(own[5], sizeof(own[5]), "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     for (; n < ENVIRONMENT_OWN; n++)
         environment[n] = own[n];
-    for (size_t i = 0; settings && settings[i] && i < BENCH_SETTINGS_MAX; i++)
+    for (size_t i = 0; settings && settings[i] && i < OWN_SETTINGS_MAX; i++)
         environment[n++] = (char *)settings[i];
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     signal(SIGPIPE, SIG_DFL);
@@ -113,7 +114,7 @@ static void become(const struct bench_server *server, const char *program, const
     _exit(127);
 }
 
-int bench_server_start(struct bench_server *server, const char *program, const char *const *settings)
+int own_server_start(struct own_server *server, const char *program, const char *const *settings)
 {
     int r = prepare(server);
 
@@ -130,7 +131,7 @@ int bench_server_start(struct bench_server *server, const char *program, const c
 }
 
 /* The end of the log, where the reason stands. */
-static void read_error(struct bench_server *server)
+static void read_error(struct own_server *server)
 {
     CLEANUP_CLOSE int fd = -1;
     char path[PATH_MAX + 8];
@@ -145,7 +146,7 @@ static void read_error(struct bench_server *server)
     server->error[n > 0 ? n : 0] = '\0';
 }
 
-static bool has_ended(struct bench_server *server)
+static bool has_ended(struct own_server *server)
 {
     if (waitpid(server->pid, NULL, WNOHANG) != server->pid)
         return false;
@@ -153,19 +154,18 @@ static bool has_ended(struct bench_server *server)
     return true;
 }
 
-static bool is_ready(struct bench_client *client)
+static bool is_ready(struct caller *client)
 {
     const char *body = NULL;
     size_t length = 0;
     double ms;
 
-    return bench_client_prepare(client, "GET", "/ready", NULL) == 0 &&
-           bench_client_send(client, &ms, &body, &length) == HTTP_OK;
+    return caller_prepare(client, "GET", "/ready", NULL) == 0 && caller_send(client, &ms, &body, &length) == HTTP_OK;
 }
 
-int bench_server_wait(struct bench_server *server)
+int own_server_wait(struct own_server *server)
 {
-    CLEANUP(bench_client_deinit) struct bench_client client = BENCH_CLIENT_INIT(&server->address);
+    CLEANUP(caller_deinit) struct caller client = CALLER_INIT(&server->address);
     int64_t end_us = clock_monotonic_us() + READY_WITHIN_US;
 
     while (!is_ready(&client)) {
@@ -173,14 +173,14 @@ int bench_server_wait(struct bench_server *server)
             read_error(server);
             return -ECHILD;
         }
-        if (bench_interrupted() || clock_monotonic_us() > end_us)
-            return bench_interrupted() ? -EINTR : -ETIMEDOUT;
+        if (interrupt_came() || clock_monotonic_us() > end_us)
+            return interrupt_came() ? -EINTR : -ETIMEDOUT;
         usleep(READY_PAUSE_US);
     }
     return 0;
 }
 
-void bench_server_end(struct bench_server *server)
+void own_server_end(struct own_server *server)
 {
     int64_t end_us = clock_monotonic_us() + END_WITHIN_US;
 
@@ -194,9 +194,9 @@ void bench_server_end(struct bench_server *server)
     }
 }
 
-void bench_server_stop(struct bench_server *server)
+void own_server_stop(struct own_server *server)
 {
-    bench_server_end(server);
-    bench_directory_remove(server->home);
-    *server = (struct bench_server){ 0 };
+    own_server_end(server);
+    own_directory_remove(server->home);
+    *server = (struct own_server){ 0 };
 }
