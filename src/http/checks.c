@@ -95,27 +95,6 @@ static const char *target_path(const char *target)
     return rest ? rest : "/";
 }
 
-static int learn_query(struct http_request *request, const char *query)
-{
-    char *to = malloc(strlen(query) + 3);
-
-    request->query = to;
-    if (!to)
-        return -ENOMEM;
-    while (*query) {
-        size_t length = strcspn(query, "&"), name = strcspn(query, "=&");
-
-        to += text_percent_decode(to, query, name, true);
-        *to++ = '\0';
-        if (name < length)
-            to += text_percent_decode(to, query + name + 1, length - name - 1, true);
-        *to++ = '\0';
-        query += length + (query[length] == '&');
-    }
-    request->query_length = (size_t)(to - request->query);
-    return 0;
-}
-
 /* What is wrong with the request target, or NULL. *ret_fault is a negative errno if it could not be looked at. */
 static const char *learn_target(struct http_request *request, int *ret_fault)
 {
@@ -133,8 +112,10 @@ static const char *learn_target(struct http_request *request, int *ret_fault)
     r = router_path_init(&request->path, path, length);
     if (r > 0)
         return "Malformed request target";
-    if (r == 0 && path[length] == '?')
-        r = learn_query(request, path + length + 1);
+    if (r == 0 && path[length] == '?') {
+        request->query = text_query_decode(path + length + 1, &request->query_length);
+        r = request->query ? 0 : -ENOMEM;
+    }
     *ret_fault = r;
     return NULL;
 }

@@ -31,6 +31,36 @@ size_t text_percent_decode(char *to, const char *from, size_t length, bool plus)
     return used;
 }
 
+/* Up to two more bytes than a pair had: room for as many as there can be. */
+static size_t query_room(const char *query)
+{
+    size_t n_pairs = 1;
+
+    for (const char *p = query; *p; p++)
+        n_pairs += *p == '&';
+    return strlen(query) + 2 * n_pairs;
+}
+
+char *text_query_decode(const char *query, size_t *ret_length)
+{
+    char *pairs = malloc(query_room(query)), *to = pairs;
+
+    while (pairs && *query) {
+        size_t length = strcspn(query, "&"), name = strcspn(query, "=&");
+
+        if (length > 0) {
+            to += text_percent_decode(to, query, name, true);
+            *to++ = '\0';
+            if (name < length)
+                to += text_percent_decode(to, query + name + 1, length - name - 1, true);
+            *to++ = '\0';
+        }
+        query += length + (query[length] == '&');
+    }
+    *ret_length = pairs ? (size_t)(to - pairs) : 0;
+    return pairs;
+}
+
 char *text_repair_utf8(const char *data, size_t length, size_t *ret_length)
 {
     const uint8_t *p = (const uint8_t *)data, *end = p + length;

@@ -46,6 +46,20 @@ static void check_path(const char *text)
     router_path_deinit(&path);
 }
 
+/* Pairs of texts, whole ones. */
+static void check_query(const char *text)
+{
+    size_t length, n_texts = 0;
+    char *pairs = text_query_decode(text, &length);
+
+    require(pairs != NULL);
+    for (size_t at = 0; at < length; at += strlen(pairs + at) + 1)
+        n_texts++;
+    require(length == 0 || pairs[length - 1] == '\0');
+    require(strstr(text, "%00") || n_texts % 2 == 0);
+    free(pairs);
+}
+
 static void check_key(const char *text)
 {
     struct auth_credential credential;
@@ -82,6 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, data, size);
     text[size] = '\0';
     check_path(text);
+    check_query(text);
     check_key(text);
     check_values(text);
     free(text);

@@ -149,6 +149,31 @@ static void test_percent_decoding(void **context)
     }
 }
 
+static void test_queries(void **context)
+{
+    static const struct {
+        const char *query;
+        const char *pairs; /* | for NUL */
+    } texts[] = { { "", "" },
+                  { "a=1&b=%32+", "a|1|b|2 |" },
+                  { "a&b&c&d&e&f&g&h", "a||b||c||d||e||f||g||h||" },
+                  { "&&&&&&&&&&&&&&&&", "" },
+                  { "&a&&=b&", "a|||b|" },
+                  { "=&=&=&=", "||||||||" },
+                  { "a==b", "a|=b|" } };
+
+    (void)context;
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        size_t length;
+        CLEANUP_FREE char *pairs = text_query_decode(texts[i].query, &length);
+
+        assert_non_null(pairs);
+        assert_int_equal(length, strlen(texts[i].pairs));
+        for (size_t at = 0; at < length; at++)
+            assert_int_equal(pairs[at], texts[i].pairs[at] == '|' ? '\0' : texts[i].pairs[at]);
+    }
+}
+
 static void test_utf8_repair(void **context)
 {
     static const struct {
@@ -191,8 +216,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lookups),          cmocka_unit_test(test_parameters),
         cmocka_unit_test(test_malformed_paths),  cmocka_unit_test(test_below),
-        cmocka_unit_test(test_percent_decoding), cmocka_unit_test(test_utf8_repair),
-        cmocka_unit_test(test_media_types),
+        cmocka_unit_test(test_percent_decoding), cmocka_unit_test(test_queries),
+        cmocka_unit_test(test_utf8_repair),      cmocka_unit_test(test_media_types),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
