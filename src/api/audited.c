@@ -91,7 +91,10 @@ static void conclusion(struct audit_event *event, const struct execution_job *jo
     audit_text(event, "session_id", done || waits ? job->result.session_id : NULL);
     if (!waits)
         audit_flag(event, "success", done && job->result.outcome == OUTCOME_OK);
-    audit_text(event, "outcome", waits ? "waiting" : done ? execution_outcome_name(job->result.outcome) : NULL);
+    audit_text(event, "outcome",
+               waits                        ? "waiting"
+               : admission_has_outcome(end) ? execution_outcome_name(job->result.outcome)
+                                            : NULL);
     audit_number(event, "execution_time_ms", done ? (int64_t)(job->result.usage.wall_ms + 0.5) : 0);
 }
 

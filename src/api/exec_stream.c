@@ -108,7 +108,7 @@ static void on_done(struct execution_job *job, enum admission_end end)
     struct call *call = job->context;
 
     audited_execution(call->request, job, end);
-    run_done(job->request.run, end == ADMISSION_DONE ? &job->result : NULL);
+    run_done(job->request.run, admission_has_outcome(end) ? &job->result : NULL);
     switch (end) {
     case ADMISSION_DONE:
         end_done(call);

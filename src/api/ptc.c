@@ -187,9 +187,7 @@ static void on_done(struct execution_job *job, enum admission_end end)
         end_paused(job);
         return;
     }
-    if (end == ADMISSION_CANCELLED)
-        job->result.outcome = OUTCOME_CANCELLED;
-    run_done(job->request.run, end == ADMISSION_DONE || end == ADMISSION_CANCELLED ? &job->result : NULL);
+    run_done(job->request.run, admission_has_outcome(end) ? &job->result : NULL);
     switch (end) {
     case ADMISSION_DONE:
         end_ended(call, job);

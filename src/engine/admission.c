@@ -58,6 +58,7 @@ struct execution_job *execution_job_new(void)
     if (job) {
         job->request.client_fd = -1;
         job->tick_us = ADMISSION_TICK_US;
+        job->result.usage = EXECUTION_USAGE_NONE; /* it may be given up before anything is measured */
     }
     return job;
 }
@@ -166,6 +167,8 @@ static bool is_overdue(const struct admission *a, const struct execution_job *jo
 static enum admission_end give_up(struct execution_job *job)
 {
     job->paused = execution_drop(job->paused);
+    job->result.outcome = OUTCOME_CANCELLED;
+    job->result.usage.queue_ms = (double)(clock_monotonic_us() - job->request.received_us) / 1000;
     return ADMISSION_CANCELLED;
 }
 
@@ -284,7 +287,7 @@ static enum admission_end end_hopeless(struct admission *a, struct execution_job
     if (job->overdue)
         return ADMISSION_OVERDUE;
     if (!run_is_cancelled(job->request.run) || client_is_gone(job))
-        return ADMISSION_CANCELLED;
+        return give_up(job);
     job->request.wake_fd = -1;
     return execute(a, job);
 }

@@ -7,6 +7,8 @@
  * that one job less can run, until it is resumed or abandoned. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/id.h"
 #include "engine/execution.h"
 
@@ -28,8 +30,15 @@ enum admission_end {
     ADMISSION_REFUSED,   /* as EXECUTION_E_REFUSED: error says why */
     ADMISSION_FAILED,    /* infrastructure fault: error says why */
     ADMISSION_OVERDUE,   /* waited too long in the queue */
-    ADMISSION_CANCELLED, /* the client hung up while waiting, or a drain's grace was over; nothing ran */
+    ADMISSION_CANCELLED, /* the client hung up while waiting, or a drain's grace was over: nothing ran, and of the
+                            result there is only the outcome and how long it waited */
 };
+
+/* Whether the result of a job that ended so says what became of the program. */
+static inline bool admission_has_outcome(enum admission_end end)
+{
+    return end == ADMISSION_DONE || end == ADMISSION_CANCELLED;
+}
 
 /* done: hands the result over; the callee takes ownership of request and result (heap, from execution_job_new).
  * tick: called about every tick_us after the request was received until done, also while waiting; may be NULL. */

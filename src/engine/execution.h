@@ -111,6 +111,8 @@ struct execution_usage { /* negative = the host cannot measure it */
     const char *warm; /* "armed", "started" ...; NULL = absent */
 };
 
+#define EXECUTION_USAGE_NONE ((struct execution_usage){ -1, -1, -1, -1, -1, -1, -1, -1, NULL })
+
 struct execution_result {
     int64_t timeout_ms; /* the limit that held */
     enum execution_outcome outcome;

@@ -86,7 +86,8 @@ struct feed *run_feed(struct run *run);
 
 void run_session(struct run *run, const char *session_id);
 
-/* It is over; result may be NULL. Nothing but outcome, usage and session of it is copied. Its input is closed. Once. */
+/* It is over; result may be NULL: it never ran, for want of room or for a fault of the server. Nothing but outcome,
+ * usage and session of it is copied. Its input is closed. Once. */
 void run_done(struct run *run, const struct execution_result *result);
 
 /* It never began: nobody finds it any more. Instead of run_done(). */

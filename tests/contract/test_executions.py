@@ -123,6 +123,23 @@ def test_cancelling_a_run_that_waits(server_with):
         assert state_of(client, first.id) == "running"
 
 
+def test_hanging_up_while_waiting(server_with):
+    """X1, X5: who hangs up in the queue has cancelled it, and what never ran has no figures but the wait."""
+    server = server_with(MAX_CONCURRENT_EXECUTIONS="1")
+    with server.client() as client, Events.run(server, "read x", stdin_stream=True) as first:
+        first.next("started")
+        ids = {}
+        for path in ("/exec", "/exec/stream"):
+            with Events.run(server, "true", path=path) as second:  # its head comes while it waits
+                ids[path] = second.id
+        for path, execution in ids.items():
+            assert host.until(lambda: state_of(client, execution) == "done", 10, 0.1), path
+            status = client.get(f"/executions/{execution}").json
+            assert status["outcome"] == "cancelled" and status["session_id"] is None, (path, status)
+            assert set(status["usage"]) == {"queue_ms"} and status["usage"]["queue_ms"] > 2000, (path, status)
+        assert state_of(client, first.id) == "running"
+
+
 def test_cancelling_what_is_over(client):
     """X5: 204 and nothing changes."""
     run = client.exec("echo x", "bash")

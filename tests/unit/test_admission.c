@@ -24,7 +24,7 @@ static struct {
     char order[JOBS_MAX][ID_SIZE]; /* in which jobs began to run */
     char ended[JOBS_MAX][ID_SIZE]; /* in which they were handed back, and how */
     enum admission_end ends[JOBS_MAX];
-    unsigned n_begun, n_ended, n_ticks, n_now, most_at_once;
+    unsigned n_begun, n_ended, n_ticks, n_now, most_at_once, n_cancelled;
 } seen;
 
 void execution_request_deinit(struct execution_request *request)
@@ -79,6 +79,7 @@ static void on_done(struct execution_job *job, enum admission_end end)
     pthread_mutex_lock(&lock);
     snprintf(seen.ended[seen.n_ended], ID_SIZE, "%s", job->request.execution_id);
     seen.ends[seen.n_ended++] = end;
+    seen.n_cancelled += admission_has_outcome(end) && job->result.outcome == OUTCOME_CANCELLED;
     pthread_cond_broadcast(&moved);
     pthread_mutex_unlock(&lock);
     execution_job_free(job);
@@ -299,6 +300,7 @@ static void who_hangs_up_while_waiting_leaves_the_queue(void **state)
     wait_for(&seen.n_ended, 2);
     assert_int_equal(end_of("closed"), ADMISSION_CANCELLED);
     assert_int_equal(end_of("half"), ADMISSION_CANCELLED);
+    assert_int_equal(seen.n_cancelled, 2);
     assert_int_equal(admission_waiting(a), 1);
     release();
     wait_for(&seen.n_ended, 3 + 1);
@@ -362,6 +364,7 @@ static void after_the_grace_nothing_is_started(void **state)
     assert_int_equal(seen.n_begun, 1);
     assert_int_equal(end_of("w1"), ADMISSION_CANCELLED);
     assert_int_equal(end_of("w2"), ADMISSION_CANCELLED);
+    assert_int_equal(seen.n_cancelled, 2);
     admission_free(a);
 }
 
