@@ -156,6 +156,7 @@ OUTPUT_TYPES = {
 }
 
 
+@pytest.mark.needs_values("ALLOWED_FILE_EXTENSIONS", reason="uploads endings of @extended")
 def test_guessed_types(client):
     """F8: octet-stream uploads are guessed from the name on download."""
     for extension, kind in TYPES.items():
@@ -189,6 +190,7 @@ def test_hostile_types_and_names_stay_harmless(client):
         assert answer.status == 200 and answer.header("x-evil") is None
 
 
+@pytest.mark.needs_values("MAX_FILE_SIZE_MB", reason="uploads 80 MB")
 def test_large_download_is_streamed(server, client):
     """F5: not loaded whole."""
     session, file_id = upload(client, "big.txt", b"z" * (80 << 20))

@@ -146,6 +146,7 @@ def test_imports_resolve_as_if_the_source_lay_in_the_workspace(run, place, code)
     assert all(entry.get("inherited") for entry in answer.files) and sorted(answer.names()) == sorted(files), dict(answer)
 
 
+@pytest.mark.needs_values("ALLOWED_FILE_EXTENSIONS", reason="uploads .sh, which @extended adds")
 @each_language
 def test_files_named_like_the_tool_chains_own_survive(run, upload, code):
     own = {name: name.encode() for name in ("code", "code.csv", "Code.java", "code.txt")}

@@ -153,6 +153,7 @@ def test_defaults(program, tmp_path):
     assert not wrong
 
 
+@pytest.mark.needs_values("FILENAME_STRICT", "ALLOWED_FILE_EXTENSIONS", reason="looks at what they allow")
 def test_a_librechat_deployment(program, tmp_path, client):
     """13.9: the recommended values are taken, and the server of these tests runs with them."""
     shown = configuration(program, tmp_path, **{k: v for k, v in LIBRECHAT.items() if k != "AUTH_FAILURE_LIMIT"})

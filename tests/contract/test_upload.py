@@ -298,6 +298,7 @@ def test_extension_rules(strict):
         assert upload_name(strict, name).status == 200, name
 
 
+@pytest.mark.needs_values("ALLOWED_FILE_EXTENSIONS", reason="the rule is that list")
 def test_extended(client):
     """F7.2: @extended adds; blocked patterns stay."""
     for extension in SEED + EXTENDED:
@@ -329,6 +330,7 @@ def test_any_and_blocked(server_with):
 # FILENAME_STRICT=false
 
 
+@pytest.mark.needs_values("FILENAME_STRICT", reason="the rule is that setting")
 @pytest.mark.parametrize(
     "name,stored",
     [

@@ -164,6 +164,7 @@ def test_marks(client):
     assert run.stdout == "444\n" and run.files[0]["inherited"] is True and run.files[0]["version"] == 2, dict(run)
 
 
+@pytest.mark.needs_values("MAX_FILES_PER_SESSION", reason="300 files in one request")
 def test_large_batches(client):
     """11.1: skill bundles of hundreds of files (MAX_FILES_PER_SESSION=300) in one request."""
     parts = [file(f"skills/big/f{i:03}.md", b"%d" % i) for i in range(300)]

@@ -28,6 +28,12 @@ LIBRECHAT = {
     "FILENAME_STRICT": "false",
     "AUTH_FAILURE_LIMIT": "0",
 }
+DEFAULTS = {"AUTH_FAILURE_LIMIT": "0"}
+
+# What the server that most tests share has: http-api.md 13.9's values, or every default.
+SETS = {"librechat": LIBRECHAT, "defaults": DEFAULTS}
+VALUES = os.environ.get("CODECELL_TEST_VALUES", "librechat")
+assert VALUES in SETS, f"CODECELL_TEST_VALUES={VALUES}: there are {sorted(SETS)}"
 
 
 def free_port():
