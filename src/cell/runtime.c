@@ -35,12 +35,6 @@ static const struct runtime {
           "/opt/codecell/guest/node/run.cjs" },
         { COMMON_ENVIRONMENT, "NODE_PATH=/usr/local/lib/node_modules:/usr/lib/node_modules" },
     },
-    [WARM_PHP] = {
-        { "/usr/bin/php", "-d", "display_errors=stderr", "-d", "log_errors=0", "-d", "memory_limit=-1", "-d",
-          "include_path=/mnt/data:/usr/share/php", "-d", "sys_temp_dir=/tmp", "-d",
-          "auto_prepend_file=/opt/codecell/guest/php/warm.php", "/opt/codecell/guest/php/run.php" },
-        { COMMON_ENVIRONMENT },
-    },
     [WARM_R] = {
         { "/usr/bin/Rscript", "--no-save", "--no-restore", "--no-environ", "--no-init-file", "/dev/null" },
         { COMMON_ENVIRONMENT, "R_PROFILE=/opt/codecell/guest/r/profile.R", "CODECELL_WAITS=1" },

@@ -11,7 +11,7 @@
 #include "wire/packet.h"
 #include "wire/zygote.h"
 
-static int send_order(const struct warm_place *place, const struct cell *cell, int socket_fd)
+static int send_order(int zygote_fd, const struct warm_place *place, const struct cell *cell, int socket_fd)
 {
     int fds[ZYGOTE_ORDER_FDS + ZYGOTE_DOORS_MAX + 1], n_fds = ZYGOTE_ORDER_FDS;
     int group_fd = cgroup_slot_birthplace(place->cgroup);
@@ -35,7 +35,7 @@ static int send_order(const struct warm_place *place, const struct cell *cell, i
     fds[ZYGOTE_ORDER_USER] = cell->namespace_fds[CELL_NS_USER];
     if (order.clone_into)
         fds[n_fds++] = group_fd;
-    r = packet_send(place->zygote_fd, &order, sizeof(order), fds, (size_t)n_fds);
+    r = packet_send(zygote_fd, &order, sizeof(order), fds, (size_t)n_fds);
     for (int i = 0; i < n; i++)
         close(fds[ZYGOTE_ORDER_FDS + i]);
     return r;
@@ -58,11 +58,11 @@ static int ordered(struct warm *warm, int far_fd, int r)
     return r;
 }
 
-int warm_order(const struct warm_place *place, const struct cell *cell, struct warm *ret_warm)
+int warm_order(enum warm_kind kind, const struct warm_place *place, const struct cell *cell, struct warm *ret_warm)
 {
     int sockets[2], r = open_socket(ret_warm, sockets);
 
-    return r ? r : ordered(ret_warm, sockets[1], send_order(place, cell, sockets[1]));
+    return r ? r : ordered(ret_warm, sockets[1], send_order(place->zygote_fds[kind], place, cell, sockets[1]));
 }
 
 int warm_order_runtime(const struct runtime_order *order, const struct cell *cell, struct warm *ret_warm)

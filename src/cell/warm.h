@@ -12,6 +12,7 @@
 
 #include "cell/cell.h"
 #include "cell/cgroup.h"
+#include "wire/warm_kind.h"
 
 struct warm {
     int socket_fd; /* the keeper's end of the copy's socket; -1 = no copy */
@@ -22,15 +23,15 @@ struct warm {
 
 /* What a zygote must know of a slot. */
 struct warm_place {
-    int zygote_fd; /* does not block */
+    const int *zygote_fds; /* by enum warm_kind; they do not block; -1 = there is none */
     int network_fd;
     uid_t inside_uid;
     const struct cgroup_slot *cgroup;
 };
 
-/* Has a copy made in an armed cell. Returns 0 or a negative errno, -EAGAIN if the zygote has too many orders. The
- * socket becomes readable when the copy is ready, or will never be. */
-int warm_order(const struct warm_place *place, const struct cell *cell, struct warm *ret_warm);
+/* Has a copy of the zygote of that kind made in an armed cell. Returns 0 or a negative errno, -EAGAIN if the zygote has
+ * too many orders. The socket becomes readable when the copy is ready, or will never be. */
+int warm_order(enum warm_kind kind, const struct warm_place *place, const struct cell *cell, struct warm *ret_warm);
 
 /* Has the cell's init start a runtime. Returns 0 or a negative errno; the socket is as above. */
 int warm_order_runtime(const struct runtime_order *order, const struct cell *cell, struct warm *ret_warm);

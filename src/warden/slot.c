@@ -782,12 +782,12 @@ static void take_numbers(const struct slot_context *context, int socket_fd)
 {
     int copy = fcntl(socket_fd, F_DUPFD_CLOEXEC, 16);
     const struct wan *wan = context->wan;
+    int kept[4 + WARM_KINDS] = { SOCKET_FD, SPARE_FD, wan ? wan->switch_fd : -1, wan ? wan->proc_fd : -1 };
 
     dup3(copy, SOCKET_FD, O_CLOEXEC);
     dup3(copy, SPARE_FD, O_CLOEXEC);
-    fd_close_others(
-        (const int[]){ SOCKET_FD, SPARE_FD, context->zygote_fd, wan ? wan->switch_fd : -1, wan ? wan->proc_fd : -1 },
-        5);
+    memcpy(kept + 4, context->zygote_fds, sizeof(context->zygote_fds));
+    fd_close_others(kept, ARRAY_SIZE(kept));
 }
 
 _Noreturn void slot_keep(const struct slot_context *context, unsigned index, int socket_fd)
@@ -808,7 +808,7 @@ _Noreturn void slot_keep(const struct slot_context *context, unsigned index, int
             .board = context->board,
             .slot = index,
             .place = {
-                .zygote_fd = context->zygote_fd,
+                .zygote_fds = context->zygote_fds,
                 .network_fd = -1,
                 .inside_uid = (uid_t)context->options->sandbox_uid,
                 .cgroup = &slot.cgroup,

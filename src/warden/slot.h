@@ -25,7 +25,7 @@ struct slot_context {
     const struct seccomp_filter *filter;
     const char *root_dir;       /* where rootfs_build() built */
     const struct wan *wan;      /* NULL = cells have no network */
-    int zygote_fd;              /* where zygotes take orders; -1 = there are none */
+    int zygote_fds[WARM_KINDS]; /* where zygotes take orders; -1 = there is none of the kind */
     struct zygote_board *board; /* shared with the warden; NULL = the same */
 };
 

@@ -45,10 +45,15 @@ static struct stock_want wanted_now(const struct stock *stock)
     return demand_left_us(stock) > 0 ? stock->want : (struct stock_want){ .kind = WARM_NONE };
 }
 
+static struct zygote_state *zygote_of(const struct stock *stock, enum warm_kind kind)
+{
+    return &stock->board->zygotes[kind];
+}
+
 static bool is_current(const struct stock *stock, const struct stock_want *want)
 {
     return stock->copy.socket_fd >= 0 && is_same(&stock->has, want) &&
-           (want->kind != WARM_PYTHON || stock->generation == atomic_load(&stock->board->generation));
+           (!warm_is_copy(want->kind) || stock->generation == atomic_load(&zygote_of(stock, want->kind)->generation));
 }
 
 /* Another slot may do the same at this moment: the limit is on memory, and one more does not matter. */
@@ -61,14 +66,14 @@ static bool may_have_runtime(const struct stock *stock)
     return n < STOCK_RUNTIMES_MAX;
 }
 
-static void order_copy(struct stock *stock, const struct cell *cell)
+static void order_copy(struct stock *stock, const struct cell *cell, enum warm_kind kind)
 {
-    uint32_t generation = atomic_load(&stock->board->generation);
+    uint32_t generation = atomic_load(&zygote_of(stock, kind)->generation);
 
     if (generation == 0)
         return;
     stock->retries++;
-    if (warm_order(&stock->place, cell, &stock->copy) == 0) {
+    if (warm_order(kind, &stock->place, cell, &stock->copy) == 0) {
         stock->generation = generation;
         stock->ordered_us = clock_monotonic_us();
     }
@@ -86,8 +91,8 @@ static void order(struct stock *stock, const struct cell *cell, const struct sto
 {
     stock_drop(stock);
     stock->has = *want;
-    if (want->kind == WARM_PYTHON)
-        order_copy(stock, cell);
+    if (warm_is_copy(want->kind))
+        order_copy(stock, cell, want->kind);
     else
         order_runtime(stock, cell, want);
 }
@@ -95,7 +100,7 @@ static void order(struct stock *stock, const struct cell *cell, const struct sto
 /* A copy has been ordered, and the zygote has not answered. */
 static bool awaits_copy(const struct stock *stock)
 {
-    return stock->copy.socket_fd >= 0 && stock->copy.pid == 0 && stock->has.kind == WARM_PYTHON;
+    return stock->copy.socket_fd >= 0 && stock->copy.pid == 0 && warm_is_copy(stock->has.kind);
 }
 
 static bool is_late(const struct stock *stock)
@@ -107,8 +112,8 @@ static bool is_late(const struct stock *stock)
 static void note_answer(struct stock *stock)
 {
     stock->retries = 0;
-    if (stock->has.kind == WARM_PYTHON)
-        atomic_store(&stock->board->unanswered, 0);
+    if (warm_is_copy(stock->has.kind))
+        atomic_store(&zygote_of(stock, stock->has.kind)->unanswered, 0);
 }
 
 void stock_settle(struct stock *stock, const struct cell *cell)
@@ -119,7 +124,7 @@ void stock_settle(struct stock *stock, const struct cell *cell)
         return;
     want = wanted_now(stock);
     if (is_late(stock)) {
-        atomic_fetch_add(&stock->board->unanswered, 1);
+        atomic_fetch_add(&zygote_of(stock, stock->has.kind)->unanswered, 1);
         stock_drop(stock);
     }
     if (want.kind == WARM_NONE)
@@ -135,7 +140,7 @@ void stock_heard(struct stock *stock)
         note_answer(stock);
         return;
     }
-    if (stock->has.kind != WARM_PYTHON)
+    if (!warm_is_copy(stock->has.kind))
         stock->wanted_us = 0;
     stock_release(stock);
 }
@@ -170,9 +175,11 @@ int stock_idle_ms(const struct stock *stock)
 {
     if (!stock->board)
         return -1;
-    if (stock->copy.socket_fd < 0) /* the zygote had too many orders, or the copy died */
-        return wanted_now(stock).kind == WARM_PYTHON && atomic_load(&stock->board->generation) != 0 ? retry_ms(stock)
-                                                                                                    : -1;
+    if (stock->copy.socket_fd < 0) { /* the zygote had too many orders, or the copy died */
+        enum warm_kind kind = wanted_now(stock).kind;
+
+        return warm_is_copy(kind) && atomic_load(&zygote_of(stock, kind)->generation) != 0 ? retry_ms(stock) : -1;
+    }
     if (awaits_copy(stock))
         return until_ms(stock->ordered_us + ORDER_TIMEOUT_US);
     if (stock->in_pool)
@@ -182,7 +189,7 @@ int stock_idle_ms(const struct stock *stock)
 
 bool stock_take(struct stock *stock, const struct cell *cell, const struct stock_want *want, bool *ret_waited)
 {
-    int timeout_ms = want->kind == WARM_PYTHON ? COPY_TIMEOUT_MS : RUNTIME_TIMEOUT_MS;
+    int timeout_ms = warm_is_copy(want->kind) ? COPY_TIMEOUT_MS : RUNTIME_TIMEOUT_MS;
 
     *ret_waited = false;
     if (stock->copy.socket_fd >= 0 && !is_same(&stock->has, want))
@@ -194,13 +201,13 @@ bool stock_take(struct stock *stock, const struct cell *cell, const struct stock
     *ret_waited = stock_kind(stock) != WARM_NONE;
     if (*ret_waited)
         return true;
-    if (stock->copy.socket_fd < 0 && want->kind == WARM_PYTHON)
+    if (stock->copy.socket_fd < 0 && warm_is_copy(want->kind))
         order(stock, cell, want);
     if (stock->copy.socket_fd >= 0 && warm_await(&stock->copy, timeout_ms) == 0)
         note_answer(stock);
     else if (stock->copy.socket_fd >= 0) {
-        if (want->kind == WARM_PYTHON)
-            atomic_fetch_add(&stock->board->unanswered, 1);
+        if (warm_is_copy(want->kind))
+            atomic_fetch_add(&zygote_of(stock, want->kind)->unanswered, 1);
         stock_drop(stock);
     }
     return stock_kind(stock) != WARM_NONE;

@@ -17,10 +17,15 @@
 
 #define STOCK_RUNTIMES_MAX 8
 
-/* In memory that the warden shares with its keepers. */
-struct zygote_board {
+/* What is known of the zygote of a kind. */
+struct zygote_state {
     _Atomic uint32_t generation; /* of the zygote that takes orders; 0 = none does */
     _Atomic uint32_t unanswered; /* orders in a row that nothing came of in time: it hangs */
+};
+
+/* In memory that the warden shares with its keepers. */
+struct zygote_board {
+    struct zygote_state zygotes[WARM_KINDS];
     _Atomic bool has_runtime[WARDEN_SLOTS_MAX];
 };
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -49,10 +50,17 @@
 enum watch {
     WATCH_API,
     WATCH_SIGNALS,
-    WATCH_ZYGOTE,
-    WATCH_ZYGOTE_OUTPUT,
-    WATCH_ZYGOTE_FILES,
-    WATCH_SLOT,
+    WATCH_ZYGOTE, /* and the next numbers, by enum warm_kind */
+    WATCH_ZYGOTE_OUTPUT = WATCH_ZYGOTE + WARM_KINDS,
+    WATCH_ZYGOTE_FILES = WATCH_ZYGOTE_OUTPUT + WARM_KINDS,
+    WATCH_SLOT = WATCH_ZYGOTE_FILES + WARM_KINDS,
+};
+
+/* Of a kind that has zygotes; else of none. */
+struct zygote {
+    struct zygote_process process;
+    int64_t due_us;   /* when another is to be started; 0 = not */
+    int64_t renew_us; /* when the one there is is to be replaced; 0 = not */
 };
 
 struct keeper {
@@ -75,9 +83,7 @@ struct warden {
     struct slot_context context;
     struct wan wan;
     struct zygote_options zygote_options;
-    struct zygote_process zygote;
-    int64_t zygote_due_us;   /* when another is to be started; 0 = not */
-    int64_t zygote_renew_us; /* when the one there is is to be replaced; 0 = not */
+    struct zygote zygotes[WARM_KINDS];
     char root_dir[PATH_MAX];
     struct api_process api;
     struct proxy_process proxy; /* of cells with an allow-list */
@@ -268,22 +274,40 @@ static void restart_proxy(struct warden *w)
 }
 
 /* A server without one starts an interpreter for each program: it is slower, and nothing else. */
-static void start_zygote(struct warden *w)
+static void start_zygote(struct warden *w, enum warm_kind kind)
 {
-    int r = zygote_process_start(&w->zygote);
+    struct zygote *zygote = &w->zygotes[kind];
+    int r = zygote_process_start(&zygote->process);
 
-    w->zygote_due_us = 0;
+    zygote->due_us = 0;
     if (r == 0)
-        r = watch(w, w->zygote.output_fd, WATCH_ZYGOTE_OUTPUT);
+        r = watch(w, zygote->process.output_fd, WATCH_ZYGOTE_OUTPUT + kind);
     if (r == 0)
         return;
     log_error("zygote: cannot be started, trying again: %s", strerror(-r));
-    w->zygote_due_us = clock_monotonic_us() + RESTART_PAUSE_US;
+    zygote->due_us = clock_monotonic_us() + RESTART_PAUSE_US;
 }
 
-static int open_zygote(struct warden *w)
+static int open_zygote(struct warden *w, enum warm_kind kind)
 {
-    int r;
+    struct zygote_process *process = &w->zygotes[kind].process;
+    int r = zygote_process_open(process, kind, &w->zygote_options, &w->context.board->zygotes[kind]);
+
+    if (r == 0)
+        r = watch(w, process->near_fd, WATCH_ZYGOTE + kind);
+    if (r == 0 && process->files_fd >= 0)
+        r = watch(w, process->files_fd, WATCH_ZYGOTE_FILES + kind);
+    if (r < 0)
+        return r;
+    w->context.zygote_fds[kind] = process->near_fd;
+    start_zygote(w, kind);
+    return 0;
+}
+
+static int open_zygotes(struct warden *w)
+{
+    void *board;
+    int r = 0;
 
     if (!w->options->zygote_library)
         return 0;
@@ -295,17 +319,14 @@ static int open_zygote(struct warden *w)
         .uid = (uid_t)(w->options->uid_base + w->options->slots),
         .may_pass_groups = w->cgroups.controllers[CGROUP_ACCOUNTING].unified,
     };
-    r = zygote_process_open(&w->zygote, &w->zygote_options);
-    if (r == 0)
-        r = watch(w, w->zygote.near_fd, WATCH_ZYGOTE);
-    if (r == 0 && w->zygote.files_fd >= 0)
-        r = watch(w, w->zygote.files_fd, WATCH_ZYGOTE_FILES);
-    if (r < 0)
-        return r;
-    w->context.zygote_fd = w->zygote.near_fd;
-    w->context.board = w->zygote.board;
-    start_zygote(w);
-    return 0;
+    board = mmap(NULL, sizeof(struct zygote_board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (board == MAP_FAILED)
+        return error_from_errno();
+    w->context.board = board;
+    for (int kind = 0; kind < WARM_KINDS && r == 0; kind++)
+        if (warm_is_copy(kind) && zygote_process_possible(kind, &w->zygote_options))
+            r = open_zygote(w, kind);
+    return r;
 }
 
 static int start_keeper(struct warden *w, unsigned index)
@@ -354,7 +375,7 @@ static const struct {
     { "work directory", open_work_dir },
     { "public network", open_wan },
     { "event loop", make_loop },
-    { "zygote", open_zygote },
+    { "zygotes", open_zygotes },
     { "slots", start_keepers },
     { "api", open_api_program },
     { "proxy", start_proxy },
@@ -654,18 +675,18 @@ static void on_keeper_death(struct warden *w, unsigned index)
     restart_keeper(w, index);
 }
 
-static void on_zygote_death(struct warden *w)
+static void on_zygote_death(struct warden *w, struct zygote *zygote)
 {
-    int pause_ms = zygote_process_died(&w->zygote);
+    int pause_ms = zygote_process_died(&zygote->process);
 
     if (pause_ms >= 0 && !w->stopping)
-        w->zygote_due_us = clock_monotonic_us() + (int64_t)pause_ms * 1000;
+        zygote->due_us = clock_monotonic_us() + (int64_t)pause_ms * 1000;
 }
 
 /* Keepers at rest have copies made by the new zygote; those at work will do so when they rest. */
-static void on_zygote(struct warden *w)
+static void on_zygote(struct warden *w, enum warm_kind kind)
 {
-    if (!zygote_process_heard(&w->zygote))
+    if (!zygote_process_heard(&w->zygotes[kind].process))
         return;
     for (unsigned i = 0; i < w->options->slots; i++)
         if (w->keepers[i].ready)
@@ -686,8 +707,9 @@ static void reap(struct warden *w)
             log_error("the proxy died (status %d) and is started again", status);
             w->proxy.pid = -1;
         }
-        if (pid == w->zygote.pid)
-            on_zygote_death(w);
+        for (int kind = 0; kind < WARM_KINDS; kind++)
+            if (pid == w->zygotes[kind].process.pid)
+                on_zygote_death(w, &w->zygotes[kind]);
         for (unsigned i = 0; i < w->options->slots; i++)
             if (w->keepers[i].pid == pid)
                 on_keeper_death(w, i);
@@ -714,31 +736,51 @@ static void on_signals(struct warden *w)
     }
 }
 
-static void renew_zygote(struct warden *w, const char *why)
+static void renew_zygote(struct warden *w, enum warm_kind kind, const char *why)
 {
-    w->zygote_renew_us = 0;
-    atomic_store(&w->zygote.board->unanswered, 0);
-    if (!zygote_process_renew(&w->zygote, why))
-        w->zygote_due_us = clock_monotonic_us();
-    if (w->zygote.files_fd >= 0)
-        (void)watch(w, w->zygote.files_fd, WATCH_ZYGOTE_FILES);
+    struct zygote *zygote = &w->zygotes[kind];
+
+    zygote->renew_us = 0;
+    atomic_store(&zygote->process.state->unanswered, 0);
+    if (!zygote_process_renew(&zygote->process, why))
+        zygote->due_us = clock_monotonic_us();
+    if (zygote->process.files_fd >= 0)
+        (void)watch(w, zygote->process.files_fd, WATCH_ZYGOTE_FILES + kind);
 }
 
-static void tend_zygote(struct warden *w)
+static void tend_zygote(struct warden *w, enum warm_kind kind)
 {
+    const struct zygote *zygote = &w->zygotes[kind];
     int64_t now_us = clock_monotonic_us();
 
-    if (w->zygote_due_us && now_us >= w->zygote_due_us)
-        start_zygote(w);
-    if (w->zygote_renew_us && now_us >= w->zygote_renew_us)
-        renew_zygote(w, "it has new files");
-    else if (w->zygote.board && atomic_load(&w->zygote.board->unanswered) >= UNANSWERED_MAX)
-        renew_zygote(w, "it does not answer");
+    if (zygote->due_us && now_us >= zygote->due_us)
+        start_zygote(w, kind);
+    if (zygote->renew_us && now_us >= zygote->renew_us)
+        renew_zygote(w, kind, "it has new files");
+    else if (zygote->process.state && atomic_load(&zygote->process.state->unanswered) >= UNANSWERED_MAX)
+        renew_zygote(w, kind, "it does not answer");
 }
 
 static bool something_is_missing(const struct warden *w)
 {
-    return w->keeper_missing || w->zygote_due_us || w->zygote_renew_us || (w->options->proxy_hosts && w->proxy.pid < 0);
+    bool missing = w->keeper_missing || (w->options->proxy_hosts && w->proxy.pid < 0);
+
+    for (int kind = 0; kind < WARM_KINDS; kind++)
+        missing |= w->zygotes[kind].due_us || w->zygotes[kind].renew_us;
+    return missing;
+}
+
+static void on_zygote_event(struct warden *w, uint32_t tag)
+{
+    enum warm_kind kind = (tag - WATCH_ZYGOTE) % WARM_KINDS;
+    struct zygote *zygote = &w->zygotes[kind];
+
+    if (tag < WATCH_ZYGOTE_OUTPUT)
+        on_zygote(w, kind);
+    else if (tag < WATCH_ZYGOTE_FILES)
+        zygote_process_log(&zygote->process);
+    else
+        zygote->renew_us = zygote_process_changed(&zygote->process);
 }
 
 static void loop(struct warden *w)
@@ -750,7 +792,8 @@ static void loop(struct warden *w)
         restart_proxy(w);
         if (n == 0)
             restart_missing_keepers(w);
-        tend_zygote(w);
+        for (int kind = 0; kind < WARM_KINDS; kind++)
+            tend_zygote(w, kind);
         for (int i = 0; i < n && !w->finished; i++) {
             uint32_t tag = events[i].data.u32;
 
@@ -758,12 +801,8 @@ static void loop(struct warden *w)
                 on_signals(w);
             else if (tag == WATCH_API && w->api.channel_fd >= 0)
                 on_api_message(w);
-            else if (tag == WATCH_ZYGOTE)
-                on_zygote(w);
-            else if (tag == WATCH_ZYGOTE_OUTPUT)
-                zygote_process_log(&w->zygote);
-            else if (tag == WATCH_ZYGOTE_FILES)
-                w->zygote_renew_us = zygote_process_changed(&w->zygote);
+            else if (tag >= WATCH_ZYGOTE && tag < WATCH_SLOT)
+                on_zygote_event(w, tag);
             else if (tag >= WATCH_SLOT && w->keepers[tag - WATCH_SLOT].socket_fd >= 0)
                 on_slot(w, tag - WATCH_SLOT);
         }
@@ -787,7 +826,8 @@ static void teardown(struct warden *w)
         kill(w->api.pid, SIGKILL);
         waitpid(w->api.pid, NULL, 0);
     }
-    zygote_process_close(&w->zygote);
+    for (int kind = 0; kind < WARM_KINDS; kind++)
+        zygote_process_close(&w->zygotes[kind].process);
     for (unsigned i = 0; w->keepers && i < w->options->slots; i++) {
         cleanup_close_fd(&w->keepers[i].socket_fd);
         if (w->keepers[i].pid > 0) {
@@ -809,6 +849,8 @@ static void teardown(struct warden *w)
         turns_deinit(&w->starting[kind]);
     }
     free(w->waiting_ring);
+    if (w->context.board)
+        munmap(w->context.board, sizeof(*w->context.board));
 }
 
 int warden_run(const struct warden_options *options)
@@ -821,7 +863,6 @@ int warden_run(const struct warden_options *options)
         .wan = WAN_INIT,
         .proxy = PROXY_PROCESS_INIT,
         .api = { .pid = -1, .channel_fd = -1 },
-        .zygote = ZYGOTE_PROCESS_INIT,
     };
 
     w.context = (struct slot_context){
@@ -829,8 +870,11 @@ int warden_run(const struct warden_options *options)
         .cgroups = &w.cgroups,
         .filter = &w.filter,
         .root_dir = w.root_dir,
-        .zygote_fd = -1,
     };
+    for (int kind = 0; kind < WARM_KINDS; kind++) {
+        w.zygotes[kind].process = ZYGOTE_PROCESS_INIT;
+        w.context.zygote_fds[kind] = -1;
+    }
     prctl(PR_SET_NAME, "codecell-warden");
     /* The cell of a keeper that was killed comes to us, to be reaped: until then the kernel counts it into its slot. */
     prctl(PR_SET_CHILD_SUBREAPER, 1);

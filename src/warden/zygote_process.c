@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -35,30 +34,51 @@
 
 #define NEAR_FD_MIN 16 /* keepers want lower numbers for themselves */
 
+#define ARGUMENTS_MAX   16
+#define ENVIRONMENT_MAX 16
+#define WATCHED_MAX     8
+
 #define FAILURES_MAX     5
 #define RESTART_PAUSE_MS 1000
 #define LAST_PIECES      16
 #define QUIET_US         3000000 /* after the last change of its files */
 
-/* The interpreter and its agent, inside the root file system of cells. The environment is that of its language's cells,
- * as far as an interpreter looks at it when it starts; a copy gets its program's. One thread for linear algebra: a
- * thread is not copied, and a library that believes in threads it has not would wait for them. */
-static const char *const command[] = { "/usr/bin/python3", "-S", "/opt/codecell/guest/python/zygote.py", NULL };
-static const char *const environment[] = {
-    "PATH=/usr/local/bin:/usr/bin:/bin",
-    "HOME=/tmp",
-    "TMPDIR=/tmp",
-    "LANG=C.UTF-8",
-    "LC_ALL=C.UTF-8",
-    "USER=sandbox",
-    "PYTHONUNBUFFERED=1",
-    "PYTHONDONTWRITEBYTECODE=1",
-    "MPLBACKEND=Agg",
-    "MPLCONFIGDIR=/tmp/matplotlib",
-    "XDG_CACHE_HOME=/tmp/cache",
-    "OPENBLAS_NUM_THREADS=1",
-    NULL,
+/* Environments are those of the languages' cells, as far as an interpreter looks at its own when it starts. */
+#define COMMON_ENVIRONMENT                                                                                             \
+    "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "USER=sandbox"
+
+/* An interpreter and its agent, inside the root file system of cells. Whatever installs, updates or removes a library
+ * touches one of the watched files. */
+static const struct interpreter {
+    const char *name;
+    const char *command[ARGUMENTS_MAX + 1];
+    const char *environment[ENVIRONMENT_MAX + 1];
+    const char *watched[WATCHED_MAX + 1];
+} interpreters[WARM_KINDS] = {
+    [WARM_PYTHON] = {
+        "python",
+        { "/usr/bin/python3", "-S", "/opt/codecell/guest/python/zygote.py" },
+        /* One thread for linear algebra: a thread is not copied, and a library that believes in threads it has not
+         * would wait for them. */
+        { COMMON_ENVIRONMENT, "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1", "MPLBACKEND=Agg",
+          "MPLCONFIGDIR=/tmp/matplotlib", "XDG_CACHE_HOME=/tmp/cache", "OPENBLAS_NUM_THREADS=1" },
+        { "usr/bin/python3", "usr/lib/python3/dist-packages", "usr/local/lib", "usr/local/lib/python3*",
+          "usr/local/lib/python3*/dist-packages", "usr/local/lib/python3*/site-packages" },
+    },
+    [WARM_PHP] = {
+        "php",
+        { "/usr/bin/php", "-d", "display_errors=stderr", "-d", "log_errors=0", "-d", "memory_limit=-1", "-d",
+          "include_path=/mnt/data:/usr/share/php", "-d", "sys_temp_dir=/tmp", "-d",
+          "auto_prepend_file=/opt/codecell/guest/php/zygote.php", "/opt/codecell/guest/php/run.php" },
+        { COMMON_ENVIRONMENT },
+        { "usr/bin/php", "usr/lib/php/2*", "etc/php/*/cli", "etc/php/*/cli/conf.d" },
+    },
 };
+
+static const struct interpreter *interpreter_of(const struct zygote_process *zygote)
+{
+    return &interpreters[zygote->kind];
+}
 
 /* The child between fork and exec. */
 struct birth {
@@ -199,6 +219,8 @@ static const struct {
 
 _Noreturn static void become_zygote(struct birth *birth)
 {
+    const struct interpreter *interpreter = interpreter_of(birth->zygote);
+    char *const *command = (char *const *)interpreter->command;
     sigset_t none;
 
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
@@ -213,25 +235,21 @@ _Noreturn static void become_zygote(struct birth *birth)
         signal(s, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    execve(command[0], (char *const *)command, (char *const *)environment);
+    execve(command[0], command, (char *const *)interpreter->environment);
     dprintf(STDERR_FILENO, "%s: %s\n", command[0], strerror(errno));
     _exit(127);
 }
 
-/* Whatever installs, updates or removes a library touches one of these. */
-static int watch_files(const char *source)
+static int watch_files(const struct zygote_process *zygote)
 {
-    static const char *const patterns[] = {
-        "usr/bin/python3",        "usr/lib/python3/dist-packages",        "usr/local/lib",
-        "usr/local/lib/python3*", "usr/local/lib/python3*/dist-packages", "usr/local/lib/python3*/site-packages",
-    };
+    const char *const *patterns = interpreter_of(zygote)->watched;
     int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 
-    for (size_t i = 0; fd >= 0 && i < ARRAY_SIZE(patterns); i++) {
+    for (size_t i = 0; fd >= 0 && patterns[i]; i++) {
         char pattern[PATH_MAX];
         glob_t found;
 
-        snprintf(pattern, sizeof(pattern), "%s/%s", source, patterns[i]);
+        snprintf(pattern, sizeof(pattern), "%s/%s", zygote->options->source, patterns[i]);
         if (glob(pattern, 0, NULL, &found) != 0)
             continue;
         for (size_t k = 0; k < found.gl_pathc; k++)
@@ -242,18 +260,24 @@ static int watch_files(const char *source)
     return fd;
 }
 
-int zygote_process_open(struct zygote_process *zygote, const struct zygote_options *options)
+bool zygote_process_possible(enum warm_kind kind, const struct zygote_options *options)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof(path), "%s%s", options->source, interpreters[kind].command[0]);
+    return access(path, X_OK) == 0;
+}
+
+int zygote_process_open(struct zygote_process *zygote, enum warm_kind kind, const struct zygote_options *options,
+                        struct zygote_state *state)
 {
     const struct sock_fprog *program = &options->own_filter->program;
     int sockets[2];
-    void *board;
 
     *zygote = ZYGOTE_PROCESS_INIT;
     zygote->options = options;
-    board = mmap(NULL, sizeof(struct zygote_board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (board == MAP_FAILED)
-        return error_from_errno();
-    zygote->board = board;
+    zygote->kind = kind;
+    zygote->state = state;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
         return error_from_errno();
     zygote->near_fd = fcntl(sockets[0], F_DUPFD_CLOEXEC, NEAR_FD_MIN);
@@ -264,7 +288,7 @@ int zygote_process_open(struct zygote_process *zygote, const struct zygote_optio
     /* Not the other end: a zygote waits for its orders. */
     if (fcntl(zygote->near_fd, F_SETFL, O_NONBLOCK) < 0)
         return error_from_errno();
-    zygote->files_fd = watch_files(options->source);
+    zygote->files_fd = watch_files(zygote);
     return fd_sealed_memory("filter", program->filter, program->len * sizeof(*program->filter), &zygote->filter_fd);
 }
 
@@ -282,13 +306,13 @@ bool zygote_process_renew(struct zygote_process *zygote, const char *why)
 {
     bool runs = zygote->pid > 0;
 
-    log_info("zygote: python is started again: %s", why);
+    log_info("zygote: %s is started again: %s", interpreter_of(zygote)->name, why);
     zygote->failures = 0;
     zygote->renewing = runs;
     if (runs)
         kill(zygote->pid, SIGKILL);
     cleanup_close_fd(&zygote->files_fd);
-    zygote->files_fd = watch_files(zygote->options->source);
+    zygote->files_fd = watch_files(zygote);
     return runs;
 }
 
@@ -330,8 +354,9 @@ bool zygote_process_heard(struct zygote_process *zygote)
     if (n != sizeof(text) || memcmp(text, ZYGOTE_READY, sizeof(text)) != 0)
         return false;
     zygote->failures = 0;
-    atomic_store(&zygote->board->generation, ++zygote->generations);
-    log_info("zygote: python is ready after %lld ms", (long long)(clock_monotonic_us() - zygote->started_us) / 1000);
+    atomic_store(&zygote->state->generation, ++zygote->generations);
+    log_info("zygote: %s is ready after %lld ms", interpreter_of(zygote)->name,
+             (long long)(clock_monotonic_us() - zygote->started_us) / 1000);
     return true;
 }
 
@@ -343,7 +368,7 @@ static ssize_t log_piece(const struct zygote_process *zygote)
 
     if (n > 0) {
         text[n] = '\0';
-        log_warning("zygote: python: %s", text);
+        log_warning("zygote: %s: %s", interpreter_of(zygote)->name, text);
     }
     return n;
 }
@@ -363,21 +388,22 @@ void zygote_process_log(struct zygote_process *zygote)
 int zygote_process_died(struct zygote_process *zygote)
 {
     zygote->pid = -1;
-    atomic_store(&zygote->board->generation, 0);
+    atomic_store(&zygote->state->generation, 0);
     /* Its last words. A copy that is just being made may hold the other end still. */
     for (int i = 0; i < LAST_PIECES && zygote->output_fd >= 0 && log_piece(zygote) > 0; i++)
         ;
     close_output(zygote);
-    atomic_store(&zygote->board->unanswered, 0);
+    atomic_store(&zygote->state->unanswered, 0);
     if (zygote->renewing) {
         zygote->renewing = false;
         return 0;
     }
     if (++zygote->failures <= FAILURES_MAX) {
-        log_warning("zygote: python died and is started again");
+        log_warning("zygote: %s died and is started again", interpreter_of(zygote)->name);
         return zygote->failures == 1 ? 0 : RESTART_PAUSE_MS;
     }
-    log_error("zygote: python dies each time it is started; programs start their own interpreter");
+    log_error("zygote: %s dies each time it is started; programs start their own interpreter",
+              interpreter_of(zygote)->name);
     return -1;
 }
 
@@ -392,7 +418,5 @@ void zygote_process_close(struct zygote_process *zygote)
     cleanup_close_fd(&zygote->output_fd);
     cleanup_close_fd(&zygote->filter_fd);
     cleanup_close_fd(&zygote->files_fd);
-    if (zygote->board)
-        munmap(zygote->board, sizeof(*zygote->board));
     *zygote = ZYGOTE_PROCESS_INIT;
 }

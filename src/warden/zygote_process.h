@@ -12,6 +12,7 @@
 
 #include "cell/seccomp.h"
 #include "warden/stock.h"
+#include "wire/warm_kind.h"
 
 struct zygote_options {
     const char *source;                      /* tree that the runtimes are in ("/" or SANDBOX_ROOTFS) */
@@ -24,13 +25,14 @@ struct zygote_options {
 
 struct zygote_process {
     const struct zygote_options *options;
+    enum warm_kind kind;        /* of which interpreter */
     pid_t pid;                  /* -1 = none */
     int far_fd, near_fd;        /* the zygote's end of its socket, which outlives it, and the keepers' */
     int output_fd;              /* what it prints, for the log */
     int filter_fd;              /* sealed memory */
     int files_fd;               /* readable when the language's files changed */
     bool renewing;              /* it was ended because they did */
-    struct zygote_board *board; /* shared with every process that is forked later */
+    struct zygote_state *state; /* on the board */
     int64_t started_us;
     uint32_t generations;
     unsigned failures; /* deaths since one was ready */
@@ -40,8 +42,13 @@ struct zygote_process {
     ((struct zygote_process){                                                                                          \
         .pid = -1, .far_fd = -1, .near_fd = -1, .output_fd = -1, .filter_fd = -1, .files_fd = -1 })
 
-/* Makes what every zygote and keeper shares. Returns 0 or a negative errno. */
-int zygote_process_open(struct zygote_process *zygote, const struct zygote_options *options);
+/* True if there can be one: its interpreter is in the tree. */
+bool zygote_process_possible(enum warm_kind kind, const struct zygote_options *options);
+
+/* Makes what every zygote of the kind shares with keepers. state is the caller's, and shared with every process that is
+ * forked later. Returns 0 or a negative errno. */
+int zygote_process_open(struct zygote_process *zygote, enum warm_kind kind, const struct zygote_options *options,
+                        struct zygote_state *state);
 
 /* Starts one. Returns 0 or a negative errno. */
 int zygote_process_start(struct zygote_process *zygote);

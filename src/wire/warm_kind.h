@@ -5,12 +5,19 @@
  * (cell/runtime.h): an interpreter that cannot be copied has its start behind it when its program comes. */
 #pragma once
 
+#include <stdbool.h>
+
 enum warm_kind {
     WARM_NONE,
     WARM_PYTHON, /* the copy of a zygote */
+    WARM_PHP,    /* another */
     WARM_NODE,
     WARM_TYPESCRIPT, /* Node with what a transpiled program needs */
-    WARM_PHP,
     WARM_R,
     WARM_KINDS,
 };
+
+static inline bool warm_is_copy(enum warm_kind kind)
+{
+    return kind == WARM_PYTHON || kind == WARM_PHP;
+}

@@ -27,6 +27,11 @@ int zygote_await_started(int socket_fd);
  * arguments of R are the program's. own: the n_own arguments that R has, as .C passes them. */
 void zygote_await_r(char **own, const int *n_own);
 
+/* For PHP, all of it in one call: serves orders, and returns in a copy that has its program. mark is the level of error
+ * reporting that is set meanwhile, 0 if it is not known where this PHP keeps its exit status. Returns 0 or a negative
+ * errno. */
+int zygote_serve_php(int mark);
+
 /* In a copy: the arguments and the environment of the step, NULL-terminated, for the life of the process. */
 char **zygote_arguments(void);
 char **zygote_environment(void);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """X8: what is special about programs that are copies of one interpreter: nothing of it may be a way to another, or up."""
 
+import json
 import threading
 
 import pytest
@@ -144,3 +145,52 @@ def test_x08_orders_that_nobody_waits_for(server_with):
     assert not strange, strange[0]
     with server.client() as client:
         assert host.until(lambda: client.exec("print(1)", "py").usage["warm"] in ("armed", "forked"), 10)
+
+
+PHP_SPY = """<?php
+$status = [];
+foreach (file('/proc/self/status') as $line) { [$name, $value] = explode(':', $line, 2); $status[$name] = trim($value); }
+$libc = FFI::cdef('int open(const char *path, int flags); int flock(int fd, int how); int close(int fd);', 'libc.so.6');
+$exe = $libc->open('/proc/self/exe', 0); // PHP itself would follow the link to the cell's own view of the file
+$locks = [$exe > 2, $libc->flock($exe, 5), $libc->flock($exe, 6), $libc->close($exe)];
+$files = [];
+foreach (scandir('/proc/self/fd') as $fd) { $files[$fd] = @readlink("/proc/self/fd/$fd"); }
+foreach (['pid', 'mnt', 'net', 'ipc', 'uts', 'cgroup', 'user'] as $name) { $namespaces[$name] = readlink("/proc/self/ns/$name"); }
+echo json_encode([
+    'status' => $status, 'locks' => $locks, 'files' => $files, 'namespaces' => $namespaces, 'parent' => posix_getppid(),
+    'maps' => preg_split('/\\s+/', trim(file_get_contents('/proc/self/uid_map'))), 'groups' => file('/proc/self/cgroup'),
+    'shared' => array_values(preg_grep('/^\\S+ .w.s /', file('/proc/self/maps'))),
+    'random' => [mt_rand(), random_int(0, PHP_INT_MAX), lcg_value(), uniqid('', true), bin2hex(random_bytes(8)),
+                 bin2hex(openssl_random_pseudo_bytes(8)), implode(str_split(str_shuffle('abcdefghijklmnopqrstuvwxyz'))), (string) array_rand(range(0, 99999))],
+]);
+"""
+
+
+def copies_of_php(attack, n):
+    told = []
+
+    def once():
+        run = attack.exec(PHP_SPY, "php")
+        if run.usage["warm"] in ("armed", "forked"):
+            told.append(json.loads(run.stdout))
+        return len(told) == n
+
+    assert host.until(once, 60, 0.2), told
+    return told
+
+
+def test_x08_copies_of_php(attack):
+    """PHP programs are copies too: no right is left, everything around is the cell's, and nothing drawn is another's."""
+    told, mine = copies_of_php(attack, 4), host.namespaces()
+    for each in told:
+        status = each["status"]
+        assert [status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")] == ["0" * 16] * 5, status
+        assert (status["NoNewPrivs"], status["Seccomp"], status["Seccomp_filters"]) == ("1", "2", "2"), status
+        assert status["Uid"] == status["Gid"] == "\t".join(["1001"] * 4) and each["maps"][0] == "1001", each
+        assert each["parent"] == 1 and all(line.strip().endswith(":/") for line in each["groups"]), each
+        assert not each["shared"] and each["locks"] == [True, -1, -1, 0], each
+        own = [file for fd, file in each["files"].items() if fd.isdigit() and int(fd) > 2 and file]
+        assert all(file.startswith(("/opt/codecell/guest/php/", "/run/build/code.php", "/proc/")) for file in own), each
+        assert not [name for name, link in each["namespaces"].items() if mine[name] == link], each
+    for drawn in zip(*(each["random"] for each in told)):
+        assert len(set(drawn)) == len(told), drawn

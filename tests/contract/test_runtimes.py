@@ -34,7 +34,7 @@ $seen = [
     'streams' => array_map('stream_get_meta_data', [STDIN, STDOUT, STDERR]), 'types' => array_map(fn ($s) => fstat($s)['mode'], [STDIN, STDOUT, STDERR]),
     'trace' => (new Exception('x'))->getTraceAsString(), 'backtrace' => debug_backtrace(),
     'umask' => umask(),
-    'status' => preg_grep('/^(Uid|Gid|Groups|Umask|PPid|Sig|Shd|Cap|NoNewPrivs|Seccomp|Threads)/', file('/proc/self/status')),
+    'status' => preg_grep('/^(Uid|Gid|Groups|Umask|PPid|Sig|Shd|Cap|NoNewPrivs|Seccomp:|Threads)/', file('/proc/self/status')),
     'limits' => file_get_contents('/proc/self/limits'), 'included' => in_array(__FILE__, get_included_files()),
 ];
 echo json_encode($seen);

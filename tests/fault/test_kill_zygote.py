@@ -39,6 +39,21 @@ def test_another_takes_its_place(server_with):
     assert origin(server) in ("armed", "forked")
 
 
+def test_another_of_php_takes_its_place(server_with):
+    server, agent = server_with(SANDBOX_POOL_ENABLED="true"), "/opt/codecell/guest/php/zygote.php"
+    assert host.until(lambda: "zygote: php is ready" in host.read(server.log_path), 60)
+    (first,) = host.zygotes(server, agent)
+    with server.client() as client:
+        for kill in range(3):
+            run = client.exec("<?php echo 1;", "php")
+            assert (run.outcome, run.stdout) == ("ok", "1\n"), dict(run)
+            if kill == 1:
+                os.kill(first, signal.SIGKILL)
+        assert host.until(lambda: host.read(server.log_path).count("zygote: php is ready") == 2, 60), server.log_tail()
+        assert host.until(lambda: client.exec("<?php echo 1;", "php").usage["warm"] == "armed", 60)
+    assert len(host.zygotes(server, agent)) == 1 and host.zygotes(server, agent) != [first]
+
+
 def test_no_program_is_lost(server_with):
     """Killed again and again while programs come: each of them is answered, if it must be by an interpreter of its own."""
     server = server_with(SANDBOX_POOL_ENABLED="true", MAX_QUEUED_EXECUTIONS="100")

@@ -66,13 +66,12 @@ def command_line(pid):
     return [part for part in read(f"/proc/{pid}/cmdline").split("\0") if part]
 
 
-def zygotes(server):
-    """The processes that Python programs are copies of; a copy has the same command line, and another parent."""
-    agent = "/opt/codecell/guest/python/zygote.py"
+def zygotes(server, agent="/opt/codecell/guest/python/zygote.py"):
+    """The processes that Python programs, or others, are copies of; a copy has the same command line, and another parent."""
     return [
         pid
         for pid in descendants(server.process.pid)
-        if command_line(pid)[-1:] == [agent] and parent_of(pid) == server.pid
+        if any(part.endswith(agent) for part in command_line(pid)) and parent_of(pid) == server.pid
     ]
 
 
