@@ -164,13 +164,26 @@ def give_children_site(subprocess):
     subprocess._args_from_interpreter_flags = lambda: [option for option in options() if option != "-S"]
 
 
+# What is done to a library once, whichever program uses it; what was done is taken out.
+LIBRARIES = {
+    "matplotlib.font_manager": add_fonts,
+    "subprocess": give_children_site,
+}
+
+
+def set_up_libraries():
+    """Does it for those that are loaded."""
+    for name in LIBRARIES.keys() & sys.modules.keys():
+        LIBRARIES.pop(name)(sys.modules[name])
+
+
 def set_up_hooks(source, path, show=replace_show):
+    set_up_libraries()
     actions = {
+        **LIBRARIES,
         "linecache": lambda module: register_source(module, source),
-        "matplotlib.font_manager": add_fonts,
         "matplotlib.pyplot": show,
         "multiprocessing.spawn": lambda module: point_spawn_at_source(module, path),
-        "subprocess": give_children_site,
     }
     for name in actions.keys() & sys.modules.keys():
         actions.pop(name)(sys.modules[name])

@@ -6,7 +6,7 @@ walls and what they are told are codecell-zygote.so's; a copy is back here when 
 other, with its arguments and its environment. From then on nothing here is a wall.
 
 What is loaded here is paid once. What this process only *has* is shared by all copies; what it would keep secret from one of
-them (the state of a random generator, a key) must be made anew in each: refresh_randomness().
+them (the state of a random generator, a key) must be made anew in each: RANDOM_STATE.
 """
 
 import atexit
@@ -89,26 +89,64 @@ def use_libraries():
         attempt(use)
 
 
-def refresh_sympy(modules):
+def numpy_seed(random):
+    """numpy.random.seed() would do, but makes hundreds of pages of a copy its own."""
+    import ctypes
+
+    random.seed()  # which also forgets the second half of a normal pair
+    generator = random.mtrand._rand._bit_generator
+    words = (ctypes.c_char * 2496).from_address(generator.ctypes.state_address)
+
+    def seed():
+        words.raw = os.urandom(len(words))
+
+    seed()
+    return seed if generator.state["state"]["key"].tobytes() == words.raw else random.seed
+
+
+def sympy_seed(modules):
     dummies = modules["sympy.core.symbol"].Dummy
     generators = [modules["sympy.core.random"].rng, dummies._prng]
     generators += [modules[name].rgen for name in ("sympy.ntheory.ecm", "sympy.ntheory.qs") if name in modules]
-    for generator in generators:
-        generator.seed()
-    dummies._base_dummy_index = dummies._prng.randint(10**6, 9 * 10**6)
+
+    def seed():
+        for generator in generators:
+            generator.seed()
+        dummies._base_dummy_index = dummies._prng.randint(10**6, 9 * 10**6)
+
+    return seed
 
 
-def refresh_randomness():
-    """No two copies may draw the same numbers. The module random sees to itself."""
-    modules = sys.modules
-    if "numpy.random" in modules:
-        modules["numpy.random"].seed()
-    if "sympy.core.random" in modules:
-        attempt(lambda: refresh_sympy(modules))
-    if "multiprocessing.process" in modules:
-        modules["multiprocessing.process"].current_process().authkey = os.urandom(32)
-    if "_ssl" in modules:  # it notices a copy by its number, and all copies may have the same one
-        modules["_ssl"].RAND_add(os.urandom(48), 0.0)
+def process_key_seed(process):
+    def seed():
+        process.current_process().authkey = os.urandom(32)
+
+    return seed
+
+
+def ssl_seed(ssl):
+    """OpenSSL notices a copy by its number, and all copies may have the same one."""
+    return lambda: ssl.RAND_add(os.urandom(48), 0.0)
+
+
+# Modules that have random state, and what returns the function that makes it new. The module random sees to itself.
+RANDOM_STATE = {
+    "numpy.random": numpy_seed,
+    "sympy.core.random": lambda module: sympy_seed(sys.modules),
+    "multiprocessing.process": process_key_seed,
+    "_ssl": ssl_seed,
+}
+
+
+def random_state():
+    """Returns the functions that refresh_randomness() is to call, of the modules that are loaded."""
+    return [seed_of(sys.modules[name]) for name, seed_of in RANDOM_STATE.items() if name in sys.modules]
+
+
+def refresh_randomness(seeds):
+    """No two copies may draw the same numbers."""
+    for seed in seeds:
+        seed()
 
 
 def take_environment(assignments):
@@ -122,6 +160,12 @@ def is_importable(entry, name):
     if entry.is_dir():
         return entry.name == name and os.path.exists(entry.path + "/__init__.py")
     return entry.name.endswith((".py", ".so"))
+
+
+def forget_missing_directories():
+    """A directory that programs import from may be there in a cell."""
+    for path in [path for path, finder in sys.path_importer_cache.items() if finder is None]:
+        del sys.path_importer_cache[path]
 
 
 def make_room(modules, workspace):
@@ -268,11 +312,14 @@ def main():
     attempt(bring_fonts)
     load_libraries(name for name in dict.fromkeys(run.PRELOADED.values()) if name not in LEFT_OUT)
     use_libraries()
-    refresh_randomness()  # what it needs is loaded before the first copy
+    run.set_up_libraries()
+    seeds = random_state()
+    refresh_randomness(seeds)  # what it needs is loaded before the first copy
     for function in library.zygote_arguments, library.zygote_environment:
         function.restype = ctypes.POINTER(ctypes.c_char_p)
     if library.zygote_shared_mappings() != 0:
         sys.exit("a library has memory that all programs would share")
+    forget_missing_directories()
     gc.collect()
     if len(os.listdir("/proc/self/fd")) > OWN_DESCRIPTORS:
         sys.exit("a library holds a file open, which no copy would find open")
@@ -283,14 +330,12 @@ def main():
             run.__file__: lambda path, state, *rest: run.run(path, state, list(rest)),
             tools.__file__: tools.run_program,
         }
-        be_copy(run, runners, library, ctypes)
+        be_copy(run, runners, seeds, library, ctypes)
 
 
-def be_copy(run, runners, library, ctypes):
+def be_copy(run, runners, seeds, library, ctypes):
     ctypes.pythonapi.PyOS_AfterFork_Child()
-    for path in [path for path, finder in sys.path_importer_cache.items() if finder is None]:
-        del sys.path_importer_cache[path]  # it may be there now
-    refresh_randomness()
+    refresh_randomness(seeds)
     rehearse(run)
     state = run.state_module()
     state.shared_bytes = state.resident_bytes()

@@ -142,6 +142,19 @@ static void join_constants(const struct mapping *mappings, int n)
     }
 }
 
+/* The linker makes what it has relocated read-only, which splits a library's data in two. A program may make it writable
+ * again, so no copy needs to have both. */
+static void join_data(const struct mapping *mappings, int n)
+{
+    for (int i = 0; i + 1 < n; i++) {
+        const struct mapping *m = &mappings[i], *data = m + 1;
+
+        if (m->inode != 0 && m->inode == data->inode && is_private(m, "r--") && is_private(data, "rw-") &&
+            m->to == data->from && data->offset - m->offset == data->from - m->from)
+            (void)mprotect((void *)m->from, m->to - m->from, PROT_READ | PROT_WRITE);
+    }
+}
+
 void zygote_prepare(void)
 {
     arena_install();
@@ -160,6 +173,7 @@ int zygote_settle(void)
     for (int i = 0; i < n; i++)
         moved += settle_mapping(&mappings[i]);
     join_constants(mappings, n);
+    join_data(mappings, n);
     free(mappings);
     arena_settle();
     return moved;
