@@ -16,6 +16,7 @@ import os
 import sys
 
 DIRECTORY = "/opt/codecell/guest/python"
+REHEARSAL = DIRECTORY + "/rehearsal.py"
 OWN_DESCRIPTORS = 6  # three standard ones, the socket, the filter, and that of the directory they are listed from
 LIBRARY = "/opt/codecell/zygote.so"
 
@@ -150,10 +151,10 @@ def refresh_randomness(seeds):
 
 
 def take_environment(assignments):
-    os.environ.clear()
-    for assignment in assignments:
-        name, _, value = assignment.partition("=")
-        os.environ[name] = value
+    environment = dict(assignment.partition("=")[::2] for assignment in assignments)
+    for name in [name for name in os.environ if name not in environment]:
+        del os.environ[name]
+    os.environ.update(environment)
 
 
 def is_importable(entry, name):
@@ -276,7 +277,7 @@ def rehearse(run):
     hooks = sys.meta_path[:]
     take_environment(["%s=%s" % item for item in os.environ.items()])
     make_room(sys.modules, run.WORKSPACE)
-    run.run(DIRECTORY + "/rehearsal.py", "0,0", [])
+    run.run(REHEARSAL, "0,0", [])
     for step in flush_standard, flush_open_files, drop_program:
         step()
     sys.meta_path[:] = hooks
@@ -325,6 +326,8 @@ def main():
         sys.exit("a library holds a file open, which no copy would find open")
     gc.freeze()
     library.zygote_settle()
+    if library.zygote_learn() == 0:
+        be_trial(run, seeds, library, ctypes)
     if library.zygote_serve() == 0:
         runners = {
             run.__file__: lambda path, state, *rest: run.run(path, state, list(rest)),
@@ -333,10 +336,29 @@ def main():
         be_copy(run, runners, seeds, library, ctypes)
 
 
-def be_copy(run, runners, seeds, library, ctypes):
+def be_trial(run, seeds, library, ctypes):
+    """Does what a copy does, with the rehearsal for a program, so that the library learns what that takes (pages.h)."""
+    null = os.open("/dev/null", os.O_RDWR)
+    for descriptor in 0, 1, 2:
+        os.dup2(null, descriptor)
+    become_copy(run, seeds, ctypes)
+    library.zygote_mark()
+    take_environment(["%s=%s" % item for item in os.environ.items()])
+    make_room(sys.modules, run.WORKSPACE)
+    try:
+        run.run(REHEARSAL, "0,0", [])
+    finally:
+        leave(0, lambda status: library.zygote_report())
+
+
+def become_copy(run, seeds, ctypes):
     ctypes.pythonapi.PyOS_AfterFork_Child()
     refresh_randomness(seeds)
     rehearse(run)
+
+
+def be_copy(run, runners, seeds, library, ctypes):
+    become_copy(run, seeds, ctypes)
     state = run.state_module()
     state.shared_bytes = state.resident_bytes()
     library.zygote_await()

@@ -29,9 +29,10 @@
 #include "wire/zygote.h"
 #include "zygote/arena.h"
 #include "zygote/copy.h"
+#include "zygote/mapping.h"
+#include "zygote/pages.h"
 
-#define HUGE_PAGE    ((uintptr_t)2 << 20)
-#define MAPPINGS_MAX 16384
+#define HUGE_PAGE ((uintptr_t)2 << 20)
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* Linux 6.1 */
@@ -49,70 +50,13 @@ char **zygote_environment(void)
     return the_program.environment;
 }
 
-/* One line of /proc/self/maps. */
-struct mapping {
-    uintptr_t from, to;
-    uint64_t offset, inode; /* inode 0 = no file */
-    char rights[8];
-};
-
-/* "from-to rights offset device inode path" */
-static bool parse_mapping(const char *line, struct mapping *ret)
-{
-    char *at;
-
-    ret->from = strtoul(line, &at, 16);
-    if (*at != '-')
-        return false;
-    ret->to = strtoul(at + 1, &at, 16);
-    if (strlen(at) < 6)
-        return false;
-    memcpy(ret->rights, at + 1, 4);
-    ret->rights[4] = '\0';
-    ret->offset = strtoul(at + 5, &at, 16);
-    at = strchr(at + (*at == ' '), ' ');
-    if (!at)
-        return false;
-    ret->inode = strtoul(at, NULL, 10);
-    return true;
-}
-
-/* Reads all mappings of this process, which the caller frees. Returns their number or a negative errno. */
-static int read_mappings(struct mapping **ret_mappings)
-{
-    FILE *file = fopen("/proc/self/maps", "re");
-    struct mapping *mappings = malloc(MAPPINGS_MAX * sizeof(*mappings));
-    char line[4096];
-    int n = 0;
-
-    while (file && mappings && n < MAPPINGS_MAX && fgets(line, sizeof(line), file)) {
-        struct mapping *m = &mappings[n];
-
-        if (parse_mapping(line, m))
-            n++;
-    }
-    if (file)
-        fclose(file);
-    if (!file || !mappings) {
-        free(mappings);
-        return -ENOMEM;
-    }
-    *ret_mappings = mappings;
-    return n;
-}
-
-static bool is_private(const struct mapping *m, const char *rights)
-{
-    return strncmp(m->rights, rights, 3) == 0 && m->rights[3] == 'p';
-}
-
 /* Moves writable memory onto huge pages. Returns how many mebibytes. */
 static int settle_mapping(const struct mapping *m)
 {
     uintptr_t first = (m->from + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1), last = m->to & ~(HUGE_PAGE - 1);
     int moved = 0;
 
-    if (!is_private(m, "rw-") || last <= first)
+    if (!mapping_is_private(m, "rw-") || last <= first)
         return 0;
     (void)madvise((void *)m->from, m->to - m->from, MADV_HUGEPAGE);
     for (uintptr_t at = first; at < last; at += HUGE_PAGE)
@@ -131,10 +75,10 @@ static void join_constants(const struct mapping *mappings, int n)
         const struct mapping *m = &mappings[i], *before = i > 0 ? m - 1 : m, *behind = i + 1 < n ? m + 1 : m;
         const struct mapping *neighbours[] = { before, behind };
 
-        if (!is_private(m, "r-x") || m->inode == 0)
+        if (!mapping_is_private(m, "r-x") || m->inode == 0)
             continue;
         for (size_t k = 0; k < ARRAY_SIZE(neighbours); k++)
-            if (is_private(neighbours[k], "r--") && neighbours[k]->inode == m->inode &&
+            if (mapping_is_private(neighbours[k], "r--") && neighbours[k]->inode == m->inode &&
                 neighbours[k]->offset - m->offset == neighbours[k]->from - m->from &&
                 (neighbours[k]->to == m->from || neighbours[k]->from == m->to))
                 (void)mprotect((void *)neighbours[k]->from, neighbours[k]->to - neighbours[k]->from,
@@ -142,15 +86,15 @@ static void join_constants(const struct mapping *mappings, int n)
     }
 }
 
-/* The linker makes what it has relocated read-only, which splits a library's data in two. A program may make it writable
- * again, so no copy needs to have both. */
+/* The linker makes what it has relocated read-only, which splits a library's data in two. A program may make it
+ * writable again, so no copy needs to have both. */
 static void join_data(const struct mapping *mappings, int n)
 {
     for (int i = 0; i + 1 < n; i++) {
         const struct mapping *m = &mappings[i], *data = m + 1;
 
-        if (m->inode != 0 && m->inode == data->inode && is_private(m, "r--") && is_private(data, "rw-") &&
-            m->to == data->from && data->offset - m->offset == data->from - m->from)
+        if (m->inode != 0 && m->inode == data->inode && mapping_is_private(m, "r--") &&
+            mapping_is_private(data, "rw-") && m->to == data->from && data->offset - m->offset == data->from - m->from)
             (void)mprotect((void *)m->from, m->to - m->from, PROT_READ | PROT_WRITE);
     }
 }
@@ -166,7 +110,7 @@ void zygote_prepare(void)
 int zygote_settle(void)
 {
     struct mapping *mappings;
-    int n = read_mappings(&mappings), moved = 0;
+    int n = mappings_read(&mappings), moved = 0;
 
     if (n < 0)
         return n;
@@ -182,7 +126,7 @@ int zygote_settle(void)
 int zygote_shared_mappings(void)
 {
     struct mapping *mappings;
-    int n = read_mappings(&mappings), shared = 0;
+    int n = mappings_read(&mappings), shared = 0;
 
     if (n < 0)
         return n;
@@ -314,8 +258,24 @@ int zygote_serve(void)
     }
 }
 
+int zygote_learn(void)
+{
+    return pages_learn();
+}
+
+void zygote_mark(void)
+{
+    pages_mark();
+}
+
+void zygote_report(void)
+{
+    pages_report();
+}
+
 int zygote_await(void)
 {
+    pages_take();
     copy_await(&the_program);
     return 0;
 }

@@ -43,3 +43,9 @@ int zygote_settle(void);
 /* Looks for what copies would share: returns the number of writable memory mappings that are shared, which must be 0,
  * or a negative errno. */
 int zygote_shared_mappings(void);
+
+/* What a trial learns (pages.h), to be asked for after zygote_settle(). zygote_learn() returns 0 in the trial, which is
+ * to do what a copy does, calls zygote_mark() where that waits for its program, and ends with zygote_report(). */
+int zygote_learn(void);
+void zygote_mark(void);
+void zygote_report(void);
