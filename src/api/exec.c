@@ -10,19 +10,16 @@
 #include <string.h>
 
 #include "api/answer.h"
-#include "api/audited.h"
 #include "api/exec_answer.h"
 #include "api/exec_job.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "engine/running.h"
 
-#define OVERDUE_RETRY_SECONDS 5
-#define JSON_TYPE             "application/json"
+#define JSON_TYPE "application/json"
 
 /* An execution on its way to its answer. */
 struct call {
-    struct api *api;
     struct http_request *request;
     bool streaming; /* status and headers are out: whatever comes is body */
 };
@@ -47,46 +44,40 @@ static void call_end_error(struct call *call, json_t *body)
     http_stream_end(call->request, text, text ? strlen(text) : 0);
 }
 
-static void call_fail(struct call *call, unsigned status, const char *text)
+static void answer_with_error(void *context, unsigned status, const char *text)
 {
+    struct call *call = context;
+
     if (call->streaming)
         call_end_error(call, http_error_json(call->request, status, text, NULL, 0));
     else
         http_respond_error(call->request, status, text, NULL, 0, NULL);
 }
 
-static void call_done(struct call *call, const struct execution_job *job)
+static void answer_with_capacity(void *context, unsigned retry_after_seconds)
 {
+    struct call *call = context;
+
+    if (call->streaming)
+        call_end_error(call, answer_capacity_json(call->request, retry_after_seconds));
+    else
+        answer_capacity(call->request, retry_after_seconds);
+}
+
+static void answer_with_result(void *context, const struct execution_job *job)
+{
+    struct call *call = context;
     const char *execution_id = job->request.execution_id;
     size_t length;
     char *text;
     int r = exec_answer_render(execution_id, &job->result, &text, &length);
 
-    if (job->result.outcome == OUTCOME_OK)
-        readiness_succeeded(&call->api->readiness);
     if (r < 0) {
         log_error("Execution %s: cannot render the answer: %s", execution_id, strerror(-r));
-        call_fail(call, 500, "An unexpected error occurred");
+        answer_with_error(call, 500, "An unexpected error occurred");
         return;
     }
     call_end(call, execution_id, 200, text, length);
-}
-
-/* The engine has logged it. */
-static void call_fault(struct call *call, const struct execution_job *job)
-{
-    char text[sizeof(job->error) + 64];
-
-    snprintf(text, sizeof(text), "Unexpected error during code execution: %s", job->error);
-    call_fail(call, 503, text);
-}
-
-static void call_overdue(struct call *call)
-{
-    if (call->streaming)
-        call_end_error(call, answer_capacity_json(call->request, OVERDUE_RETRY_SECONDS));
-    else
-        answer_capacity(call->request, OVERDUE_RETRY_SECONDS);
 }
 
 static void on_tick(struct execution_job *job)
@@ -103,28 +94,10 @@ static void on_tick(struct execution_job *job)
 
 static void on_done(struct execution_job *job, enum admission_end end)
 {
-    struct call *call = job->context;
+    static const struct exec_job_answer answer = { answer_with_result, answer_with_error, answer_with_capacity };
+    CLEANUP_FREE struct call *call = job->context;
 
-    audited_execution(call->request, job, end);
-    run_done(job->request.run, admission_has_outcome(end) ? &job->result : NULL);
-    switch (end) {
-    case ADMISSION_DONE:
-        call_done(call, job);
-        break;
-    case ADMISSION_FAILED:
-        call_fault(call, job);
-        break;
-    case ADMISSION_OVERDUE:
-        call_overdue(call);
-        break;
-    case ADMISSION_PAUSED:
-    case ADMISSION_REFUSED:   /* neither without tools */
-    case ADMISSION_CANCELLED: /* nobody reads it, unless the server stops */
-        call_fail(call, 503, "Service is shutting down");
-        break;
-    }
-    free(call);
-    execution_job_free(job);
+    exec_job_end(call->request, job, end, &answer);
 }
 
 void handle_exec(struct http_request *request)
@@ -138,7 +111,7 @@ void handle_exec(struct http_request *request)
         exec_job_fault(request, job, -ENOMEM);
         return;
     }
-    *call = (struct call){ .api = http_request_data(request), .request = request };
+    *call = (struct call){ .request = request };
     run_carry(job->request.run, NULL, job->request.feed);
     job->context = call;
     job->done = on_done;

@@ -5,9 +5,12 @@
 #include <stdio.h>
 
 #include "api/answer.h"
+#include "api/audited.h"
 #include "api/exec_body.h"
 #include "base/cleanup.h"
 #include "engine/running.h"
+
+#define OVERDUE_RETRY_SECONDS 5
 
 static void cleanup_refusal(struct exec_body_refusal *refusal)
 {
@@ -87,4 +90,41 @@ int exec_job_submit(struct http_request *request, struct execution_job *job)
     else
         answer_fault(request, 503, "Unexpected error during code execution: it could not be queued", "admission", r);
     return EXEC_JOB_E_ANSWERED;
+}
+
+/* The engine has logged it. */
+static void answer_failure(const struct execution_job *job, const struct exec_job_answer *answer)
+{
+    char text[sizeof(job->error) + 64];
+
+    snprintf(text, sizeof(text), "Unexpected error during code execution: %s", job->error);
+    answer->error(job->context, 503, text);
+}
+
+void exec_job_end(struct http_request *request, struct execution_job *job, enum admission_end end,
+                  const struct exec_job_answer *answer)
+{
+    struct api *api = http_request_data(request);
+
+    audited_execution(request, job, end);
+    run_done(job->request.run, admission_has_outcome(end) ? &job->result : NULL);
+    switch (end) {
+    case ADMISSION_DONE:
+        if (job->result.outcome == OUTCOME_OK)
+            readiness_succeeded(&api->readiness);
+        answer->result(job->context, job);
+        break;
+    case ADMISSION_FAILED:
+        answer_failure(job, answer);
+        break;
+    case ADMISSION_OVERDUE:
+        answer->capacity(job->context, OVERDUE_RETRY_SECONDS);
+        break;
+    case ADMISSION_PAUSED:
+    case ADMISSION_REFUSED:   /* neither without tools */
+    case ADMISSION_CANCELLED: /* nobody reads it, unless the server stops */
+        answer->error(job->context, 503, "Service is shutting down");
+        break;
+    }
+    execution_job_free(job);
 }

@@ -20,3 +20,14 @@ void exec_job_fault(struct http_request *request, struct execution_job *job, int
 /* Suspends the request and hands the job over; from then on its callbacks own both. Returns 0 or EXEC_JOB_E_ANSWERED;
  * then the job was freed, its context not. */
 int exec_job_submit(struct http_request *request, struct execution_job *job);
+
+/* How a route sends the end of what it answers, whether the beginning is out or not. context is the job's. */
+struct exec_job_answer {
+    void (*result)(void *context, const struct execution_job *job);
+    void (*error)(void *context, unsigned status, const char *text);
+    void (*capacity)(void *context, unsigned retry_after_seconds);
+};
+
+/* The job has ended: writes the audit log, ends the run, answers, frees the job. Its context is still the caller's. */
+void exec_job_end(struct http_request *request, struct execution_job *job, enum admission_end end,
+                  const struct exec_job_answer *answer);

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "api/answer.h"
-#include "api/audited.h"
 #include "api/events.h"
 #include "api/exec_answer.h"
 #include "api/exec_job.h"
@@ -20,11 +19,9 @@
 #include "base/log.h"
 #include "engine/running.h"
 
-#define OVERDUE_RETRY_SECONDS 5
-#define TICK_US               500000 /* how late a sign of life may be */
+#define TICK_US 500000 /* how late a sign of life may be */
 
 struct call {
-    struct api *api;
     struct http_request *request;
     struct execution_job *job;
 };
@@ -54,46 +51,40 @@ static void end_with_error(struct call *call, unsigned status, json_t *body)
     http_stream_end(call->request, NULL, 0);
 }
 
-static void end_with(struct call *call, unsigned status, const char *text)
+static void answer_with_error(void *context, unsigned status, const char *text)
 {
+    struct call *call = context;
+
     end_with_error(call, status, http_error_json(call->request, status, text, NULL, 0));
 }
 
-static void end_done(struct call *call)
+static void answer_with_capacity(void *context, unsigned retry_after_seconds)
 {
-    const struct execution_job *job = call->job;
+    struct call *call = context;
+
+    if (live_is_open(call->job->request.live))
+        end_with_error(call, 503, answer_capacity_json(call->request, retry_after_seconds));
+    else
+        answer_capacity(call->request, retry_after_seconds);
+}
+
+static void answer_with_result(void *context, const struct execution_job *job)
+{
+    struct call *call = context;
     struct live *live = job->request.live;
     const char *suffixes[] = { job->result.out.data ? job->result.out.data : "",
                                job->result.err.data ? job->result.err.data : "" };
     CLEANUP_FREE char *text = NULL;
     int r = exec_answer_render_rest(job->request.execution_id, &job->result, &text);
 
-    if (job->result.outcome == OUTCOME_OK)
-        readiness_succeeded(&call->api->readiness);
     if (r < 0) {
         log_error("Execution %s: cannot render the answer: %s", job->request.execution_id, strerror(-r));
-        end_with(call, 500, "An unexpected error occurred");
+        answer_with_error(call, 500, "An unexpected error occurred");
         return;
     }
     live_started(live, job->request.execution_id, job->result.session_id); /* if it was cancelled before it began */
     live_finish(live, text, suffixes);
     http_stream_end(call->request, NULL, 0);
-}
-
-static void end_fault(struct call *call)
-{
-    char text[sizeof(call->job->error) + 64];
-
-    snprintf(text, sizeof(text), "Unexpected error during code execution: %s", call->job->error);
-    end_with(call, 503, text);
-}
-
-static void end_overdue(struct call *call)
-{
-    if (live_is_open(call->job->request.live))
-        end_with_error(call, 503, answer_capacity_json(call->request, OVERDUE_RETRY_SECONDS));
-    else
-        answer_capacity(call->request, OVERDUE_RETRY_SECONDS);
 }
 
 static void on_tick(struct execution_job *job)
@@ -105,37 +96,20 @@ static void on_tick(struct execution_job *job)
 
 static void on_done(struct execution_job *job, enum admission_end end)
 {
-    struct call *call = job->context;
+    static const struct exec_job_answer answer = { answer_with_result, answer_with_error, answer_with_capacity };
+    CLEANUP_FREE struct call *call = job->context;
 
-    audited_execution(call->request, job, end);
-    run_done(job->request.run, admission_has_outcome(end) ? &job->result : NULL);
-    switch (end) {
-    case ADMISSION_DONE:
-        end_done(call);
-        break;
-    case ADMISSION_FAILED:
-        end_fault(call);
-        break;
-    case ADMISSION_OVERDUE:
-        end_overdue(call);
-        break;
-    case ADMISSION_PAUSED:
-    case ADMISSION_REFUSED:   /* neither without tools */
-    case ADMISSION_CANCELLED: /* nobody reads it, unless the server stops */
-        end_with(call, 503, "Service is shutting down");
-        break;
-    }
-    free(call);
-    execution_job_free(job);
+    exec_job_end(call->request, job, end, &answer);
 }
 
 /* Returns 0 or a negative errno. */
-static int prepare(struct call *call, struct api *api, struct http_request *request, struct execution_job *job)
+static int prepare(struct call *call, struct http_request *request, struct execution_job *job)
 {
+    struct api *api = http_request_data(request);
     struct engine *engine = api->engine;
     int r;
 
-    *call = (struct call){ api, request, job };
+    *call = (struct call){ request, job };
     r = live_new(engine->work_dir_fd, (size_t)engine->max_output_bytes, open_answer, call, &job->request.live);
     if (r < 0)
         return r;
@@ -155,7 +129,7 @@ void handle_exec_stream(struct http_request *request)
 
     if (exec_job_new(request, &job) != 0)
         return;
-    r = call ? prepare(call, http_request_data(request), request, job) : -ENOMEM;
+    r = call ? prepare(call, request, job) : -ENOMEM;
     if (r < 0)
         exec_job_fault(request, job, r);
     else if (exec_job_submit(request, job) == 0)
