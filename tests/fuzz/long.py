@@ -1,0 +1,161 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs every fuzz target of a parser for a long time, and reports what that came to.
+
+    /usr/bin/python3 tests/fuzz/long.py                    an hour for each target, one process for each processor
+    ... --seconds 120 --jobs 1 exec_body multipart         less of it
+    ... --record docs/FUZZING.md                           puts the report there
+    ... --keep                                             new inputs that reach new code go to tests/fuzz/corpus
+
+Builds build-fuzz with clang if it is not there. What was found in earlier runs lies in build-fuzz/corpus, is where the
+next run begins, and is made small again after each. An input that crashes, leaks, or takes longer than ten seconds
+lies in build-fuzz/<target>-<kind>-<hash>, and the exit status is 1."""
+
+import argparse
+import concurrent.futures
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from webfuzz.document import commit, record  # noqa: E402 -- after the path to it
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CORPUS = os.path.join(ROOT, "tests", "fuzz", "corpus")
+KEPT_MAX_BYTES = 2048  # of a new input that is put among the sources
+KEPT_MAX = 10  # of them, for each target and run
+INPUT_WITHIN_S = 10
+
+SETUP = ["meson", "setup", "--buildtype=debugoptimized", "-Dtests=disabled", "-Dfuzz=true"]
+SETUP += ["-Db_sanitize=address,undefined", "-Db_lundef=false"]
+
+
+def build(directory):
+    if not os.path.exists(os.path.join(directory, "build.ninja")):
+        subprocess.run([*SETUP, directory], check=True, cwd=ROOT, env={**os.environ, "CC": "clang"})
+    subprocess.run(["ninja", "-C", directory], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    programs = sorted(glob.glob(os.path.join(directory, "tests", "fuzz", "fuzz_*")))
+    return {os.path.basename(path)[len("fuzz_") :]: path for path in programs if os.path.isfile(path)}
+
+
+class Target:
+    """One target: its program, and where its inputs are."""
+
+    def __init__(self, name, program, directory):
+        self.name, self.program, self.directory = name, program, directory
+        self.kept = os.path.join(CORPUS, name)
+        self.found = os.path.join(directory, "corpus", name)
+        os.makedirs(self.found, exist_ok=True)
+
+    def command(self, *arguments):
+        limits = [f"-timeout={INPUT_WITHIN_S}", "-rss_limit_mb=2048", "-print_final_stats=1"]
+        return [self.program, *limits, f"-artifact_prefix={self.directory}/{self.name}-", *arguments]
+
+    def run(self, seconds):
+        """One row of the report."""
+        began = time.monotonic()
+        ended = subprocess.run(
+            self.command(f"-max_total_time={seconds}", self.found, self.kept),
+            capture_output=True,
+            check=False,
+            env={**os.environ, "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"},
+        )
+        text = ended.stderr.decode("utf-8", "replace")
+        return {
+            "target": self.name,
+            "seconds": round(time.monotonic() - began),
+            "executions": last(r"stat::number_of_executed_units:\s*(\d+)", text),
+            "edges": last(r"cov: (\d+)", text),
+            "features": last(r"ft: (\d+)", text),
+            "new inputs": last(r"stat::new_units_added:\s*(\d+)", text),
+            "crashes": len(re.findall(r"ERROR: AddressSanitizer|runtime error:|deadly signal|ERROR: libFuzzer", text)),
+            "leaks": len(re.findall("ERROR: LeakSanitizer", text)),
+            "status": ended.returncode,
+            "output": text if ended.returncode else "",
+        }
+
+    def make_small(self):
+        """Of what was found, keeps what reaches something that the sources' own inputs do not."""
+        with tempfile.TemporaryDirectory(dir=self.directory) as small:
+            for name in os.listdir(self.kept):
+                shutil.copy(os.path.join(self.kept, name), small)
+            before = set(os.listdir(small))
+            merged = subprocess.run(self.command("-merge=1", small, self.found), capture_output=True, check=False)
+            if merged.returncode:
+                return
+            shutil.rmtree(self.found)
+            os.makedirs(self.found)
+            for name in set(os.listdir(small)) - before:
+                shutil.copy(os.path.join(small, name), self.found)
+
+    def keep(self):
+        """The smallest of the new ones go to the sources. Returns how many."""
+        paths = sorted((os.path.join(self.found, name) for name in os.listdir(self.found)), key=os.path.getsize)
+        new = [path for path in paths if os.path.getsize(path) <= KEPT_MAX_BYTES][:KEPT_MAX]
+        for path in new:
+            shutil.copy(path, os.path.join(self.kept, os.path.basename(path)[:16]))
+        return len(new)
+
+
+def last(pattern, text):
+    found = re.findall(pattern, text)
+    return int(found[-1]) if found else 0
+
+
+def one(target, options):
+    row = target.run(options.seconds)
+    target.make_small()
+    row["kept"] = target.keep() if options.keep else 0
+    print(f"{row['target']}: {row['executions']} executions, {row['edges']} edges, status {row['status']}", flush=True)
+    return row
+
+
+def report(rows, options):
+    columns = ["target", "seconds", "executions", "edges", "features", "new inputs", "crashes", "leaks"]
+    total = sum(row["executions"] for row in rows)
+    bad = sum(bool(row["status"]) for row in rows)
+    lines = [
+        f"{len(rows)} targets, {options.seconds} s each, on {time.strftime('%Y-%m-%d', time.gmtime())}, "
+        f"commit {commit(ROOT)}: "
+        f"{total} executions, **{'nothing wrong' if not bad else f'{bad} targets failed'}**.",
+        "",
+        "| " + " | ".join(columns) + " |",
+        "| --- |" + " ---: |" * (len(columns) - 1),
+    ]
+    return "\n".join(lines + ["| " + " | ".join(str(row[name]) for name in columns) + " |" for row in rows] + [""])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("targets", nargs="*")
+    parser.add_argument("--seconds", type=int, default=3600)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--build", default=os.path.join(ROOT, "build-fuzz"))
+    parser.add_argument("--record", help="a document with marks, to put the report in")
+    parser.add_argument("--keep", action="store_true")
+    options = parser.parse_args()
+    programs = build(os.path.abspath(options.build))
+    unknown = set(options.targets) - set(programs)
+    if unknown:
+        parser.error(f"no target {sorted(unknown)}; there are: {' '.join(programs)}")
+    targets = [Target(name, programs[name], os.path.abspath(options.build)) for name in options.targets or programs]
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        rows = list(pool.map(lambda target: one(target, options), targets))
+    text = report(rows, options)
+    print(text)
+    for row in rows:
+        if row["status"]:
+            print(f"---- {row['target']}\n{row['output'][-4000:]}")
+    if options.record:
+        record(options.record, "parsers", text)
+    return any(row["status"] for row in rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
