@@ -25,20 +25,28 @@ FORMS = {
 }
 
 
-def drive(server, form):
+
+def drive(server, variables, script="drive.mjs"):
     require(shutil.which("node"), "node")
     require(
         os.path.isdir(os.path.join(HERE, "node_modules", "@librechat", "agents")), "npm ci in tests/contract/agents"
     )
-    env = {"PATH": os.environ["PATH"], "HOME": server.home, "NODE_NO_WARNINGS": "1", **FORMS[form](server)}
-    return subprocess.run(["node", "drive.mjs"], cwd=HERE, env=env, capture_output=True, text=True, timeout=120)
+    env = {"PATH": os.environ["PATH"], "HOME": server.home, "NODE_NO_WARNINGS": "1", **variables}
+    done = subprocess.run(["node", script], cwd=HERE, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 @pytest.fixture(scope="module", params=sorted(FORMS))
 def report(request, server):
-    done = drive(server, request.param)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    return drive(server, FORMS[request.param](server))
+
+
+@pytest.fixture(scope="module")
+def report_2(server):
+    """2.x sends the key in the header, and along with it, as Basic credentials, one that stands in the URL."""
+    url = f"http://{server.key}@{server.host}:{server.port}/v1"
+    return drive(server, {"LIBRECHAT_CODE_BASEURL": url, "LIBRECHAT_CODE_API_KEY": server.key}, "drive2.mjs")
 
 
 def test_what_the_client_shows(report):
@@ -62,6 +70,23 @@ def test_files_travel_between_calls(report):
     assert report["edited"]["content"] == "stdout:\na\n1\n2", report["edited"]
 
 
+def test_a_conversation(report):
+    """11.2: the session and its files, as the node of the client's graph carries them from call to call."""
+    assert report["conversation"][0].startswith("stdout:\nkept"), report["conversation"]
+    assert report["conversation"][1].startswith("stdout:\none"), report["conversation"]
+    assert report["conversation"][2].startswith("stdout:\n['one', 'two'] ['new']"), report["conversation"]
+    assert report["conversation_files"] == ["notes.txt", "other.txt"], report["conversation_files"]
+
+
+def test_files_of_a_session(report):
+    """F3: what the client asks before it hands them to a program."""
+    made = {entry["name"]: entry["id"] for entry in report["made"]["artifact"]["files"]}
+    assert {entry["name"]: entry["id"] for entry in report["session_files"]} == made, report["session_files"]
+    session = report["made"]["artifact"]["session_id"]
+    assert all(entry["storage_session_id"] == session for entry in report["session_files"]), report["session_files"]
+    assert report["no_session_files"] == []
+
+
 def test_long_runs_are_streamed_to_it(report):
     """10.11: a run longer than Node's socket patience."""
     assert report["slow"]["content"] == "stdout:\nslow", report["slow"]
@@ -81,16 +106,33 @@ def test_tools_are_called(report):
 def test_failures_of_programs_with_tools(report):
     """ptc.md P7: what the client makes of them."""
     tools = report["tools"]
-    assert "Execution error: Service unavailable" in tools["failed"] and "ToolError" in tools["failed"], tools["failed"]
+    assert "ToolError: Service unavailable" in tools["failed"], tools["failed"]
     assert "Sandbox exited with code 7" in tools["exited"], tools["exited"]
 
 
 def test_errors_are_rejections(report):
     """8.7: 4xx is an error for the client, a failing program is not."""
-    assert "returned 400" in report["refused"] and "Code cannot be empty" in report["refused"], report["refused"]
-    assert "returned 401" in report["unauthorised"] and "Invalid API key" in report["unauthorised"], report[
-        "unauthorised"
-    ]
+    assert "request was rejected" in report["refused"], report["refused"]
+    assert "is not authorized" in report["unauthorised"], report["unauthorised"]
+
+
+def test_an_old_client(report_2):
+    """11.2: the tool of 2.x: what the model reads, with files by session and by reference."""
+    assert report_2["python"]["content"] == "stdout:\nfrom python ['a b', 'c']", report_2["python"]
+    assert report_2["empty"]["content"].startswith("stdout: Empty."), report_2["empty"]
+    assert "ValueError: shown" in report_2["stderr"]["content"], report_2["stderr"]
+    assert report_2["slow"]["content"] == "stdout:\nslow", report_2["slow"]
+    made = report_2["made"]["content"]
+    assert "- /mnt/data/a.png | Image is already displayed" in made and "- /mnt/data/data.csv | File" in made, made
+    assert report_2["seen"]["content"].startswith("stdout:\n['a', '1'] 4\n"), report_2["seen"]
+    assert report_2["given"]["content"].startswith("stdout:\n['a', '1']\n"), report_2["given"]
+    assert report_2["unknown"]["content"] == "stdout:\nstill", report_2["unknown"]
+
+
+def test_errors_of_an_old_client(report_2):
+    """8.7: it shows the status and nothing else."""
+    assert report_2["refused"].endswith("HTTP error! status: 400"), report_2["refused"]
+    assert report_2["unauthorised"].endswith("HTTP error! status: 401"), report_2["unauthorised"]
 
 
 def test_the_lock_names_no_registry():

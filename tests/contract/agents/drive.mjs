@@ -12,11 +12,15 @@ import process from 'node:process';
 // Globals only since Node.js 19 and 20; Debian 12 has 18. So the client is imported after them.
 globalThis.crypto ??= webcrypto;
 globalThis.File ??= File;
+const { AIMessage } = await import('@langchain/core/messages');
 const {
   createCodeExecutionTool,
   createBashExecutionTool,
   createProgrammaticToolCallingTool,
   createBashProgrammaticToolCallingTool,
+  fetchSessionFiles,
+  getCodeBaseURL,
+  ToolNode,
 } = await import('@librechat/agents');
 
 const key = process.env.LIBRECHAT_CODE_API_KEY;
@@ -94,6 +98,28 @@ report.tools = {
   exited: await failure(call(bashProgrammatic, { code: 'get_weather \'{"city":"Bern"}\'; exit 7' }, withTools())),
 };
 report.tools.files = await call(bashProgrammatic, { code: 'cat tools.csv; get_weather \'{"city":"Bern"}\' > /dev/null; cat tools.csv' }, withTools(injected(report.tools.python.artifact)));
+
+// The node of the agent's graph, which carries the session and its files from call to call, as in a conversation.
+const sessions = new Map();
+const node = new ToolNode({ tools: [code, bash], sessions });
+async function turn(tool, args) {
+  const id = `turn_${++calls}`;
+  const { messages } = await node.invoke({ messages: [new AIMessage({ content: '', tool_calls: [{ id, name: tool.name, args, type: 'tool_call' }] })] });
+  return messages[0].content;
+}
+report.conversation = [
+  await turn(code, { lang: 'py', code: 'open("notes.txt", "w").write("one\\n")\nprint("kept")' }),
+  await turn(bash, { command: 'cat notes.txt; echo two >> notes.txt; echo new > other.txt' }),
+  await turn(code, { lang: 'py', code: 'print(open("notes.txt").read().split(), open("other.txt").read().split())' }),
+];
+report.conversation_files = [...sessions.values()].flatMap((session) => session.files.map((file) => file.name)).sort();
+
+// What it asks before it hands the files of an earlier session to a program.
+const scope = { kind: 'user', id: 'agents-user' };
+const lookUp = (session) => fetchSessionFiles(getCodeBaseURL(), session, scope, params.authHeaders);
+report.session_files = await lookUp(report.made.artifact.session_id);
+report.no_session_files = await lookUp('nobody-knows-this-one');
+
 report.refused = await failure(call(code, { lang: 'py', code: '   ' }));
 const stranger = createCodeExecutionTool({ authHeaders: { 'X-API-Key': 'wrong-key-7d1f0c2b9a' } });
 report.unauthorised = await failure(call(stranger, { lang: 'py', code: 'print(1)' }));
