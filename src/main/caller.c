@@ -142,14 +142,19 @@ static int receive(struct caller *client, struct caller_reply *ret_reply, size_t
     return r;
 }
 
+int caller_begin(struct caller *client)
+{
+    int r = connect_once(client);
+
+    return r < 0 ? r : send_all(client->fd, &client->request);
+}
+
 int caller_send(struct caller *client, double *ret_ms, const char **ret_body, size_t *ret_length)
 {
     struct caller_reply reply = { 0 };
     int64_t start_us = clock_monotonic_us();
-    int r = connect_once(client);
+    int r = caller_begin(client);
 
-    if (r == 0)
-        r = send_all(client->fd, &client->request);
     if (r == 0)
         r = receive(client, &reply, ret_length);
     *ret_ms = (double)(clock_monotonic_us() - start_us) / 1000;

@@ -41,6 +41,9 @@ int caller_address_parse(const char *url, struct caller_address *ret_address);
 /* Prepares a request: method, path, and a body of JSON or NULL. Returns 0 or a negative errno. */
 int caller_prepare(struct caller *client, const char *method, const char *path, const char *body);
 
+/* Sends what was prepared and waits for nothing. Returns 0 or a negative errno. */
+int caller_begin(struct caller *client);
+
 /* Sends what was prepared and reads the whole answer. Returns the HTTP status, or a negative errno: -EBADMSG for
  * bytes that are no HTTP, -ECONNRESET when the server closed. *ret_body is borrowed until the next call. */
 int caller_send(struct caller *client, double *ret_ms, const char **ret_body, size_t *ret_length);

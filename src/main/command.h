@@ -14,6 +14,7 @@ int command_audit(int argc, char **argv);
 int command_keys(int argc, char **argv);
 int command_languages(int argc, char **argv);
 int command_bench(int argc, char **argv);
+int command_selftest(int argc, char **argv);
 int command_version(int argc, char **argv);
 int command_help(int argc, char **argv);
 

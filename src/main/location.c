@@ -52,5 +52,7 @@ int location_find(struct location *ret_location)
         r = put(l->languages, "%s/languages", l->share);
     if (r == 0)
         r = put(l->guest, "%s/guest", l->share);
+    if (r == 0)
+        r = put(l->selftest, "%s/selftest", l->share);
     return r;
 }

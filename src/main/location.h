@@ -10,9 +10,10 @@ struct location {
     char program[PATH_MAX];   /* this executable */
     char warden[PATH_MAX];    /* codecell-warden beside it */
     char zygote[PATH_MAX];    /* codecell-zygote.so beside it */
-    char share[PATH_MAX];     /* the directory that holds languages/ and guest/ */
+    char share[PATH_MAX];     /* the directory that holds languages/, guest/ and selftest/ */
     char languages[PATH_MAX]; /* share/languages */
     char guest[PATH_MAX];     /* share/guest */
+    char selftest[PATH_MAX];  /* share/selftest */
 };
 
 /* Returns 0 or a negative errno. */

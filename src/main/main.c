@@ -48,6 +48,14 @@ static const struct {
       "  --key KEY       its key; else API_KEY\n"
       "  --json FILE     write the results as JSON\n"
       "  --svg FILE      plot latency against concurrency\n" },
+    { "selftest", command_selftest, "attack a server from inside its cells, and say which walls hold",
+      "  --attack        run hostile programs and requests, each in a cell with limits\n"
+      "  --list          list the cases, and why some are not run\n"
+      "  --only IDS      run these only, separated by commas\n"
+      "  --url URL       attack this server, instead of starting one (which needs root)\n"
+      "  --key KEY       its key; else API_KEY\n"
+      "  --json FILE     write the report as JSON\n\n"
+      "  Exit status: 0 every wall held, 1 one is down, 2 wrong command line, 3 something could not be tried.\n" },
     { "version", command_version, "print the version", NULL },
     { "help", command_help, "explain a subcommand", "  COMMAND     the one to explain\n" },
     { "api", command_api, "the unprivileged half of the server; the warden starts it",
