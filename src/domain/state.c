@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "domain/guard.h"
 #include "domain/record.h"
+#include "domain/state_event.h"
 #include "domain/state_text.h"
 
 #define READ_BYTES       (64 * 1024)
@@ -185,6 +186,8 @@ int state_load(const struct state_store *store, const struct session *session, s
         if (r != 0)
             buffer_deinit(ret_bytes);
     }
+    if (r == 0)
+        state_event_loaded(store->audit, session->id, *ret_source == STATE_FROM_ARCHIVE);
     if (r != -ENOENT)
         return r;
     log_warning("the state of session %s is lost: its blob is gone", session->id);
@@ -334,9 +337,33 @@ static int encode(const struct state_store *store, const char *session_id, int f
     return r == 0 && size_bytes != record->size_bytes ? -EBADMSG : r;
 }
 
-int state_save(const struct state_store *store, const struct session *session, int fd, int64_t *ret_size_bytes)
+int state_refuse(const struct state_store *store, const struct session *session, int64_t size_bytes)
+{
+    log_warning("the state of session %s is not kept: it is larger than %lld bytes, or than its cell had room for",
+                session->id, (long long)store->rules->bytes_max);
+    state_event_too_large(store->audit, session->id, size_bytes);
+    return STATE_E_TOO_LARGE;
+}
+
+/* Makes a state that is not too large the session's. */
+static int save(const struct state_store *store, const struct session *session, int fd, struct state_record *record)
 {
     CLEANUP(buffer_deinit) struct buffer text = BUFFER_INIT(0);
+    int r;
+
+    if (record->size_bytes == 0)
+        return replace(store, session->id, NULL, NULL);
+    memcpy(record->tenant, session->tenant, TENANT_SIZE);
+    user_digest(session, record->user);
+    r = encode(store, session->id, fd, record, &text);
+    if (r < 0)
+        return r;
+    make_seal(store->rules, session->id, record, record->seal);
+    return replace(store, session->id, record, &text);
+}
+
+int state_save(const struct state_store *store, const struct session *session, int fd, int64_t *ret_size_bytes)
+{
     struct state_record record = { .used_ms = clock_wall_ms() };
     int r;
 
@@ -344,17 +371,12 @@ int state_save(const struct state_store *store, const struct session *session, i
     if (record.size_bytes < 0)
         return error_from_errno();
     if (record.size_bytes > store->rules->bytes_max)
-        return STATE_E_TOO_LARGE;
+        return state_refuse(store, session, record.size_bytes);
+    r = save(store, session, fd, &record);
     *ret_size_bytes = record.size_bytes;
-    if (record.size_bytes == 0)
-        return replace(store, session->id, NULL, NULL);
-    memcpy(record.tenant, session->tenant, TENANT_SIZE);
-    user_digest(session, record.user);
-    r = encode(store, session->id, fd, &record, &text);
-    if (r < 0)
-        return r;
-    make_seal(store->rules, session->id, &record, record.seal);
-    return replace(store, session->id, &record, &text);
+    if (r == 0)
+        state_event_saved(store->audit, session->id, record.size_bytes);
+    return r;
 }
 
 int state_renew(const struct state_store *store, const struct session *session)
@@ -448,7 +470,11 @@ static int archive_one(const struct state_store *store, const char *session_id)
     if (r < 0 || !store->rules->archive)
         return r;
     r = write_archive(store, session_id, &stored, blob);
-    return r < 0 ? r : commit_archive(store, session_id, &stored.record, blob);
+    if (r == 0)
+        r = commit_archive(store, session_id, &stored.record, blob);
+    if (r > 0)
+        state_event_archived(store->audit, session_id);
+    return r;
 }
 
 int state_archive(const struct state_store *store, unsigned limit, unsigned *ret_seen, unsigned *ret_archived)

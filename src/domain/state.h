@@ -35,11 +35,14 @@ struct state_rules {
     uint8_t key[STATE_KEY_SIZE]; /* of the digest that binds a state; known to all servers of one store, nobody else */
 };
 
+struct audit;
+
 /* What all functions work on; one for the process. */
 struct state_store {
     struct kv *kv;
     struct blob_store *blobs;
     const struct state_rules *rules;
+    struct audit *audit; /* is told what happens to states; NULL = nobody listens */
 };
 
 /* Reads the state of a session into ret_bytes, which the caller made with buffer_init(anything) and deinits. Returns 0,
@@ -51,6 +54,10 @@ int state_load(const struct state_store *store, const struct session *session, s
  * empty file removes it. Of several at the same time the last one wins, whole. Returns 0 with the bytes stored,
  * STATE_E_TOO_LARGE, STATE_E_GONE or a negative errno (-ENOSPC: no room). */
 int state_save(const struct state_store *store, const struct session *session, int fd, int64_t *ret_size_bytes);
+
+/* For a state that its cell did not hand over because it is larger than allowed: tells of it. Returns
+ * STATE_E_TOO_LARGE. */
+int state_refuse(const struct state_store *store, const struct session *session, int64_t size_bytes);
 
 /* Begins the state's time in the hot store anew, after a use that changed nothing. Returns 0 or a negative errno. */
 int state_renew(const struct state_store *store, const struct session *session);

@@ -7,7 +7,9 @@
 
 static struct state_store store_of(const struct engine *engine)
 {
-    return (struct state_store){ .kv = engine->kv, .blobs = engine->blobs, .rules = &engine->state };
+    return (struct state_store){
+        .kv = engine->kv, .blobs = engine->blobs, .rules = &engine->state, .audit = engine->audit
+    };
 }
 
 void carry_find(const struct engine *engine, const struct language *language, const struct session *session,
@@ -42,7 +44,7 @@ static int keep(const struct state_store *store, const struct session *session, 
     if (cell->state_fd >= 0)
         return state_save(store, session, cell->state_fd, &size_bytes);
     if (cell->state_bytes > 0)
-        return STATE_E_TOO_LARGE;
+        return state_refuse(store, session, cell->state_bytes);
     return carry->was_found ? state_renew(store, session) : 0;
 }
 
@@ -52,9 +54,6 @@ void carry_keep(const struct engine *engine, const struct session *session, cons
     const struct state_store store = store_of(engine);
     int r = carry->wanted && counts(engine, outcome) ? keep(&store, session, carry, cell) : 0;
 
-    if (r == STATE_E_TOO_LARGE)
-        log_warning("the state of session %s is not kept: it is larger than %lld bytes, or than its cell had room for",
-                    session->id, (long long)store.rules->bytes_max);
-    else if (r < 0)
+    if (r < 0)
         log_warning("the state of session %s cannot be kept: %s", session->id, strerror(-r));
 }

@@ -177,7 +177,9 @@ static void find_versions(struct api_house *house)
 static void archive(struct api_house *house)
 {
     const struct engine *engine = house->api->engine;
-    const struct state_store store = { .kv = engine->kv, .blobs = engine->blobs, .rules = &engine->state };
+    const struct state_store store = {
+        .kv = engine->kv, .blobs = engine->blobs, .rules = &engine->state, .audit = engine->audit
+    };
     unsigned seen, archived;
     int r = state_archive(&store, ARCHIVE_BATCH, &seen, &archived);
 

@@ -138,6 +138,25 @@ def test_files_and_sessions(served):
     assert newest(served, "session", operation="created", session_id=up.session)
 
 
+def test_states(program):
+    """S5.2, S3.5: a state that is kept, found, or too large; never what is in it."""
+    server = Server({"MASTER_API_KEY": MASTER, "STATE_MAX_SIZE_MB": "1", "SANDBOX_POOL_ENABLED": "false"})
+    try:
+        with server.client() as client:
+            session = client.exec("secret = 'word-of-a-state'").session
+            client.exec("import os; big = os.urandom(3 << 20)", session_id=session)
+            client.exec("print(1)", session_id=session)
+        saved = newest(server, "state", operation="save", session_id=session)
+        assert saved["severity"] == "info" and 0 < saved["size_bytes"] < 10000
+        loaded = newest(server, "state", operation="load", session_id=session)
+        assert loaded["severity"] == "info" and loaded["source"] == "redis"
+        refused = newest(server, "state", operation="size_limit_exceeded", session_id=session)
+        assert refused["severity"] == "warning" and refused["size_bytes"] > 1 << 20
+        assert "word-of-a-state" not in json.dumps(events(server, limit=1000))
+    finally:
+        server.stop()
+
+
 def test_refused_uploads(served):
     """S5.2: those that were refused too."""
     with served.client() as client:

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "domain/audit.h"
 #include "domain/record.h"
 #include "domain/state.h"
 
@@ -365,6 +366,47 @@ static void time_ends_it(void **state)
     assert_int_equal(n, 0);
 }
 
+/* Newest first. */
+static void assert_told(struct audit *audit, const char *const *expected)
+{
+    const struct audit_filter all = { 0 };
+    char **texts;
+
+    assert_int_equal(audit_recent(audit, &all, 100, &texts), 0);
+    for (size_t i = 0; expected[i]; i++) {
+        assert_non_null(texts[i]);
+        assert_non_null(strstr(texts[i], "\"event_type\":\"state\""));
+        assert_non_null(strstr(texts[i], expected[i]));
+        assert_null(expected[i + 1] ? NULL : texts[i + 1]);
+    }
+    audit_recent_free(texts);
+}
+
+static void the_audit_log_is_told(void **state)
+{
+    static const char *const expected[] = {
+        "\"source\":\"s3\"",  "\"operation\":\"archive\"", "\"source\":\"redis\"",
+        "\"size_bytes\":501", "\"size_bytes\":100",        NULL,
+    };
+    const struct audit_options options = { .max_ring_events = 20, .max_queue_bytes = 1 << 20, .echo_fd = -1 };
+    struct fixture *fixture = *state;
+    struct state_rules rules = usual;
+    struct state_store store = store_of(fixture, &rules);
+    struct session session = make_session(fixture, NULL, NULL, TTL_MS);
+
+    assert_int_equal(audit_new(&options, &store.audit), 0);
+    rules.bytes_max = 500;
+    assert_int_equal(save(&store, &session, 1, 100), 0);
+    assert_int_equal(save(&store, &session, 2, 501), STATE_E_TOO_LARGE);
+    assert_int_equal(load(&store, &session, 1, 100), STATE_FROM_HOT);
+    grow_old(fixture, &session, HOUR_MS + 1000);
+    assert_int_equal(archive(&store), 1);
+    assert_int_equal(archive(&store), 0);
+    assert_int_equal(load(&store, &session, 1, 100), STATE_FROM_ARCHIVE);
+    assert_told(store.audit, expected);
+    audit_free(store.audit);
+}
+
 static void the_archive_ends_too(void **state)
 {
     struct fixture *fixture = *state;
@@ -516,6 +558,7 @@ int main(void)
         TEST(a_use_renews),
         TEST(time_ends_it),
         TEST(the_archive_ends_too),
+        TEST(the_audit_log_is_told),
         TEST(it_goes_with_its_session),
         TEST(states_saved_at_once_are_never_mixed),
         TEST(a_blob_stays_as_long_as_a_state_names_it),
