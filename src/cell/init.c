@@ -176,13 +176,19 @@ static void report_built(const struct init_context *context, const struct progra
 
 /* Has what waits in the cell be the step. Returns its pid, or 0 if there is none or it cannot be reached: then the
  * step's command is run like any other. */
-static pid_t start_warm(const struct init_context *context, const struct program_step *step, size_t index)
+static pid_t start_warm(const struct init_context *context, const struct program_step *step, size_t index,
+                        const int standard_fds[static 3])
 {
     struct zygote_start start = { .file_bytes_max = context->file_bytes_max, .step = (uint32_t)index };
-    size_t n_fds = ZYGOTE_START_FDS + (context->fds[CELL_FD_TOOLS] >= 0);
+    bool compiles = step->flags & PROGRAM_STEP_COMPILE, calls_tools = !compiles && context->fds[CELL_FD_TOOLS] >= 0;
+    const int fds[ZYGOTE_START_FDS_MAX] = {
+        [ZYGOTE_START_PROGRAM] = context->fds[CELL_FD_PROGRAM], [ZYGOTE_START_STDIN] = standard_fds[0],
+        [ZYGOTE_START_STDOUT] = standard_fds[compiles ? 2 : 1], [ZYGOTE_START_STDERR] = standard_fds[2],
+        [ZYGOTE_START_TOOLS] = context->fds[CELL_FD_TOOLS],
+    };
 
     if (!(step->flags & PROGRAM_STEP_WARM) || context->fds[CELL_FD_WARM] < 0 ||
-        packet_send(context->fds[CELL_FD_WARM], &start, sizeof(start), context->fds, n_fds) < 0)
+        packet_send(context->fds[CELL_FD_WARM], &start, sizeof(start), fds, ZYGOTE_START_FDS + calls_tools) < 0)
         return 0;
     return context->warm_pid;
 }
@@ -201,7 +207,7 @@ static int run_step(const struct init_context *context, const struct program *pr
         return r;
     if (kept)
         standard[2] = relay.write_fd;
-    child = start_warm(context, step, index);
+    child = start_warm(context, step, index, standard);
     if (child == 0 && (child = fork_victim(context->victim_fd)) == 0)
         exec_step(program, step, standard, context->fds[CELL_FD_TOOLS]);
     if (child < 0)

@@ -23,6 +23,8 @@ static const char memory_option[] = "--max-old-space-size=%u";
 static const struct runtime {
     const char *command[ARGUMENTS_MAX + 1];
     const char *environment[ENVIRONMENT_MAX + 1];
+    const char *directory; /* where it is started, if that matters */
+    unsigned weight;       /* 0 = 1 */
 } runtimes[WARM_KINDS] = {
     [WARM_NODE] = {
         { "/usr/bin/node", "--experimental-vm-modules", memory_option, "--require=/opt/codecell/guest/node/warm.cjs",
@@ -39,6 +41,12 @@ static const struct runtime {
         { "/usr/bin/Rscript", "--no-save", "--no-restore", "--no-environ", "--no-init-file", "/dev/null" },
         { COMMON_ENVIRONMENT, "R_PROFILE=/opt/codecell/guest/r/profile.R", "CODECELL_WAITS=1" },
     },
+    [WARM_JAVAC] = {
+        { "/bin/sh", "/opt/codecell/guest/java/compile.sh", "--waiting" },
+        { COMMON_ENVIRONMENT },
+        .directory = "/run/build", /* Java remembers where it was */
+        .weight = 4,
+    },
 };
 
 static bool is_told_memory(const struct runtime *runtime)
@@ -52,6 +60,11 @@ static bool is_told_memory(const struct runtime *runtime)
 uint32_t runtime_memory_mb(enum warm_kind kind, uint64_t memory_bytes)
 {
     return kind < WARM_KINDS && is_told_memory(&runtimes[kind]) ? (uint32_t)(memory_bytes >> 20) : 0;
+}
+
+unsigned runtime_weight(enum warm_kind kind)
+{
+    return kind < WARM_KINDS && runtimes[kind].weight > 0 ? runtimes[kind].weight : 1;
 }
 
 /* Interpreters look once at what their standard streams are, and a program's are pipes. */
@@ -80,7 +93,7 @@ void runtime_become(const struct runtime_order *order, int socket_fd)
     init_reset_signals();
     umask(022);
     if (take_pipes() < 0 || dup2(socket_fd, RUNTIME_SOCKET_FD) < 0 || close_range(3, RUNTIME_SOCKET_FD - 1, 0) < 0 ||
-        close_range(RUNTIME_SOCKET_FD + 1, ~0U, 0) < 0)
+        close_range(RUNTIME_SOCKET_FD + 1, ~0U, 0) < 0 || (runtime->directory && chdir(runtime->directory) < 0))
         _exit(CANNOT_RUN);
     execve(runtime->command[0], (char *const *)command, (char *const *)runtime->environment);
     _exit(CANNOT_RUN);

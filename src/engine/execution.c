@@ -335,7 +335,7 @@ static int start_cell(struct execution *x)
             .file_bytes_max = (uint64_t)file_bytes_max(engine),
             .cpu_millis = (uint32_t)(engine->max_cpus * 1000),
             .entries_max = HARVEST_ENTRIES_MAX,
-            .zygote = recipe_warm(x->request),
+            .zygote = recipe_warm(x->request, is_built(x)),
             .state_bytes_max = x->carry.wanted ? (uint64_t)engine->state.bytes_max : 0,
         },
     };

@@ -42,18 +42,21 @@ static void pack_env(struct program_packer *packer, const struct execution_reque
 }
 
 /* Only the copy of a zygote can call tools. */
-enum warm_kind recipe_warm(const struct execution_request *request)
+enum warm_kind recipe_warm(const struct execution_request *request, bool built)
 {
     enum warm_kind warm = request->language->warm;
 
+    if (built && warm_is_compiler(warm))
+        return WARM_NONE;
     return request->tools && warm != WARM_PYTHON ? WARM_NONE : warm;
 }
 
 static uint32_t step_flags(const struct execution_request *request, const struct language_step *step)
 {
-    if (step->compile)
-        return PROGRAM_STEP_COMPILE;
-    return recipe_warm(request) != WARM_NONE ? PROGRAM_STEP_WARM : 0;
+    enum warm_kind warm = recipe_warm(request, false);
+    bool is_warm = warm != WARM_NONE && warm_is_compiler(warm) == step->compile;
+
+    return (step->compile ? PROGRAM_STEP_COMPILE : 0) | (is_warm ? PROGRAM_STEP_WARM : 0);
 }
 
 static int pack_step(struct program_packer *packer, const struct execution_request *request,

@@ -28,5 +28,6 @@ int recipe_make(const struct execution_request *request, int64_t memory_bytes, c
  * caller deinits, or a negative errno. */
 int recipe_pack_build(const struct execution_request *request, int64_t memory_bytes, struct buffer *ret_program);
 
-/* What the last step of such a program can be run by instead of its command (wire/warm_kind.h). */
-enum warm_kind recipe_warm(const struct execution_request *request);
+/* What a step of such a program can be run by instead of its command (wire/warm_kind.h). built: it has been compiled
+ * before. */
+enum warm_kind recipe_warm(const struct execution_request *request, bool built);

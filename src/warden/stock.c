@@ -57,13 +57,13 @@ static bool is_current(const struct stock *stock, const struct stock_want *want)
 }
 
 /* Another slot may do the same at this moment: the limit is on memory, and one more does not matter. */
-static bool may_have_runtime(const struct stock *stock)
+static bool may_have_runtime(const struct stock *stock, enum warm_kind kind)
 {
-    unsigned n = 0;
+    unsigned sum = runtime_weight(kind);
 
     for (unsigned i = 0; i < WARDEN_SLOTS_MAX; i++)
-        n += atomic_load(&stock->board->has_runtime[i]);
-    return n < STOCK_RUNTIMES_MAX;
+        sum += atomic_load(&stock->board->runtimes[i]);
+    return sum <= STOCK_RUNTIMES_MAX;
 }
 
 static void order_copy(struct stock *stock, const struct cell *cell, enum warm_kind kind)
@@ -83,8 +83,8 @@ static void order_runtime(struct stock *stock, const struct cell *cell, const st
 {
     const struct runtime_order order = { .kind = want->kind, .memory_mb = want->memory_mb };
 
-    if (may_have_runtime(stock) && warm_order_runtime(&order, cell, &stock->copy) == 0)
-        atomic_store(&stock->board->has_runtime[stock->slot], true);
+    if (may_have_runtime(stock, want->kind) && warm_order_runtime(&order, cell, &stock->copy) == 0)
+        atomic_store(&stock->board->runtimes[stock->slot], (uint8_t)runtime_weight(want->kind));
 }
 
 static void order(struct stock *stock, const struct cell *cell, const struct stock_want *want)
@@ -222,7 +222,7 @@ void stock_release(struct stock *stock)
 {
     warm_drop(&stock->copy);
     if (stock->board)
-        atomic_store(&stock->board->has_runtime[stock->slot], false);
+        atomic_store(&stock->board->runtimes[stock->slot], 0);
 }
 
 void stock_drop(struct stock *stock)

@@ -15,7 +15,7 @@
 #include "warden/options.h"
 #include "wire/warm_kind.h"
 
-#define STOCK_RUNTIMES_MAX 8
+#define STOCK_RUNTIMES_MAX 8 /* runtime_weight() of all */
 
 /* What is known of the zygote of a kind. */
 struct zygote_state {
@@ -26,7 +26,7 @@ struct zygote_state {
 /* In memory that the warden shares with its keepers. */
 struct zygote_board {
     struct zygote_state zygotes[WARM_KINDS];
-    _Atomic bool has_runtime[WARDEN_SLOTS_MAX];
+    _Atomic uint8_t runtimes[WARDEN_SLOTS_MAX]; /* runtime_weight() of what each slot has; 0 = nothing */
 };
 
 /* What a run can use. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* warm_kind.h -- what may wait in an armed cell to become a program's last step.
+/* warm_kind.h -- what may wait in an armed cell to become one of a program's steps, mostly the last.
  *
  * The copy of a zygote is made by a zygote, in a moment. Any other is a runtime that the cell's init starts ahead
  * (cell/runtime.h): an interpreter that cannot be copied has its start behind it when its program comes. */
@@ -14,10 +14,17 @@ enum warm_kind {
     WARM_NODE,
     WARM_TYPESCRIPT, /* Node with what a transpiled program needs */
     WARM_R,
+    WARM_JAVAC, /* the compiler, for a program that has not been compiled before */
     WARM_KINDS,
 };
 
 static inline bool warm_is_copy(enum warm_kind kind)
 {
     return kind == WARM_PYTHON || kind == WARM_PHP;
+}
+
+/* It is a program's compile step, not its last one. */
+static inline bool warm_is_compiler(enum warm_kind kind)
+{
+    return kind == WARM_JAVAC;
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """R10: compilers run inside the cell, under its limits: bombs end typed, and compile time reaches no file or credential."""
 
+import os
 import time
 
 import pytest
@@ -91,8 +92,13 @@ BOMBS = {
 DEFUSED = {"java-inference", "ts-deep", "py-constant", "php-deep", "c-macro-bomb"}
 
 
+def _waits(pid):
+    """A compiler that was started ahead has its socket until it is told what to compile (src/cell/runtime.h)."""
+    return os.path.lexists(f"/proc/{pid}/fd/200")
+
+
 def _running(server, name):
-    return [pid for pid in host.marked(name) if pid in host.descendants(server.pid)]
+    return [pid for pid in host.marked(name) if pid in host.descendants(server.pid) and not _waits(pid)]
 
 
 @pytest.mark.parametrize("bomb", sorted(BOMBS))

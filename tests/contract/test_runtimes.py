@@ -86,6 +86,10 @@ FAILURES = [
     ("ts", "const f = (): number => { throw new RangeError('typed') };\n\nf();"),
     ("ts", "const x: number = ;"),
     ("ts", "enum E { A = 3 }\nconsole.log(E.A, E[3]); process.exit(E.A)"),
+    ("java", "public class Code { public static void main(String[] a) { int x = \"ü\"; missing(); } }"),
+    ("java", "public class Code { public static void main(String[] a) throws Exception { System.out.println(System.in.read()); System.exit(9); } }"),
+    ("java", "class Größe { void x() { java.util.List l = new java.util.ArrayList(); l.add(1); } }\npublic class 𝒳ü {\n"
+     "public static void main(String[] a) { System.out.println(new java.io.File(\"x\").getAbsolutePath() + a.length); throw new Error(\"late\"); } }"),
 ]
 
 
@@ -109,7 +113,7 @@ def waited(server):
             answers = []
 
             def once():
-                source = f"{code}\n// {len(answers)}" if lang == "ts" else code  # or what was transpiled is in the cache
+                source = f"{code}\n// {len(answers)}" if lang in ("ts", "java") else code  # or what was compiled is in the cache
                 answers.append(client.exec(source, lang, **fields))
                 return answers[-1]["usage"]["warm"] == "armed"
 
