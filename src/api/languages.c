@@ -15,13 +15,13 @@ static json_t *aliases_json(char *const *aliases)
     return list;
 }
 
-static json_t *language_json(const struct language *language)
+static json_t *language_json(const struct engine *engine, const struct language *language)
 {
     /* Published last and atomically by language_probe_versions(). */
     const char *version = __atomic_load_n(&language->version, __ATOMIC_ACQUIRE);
-    json_t *entry =
-        json_pack("{s:s, s:s, s:o, s:s?, s:b, s:b}", "code", language->code, "name", language->name, "aliases",
-                  aliases_json(language->aliases), "version", version, "available", language->available, "warm", 0);
+    json_t *entry = json_pack("{s:s, s:s, s:o, s:s?, s:b, s:b}", "code", language->code, "name", language->name,
+                              "aliases", aliases_json(language->aliases), "version", version, "available",
+                              language->available, "warm", language_is_warm(language, engine->warm));
 
     if (entry && !language->available && language->reason)
         json_object_set_new(entry, "reason", json_string(language->reason));
@@ -35,7 +35,7 @@ void handle_languages(struct http_request *request)
     json_t *list = json_array();
 
     for (size_t i = 0; i < table->n_languages; i++)
-        if (json_array_append_new(list, language_json(&table->languages[i])) < 0) {
+        if (json_array_append_new(list, language_json(api->engine, &table->languages[i])) < 0) {
             json_decref(list);
             answer_fault(request, 500, "An unexpected error occurred", "cannot render the languages", -ENOMEM);
             return;

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "engine/language_file.h"
+#include "wire/warm_counts.h"
 
 #define SOURCE_LINE_BYTES_MAX                                                                                          \
     512 /* of a line that is looked at for a class name: bounds what a hostile source costs                            \
@@ -295,4 +296,9 @@ char *language_argument(const char *element, const struct language_values *value
         return NULL;
     }
     return text;
+}
+
+bool language_is_warm(const struct language *language, const struct warm_counts *counts)
+{
+    return language->warm != WARM_NONE && counts && atomic_load(&counts->waiting[language->warm]) > 0;
 }

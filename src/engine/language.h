@@ -102,3 +102,8 @@ void language_probe_versions(struct language_table *table);
 /* Fills the version of a language that has none yet. Thread-safe against readers because version is published last,
  * atomically; of one thread at a time. Ignores unknown codes and texts that are no version (digits and dots). */
 void language_set_version(struct language_table *table, const char *code, const char *version);
+
+struct warm_counts; /* wire/warm_counts.h */
+
+/* True if an interpreter of the language waits for a program at this moment. */
+bool language_is_warm(const struct language *language, const struct warm_counts *counts);

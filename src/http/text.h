@@ -9,8 +9,8 @@
  * bytes to to, which may be from itself, and no final NUL. Returns the bytes written. */
 size_t text_percent_decode(char *to, const char *from, size_t length, bool plus);
 
-/* Decodes the query of a request target: name NUL value NUL, pair by pair; what has no value gets an empty one, and pairs
- * of nothing are left out. The caller frees it. Returns NULL if out of memory. */
+/* Decodes the query of a request target: name NUL value NUL, pair by pair; what has no value gets an empty one, and
+ * pairs of nothing are left out. The caller frees it. Returns NULL if out of memory. */
 char *text_query_decode(const char *query, size_t *ret_length);
 
 /* A copy with every invalid byte sequence replaced by U+FFFD, followed by a NUL. Returns NULL if out of memory. */

@@ -46,6 +46,7 @@
 #include "main/handover.h"
 #include "main/option.h"
 #include "wire/message.h"
+#include "wire/warm_counts.h"
 
 /* The warden may need so long for its first cell before the start counts as failed. */
 #define HELLO_WAIT_MS      60000
@@ -401,6 +402,9 @@ static int step_warden(struct process *p)
     r = wire_receive(p->warden_fd, WIRE_FROM_WARDEN, 0, &message, fds);
     if (r == 0 && message.type != WIRE_HELLO)
         r = -EPROTO;
+    if (r == 0)
+        r = warm_counts_open(fds[0], &p->engine.warm);
+    cleanup_close_fd(&fds[0]);
     if (r == 0)
         http_server_refuse(p->server, NULL);
     return r > 0 ? -EPIPE : r;

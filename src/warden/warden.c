@@ -38,6 +38,7 @@
 #include "warden/zygote_process.h"
 #include "wire/message.h"
 #include "wire/packet.h"
+#include "wire/warm_counts.h"
 
 #define RESTART_PAUSE_US  1000000
 #define RETRY_MS          1000
@@ -95,9 +96,11 @@ struct warden {
     struct waiting_run *waiting_ring;
     unsigned waiting_head, waiting_count;
     int epoll_fd, signal_fd;
-    int work_dir_fd;     /* DATA_DIR/work */
-    unsigned failures;   /* keepers that died since one was ready */
-    bool keeper_missing; /* one could not be started; it is tried again */
+    int work_dir_fd;          /* DATA_DIR/work */
+    unsigned failures;        /* keepers that died since one was ready */
+    bool keeper_missing;      /* one could not be started; it is tried again */
+    struct warm_counts *warm; /* what the api is shown of ready */
+    int warm_fd;
     bool greeted, stopping, finished;
     bool tls_renewed; /* what the api was started with may be out of date */
     int status;
@@ -224,7 +227,7 @@ static int make_loop(struct warden *w)
         return -ENOMEM;
     for (unsigned i = 0; i < w->options->slots; i++)
         w->keepers[i] = (struct keeper){ .pid = -1, .socket_fd = -1 };
-    return r;
+    return r ? r : warm_counts_new(&w->warm, &w->warm_fd);
 }
 
 static int start_api(struct warden *w)
@@ -538,7 +541,7 @@ static void greet_api(struct warden *w)
 
     if (w->greeted || w->api.channel_fd < 0)
         return;
-    w->greeted = wire_send(w->api.channel_fd, &hello, NULL) == 0;
+    w->greeted = wire_send(w->api.channel_fd, &hello, &w->warm_fd) == 0;
     if (w->greeted && w->tls_renewed)
         send_tls(w);
 }
@@ -783,6 +786,12 @@ static void on_zygote_event(struct warden *w, uint32_t tag)
         zygote->renew_us = zygote_process_changed(&zygote->process);
 }
 
+static void show_what_waits(const struct warden *w)
+{
+    for (int kind = 0; kind < WARM_KINDS; kind++)
+        atomic_store_explicit(&w->warm->waiting[kind], w->ready[kind].count, memory_order_relaxed);
+}
+
 static void loop(struct warden *w)
 {
     while (!w->finished) {
@@ -806,6 +815,7 @@ static void loop(struct warden *w)
             else if (tag >= WATCH_SLOT && w->keepers[tag - WATCH_SLOT].socket_fd >= 0)
                 on_slot(w, tag - WATCH_SLOT);
         }
+        show_what_waits(w);
     }
 }
 
@@ -849,6 +859,9 @@ static void teardown(struct warden *w)
         turns_deinit(&w->starting[kind]);
     }
     free(w->waiting_ring);
+    cleanup_close_fd(&w->warm_fd);
+    if (w->warm)
+        munmap(w->warm, sizeof(*w->warm));
     if (w->context.board)
         munmap(w->context.board, sizeof(*w->context.board));
 }
@@ -860,6 +873,7 @@ int warden_run(const struct warden_options *options)
         .epoll_fd = -1,
         .signal_fd = -1,
         .work_dir_fd = -1,
+        .warm_fd = -1,
         .wan = WAN_INIT,
         .proxy = PROXY_PROCESS_INIT,
         .api = { .pid = -1, .channel_fd = -1 },

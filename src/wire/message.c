@@ -82,7 +82,7 @@ static const struct {
     enum wire_side sender;
     bool (*is_valid)(const union wire_message *message);
 } wire_table[WIRE_TYPE_COUNT] = {
-    [WIRE_HELLO] = { sizeof(struct wire_hello), 0, 0, WIRE_FROM_WARDEN, NULL },
+    [WIRE_HELLO] = { sizeof(struct wire_hello), 1, 1, WIRE_FROM_WARDEN, NULL },
     [WIRE_RUN] = { sizeof(struct wire_run), WIRE_RUN_FDS, WIRE_RUN_FDS_MAX, WIRE_FROM_API, run_is_valid },
     [WIRE_STARTED] = { sizeof(struct wire_started), 0, 0, WIRE_FROM_WARDEN, started_is_valid },
     [WIRE_ENDED] = { sizeof(struct wire_ended), 0, 0, WIRE_FROM_WARDEN, ended_is_valid },

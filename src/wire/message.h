@@ -44,7 +44,7 @@ enum wire_type {
     WIRE_TYPE_COUNT,
 };
 
-/* The warden is ready. */
+/* The warden is ready. One descriptor: wire/warm_counts.h. */
 struct wire_hello {
     uint32_t type;
     uint32_t slots;

@@ -4,6 +4,7 @@
 import os
 
 import pytest
+from support import host
 
 CODES = ["bash", "c", "cpp", "d", "f90", "go", "java", "js", "php", "py", "r", "rs", "ts"]
 
@@ -17,6 +18,19 @@ def test_list(client, path):
         assert {"code", "name", "aliases", "available", "warm"} <= set(entry) <= {"code", "name", "aliases", "version", "available", "warm", "reason"}, entry
         assert isinstance(entry["available"], bool) and isinstance(entry["aliases"], list) and isinstance(entry["warm"], bool), entry
         assert ("reason" in entry and bool(entry["reason"])) != entry["available"], entry
+
+
+def warm_codes(client):
+    return {entry["code"] for entry in client.get("/languages").json if entry["warm"]}
+
+
+def test_warm(server, server_with):
+    """X3: a language is warm while an interpreter of it waits for a program."""
+    with server.client() as client:
+        assert host.until(lambda: "py" in warm_codes(client), 60)
+        assert not warm_codes(client) & {"bash", "c", "go", "java"}
+    with server_with().client() as client:  # without a pool
+        assert warm_codes(client) == set()
 
 
 def test_needs_a_key(client):

@@ -213,7 +213,7 @@ static void play_nonsense(struct warden *w)
 
 static void play_a_wrong_message(struct warden *w)
 {
-    say(w, &(struct wire_hello){ .type = WIRE_HELLO }, NULL);
+    say(w, &(struct wire_hello){ .type = WIRE_HELLO }, (int[]){ STDIN_FILENO });
 }
 
 static void play_silence(struct warden *w)

@@ -19,7 +19,7 @@ static const struct sample {
     size_t size, n_fds;
     enum wire_side sender;
 } samples[] = {
-    { { .hello = { WIRE_HELLO, 7 } }, sizeof(struct wire_hello), 0, WIRE_FROM_WARDEN },
+    { { .hello = { WIRE_HELLO, 7 } }, sizeof(struct wire_hello), 1, WIRE_FROM_WARDEN },
     { { .run = { .type = WIRE_RUN,
                  .processes_max = 64,
                  .execution_id = ID,
@@ -379,7 +379,7 @@ static void a_peer_that_is_gone_is_told(void **state)
     assert_int_equal(wire_receive(ends[1], WIRE_FROM_API, MSG_DONTWAIT, &got, fds), -EAGAIN);
     close(ends[0]);
     assert_int_equal(wire_receive(ends[1], WIRE_FROM_API, 0, &got, fds), WIRE_E_CLOSED);
-    assert_int_equal(wire_send(ends[1], &samples[0].message, NULL), WIRE_E_CLOSED);
+    assert_int_equal(wire_send(ends[1], &(struct wire_pause){ .type = WIRE_PAUSE }, NULL), WIRE_E_CLOSED);
     close(ends[1]);
 }
 
@@ -410,7 +410,7 @@ static void a_full_socket_is_told(void **state)
     (void)state;
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
     for (int i = 0; i < 100000 && r == 0; i++)
-        r = wire_send(ends[0], &samples[0].message, NULL);
+        r = wire_send(ends[0], &(struct wire_pause){ .type = WIRE_PAUSE }, NULL);
     assert_int_equal(r, -EAGAIN);
     close(ends[0]);
     close(ends[1]);
