@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "main/caller.h"
@@ -70,7 +71,8 @@ struct selftest_errand {
     pthread_t thread;
     json_t *body;
     double ms;
-    int status; /* as selftest_exec() returns it */
+    int status;        /* as selftest_exec() returns it */
+    atomic_bool ended; /* the answer is there; the thread is still to be joined */
 };
 
 int selftest_errand_start(struct selftest_errand *errand, const struct selftest *test, const struct selftest_case *row,

@@ -251,6 +251,7 @@ static void *run_errand(void *data)
 
     errand->status = selftest_exec(errand->test, &caller, errand->row, errand->file, NULL, &errand->body, &errand->ms);
     selftest_forget(&caller, errand->body);
+    errand->ended = true;
     return NULL;
 }
 

@@ -64,7 +64,7 @@ static void judge_contents(struct caller *caller, const json_t *answer, const ch
 struct neighbour {
     const struct selftest *test;
     pthread_t thread;
-    volatile bool stopped;
+    atomic_bool stopped;
     bool started;
     unsigned runs, wrong;
     double worst_ms;
