@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What a copy of the zygote runs for practice, with nobody to see it: it does what most programs do (zygote.py).
+# What a trial copy of the zygote runs, with nobody to see it: it does what most programs do (zygote.py).
 import json
 import math
 

@@ -271,18 +271,6 @@ def leave(reason, end=os._exit):
         end(status)
 
 
-def rehearse(run):
-    """Does without effect what every program makes the interpreter do: the pages that this touches are the copy's own when
-    the program comes."""
-    hooks = sys.meta_path[:]
-    take_environment(["%s=%s" % item for item in os.environ.items()])
-    make_room(sys.modules, run.WORKSPACE)
-    run.run(REHEARSAL, "0,0", [])
-    for step in flush_standard, flush_open_files, drop_program:
-        step()
-    sys.meta_path[:] = hooks
-
-
 def be_program(run, runners, arguments):
     """arguments: the command that the program would otherwise be started with, which names one of the runners' files."""
     reason = 1
@@ -341,8 +329,7 @@ def be_trial(run, seeds, library, ctypes):
     null = os.open("/dev/null", os.O_RDWR)
     for descriptor in 0, 1, 2:
         os.dup2(null, descriptor)
-    become_copy(run, seeds, ctypes)
-    library.zygote_mark()
+    become_copy(seeds, ctypes)
     take_environment(["%s=%s" % item for item in os.environ.items()])
     make_room(sys.modules, run.WORKSPACE)
     try:
@@ -351,14 +338,13 @@ def be_trial(run, seeds, library, ctypes):
         leave(0, lambda status: library.zygote_report())
 
 
-def become_copy(run, seeds, ctypes):
+def become_copy(seeds, ctypes):
     ctypes.pythonapi.PyOS_AfterFork_Child()
     refresh_randomness(seeds)
-    rehearse(run)
 
 
 def be_copy(run, runners, seeds, library, ctypes):
-    become_copy(run, seeds, ctypes)
+    become_copy(seeds, ctypes)
     state = run.state_module()
     state.shared_bytes = state.resident_bytes()
     library.zygote_await()

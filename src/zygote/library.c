@@ -251,6 +251,7 @@ int zygote_serve(void)
         if (is_sound(&order, n, n_fds) && is_wanted(fds[ZYGOTE_ORDER_SOCKET]) &&
             serve_order(&order, fds, own_pid_fd) == 0) {
             copy_become(&order, fds, &filter);
+            pages_take();
             return 0;
         }
         for (size_t i = 0; i < n_fds; i++)
@@ -263,11 +264,6 @@ int zygote_learn(void)
     return pages_learn();
 }
 
-void zygote_mark(void)
-{
-    pages_mark();
-}
-
 void zygote_report(void)
 {
     pages_report();
@@ -275,7 +271,6 @@ void zygote_report(void)
 
 int zygote_await(void)
 {
-    pages_take();
     copy_await(&the_program);
     return 0;
 }

@@ -44,8 +44,7 @@ int zygote_settle(void);
  * or a negative errno. */
 int zygote_shared_mappings(void);
 
-/* What a trial learns (pages.h), to be asked for after zygote_settle(). zygote_learn() returns 0 in the trial, which is
- * to do what a copy does, calls zygote_mark() where that waits for its program, and ends with zygote_report(). */
+/* To be asked for after zygote_settle(): makes a trial, from which the pages are learnt that every copy takes
+ * (pages.h). Returns 0 in the trial, which is to do what a copy does and ends with zygote_report(). */
 int zygote_learn(void);
-void zygote_mark(void);
 void zygote_report(void);

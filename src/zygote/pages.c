@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,9 +16,11 @@
 #include "zygote/mapping.h"
 
 #define PAGE          ((uintptr_t)4096)
-#define OWN_MAX       8192
-#define LEARNT_MAX    512
 #define ENTRIES_CHUNK 512
+#define RANGES_MAX    2048
+
+/* Pages of a file are mapped by so many at a time: fault_around_bytes of the kernel, unless somebody changed it. */
+#define AROUND ((uintptr_t)64 << 10)
 
 /* A larger mapping is address space that something has reserved. */
 #define MAPPING_BYTES_MAX ((uintptr_t)8 << 30)
@@ -28,26 +30,47 @@
 #define ENTRY_FILE      (1ULL << 61) /* or shared memory */
 #define ENTRY_EXCLUSIVE (1ULL << 56) /* mapped by nobody else */
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ  22 /* Linux 5.14 */
+#define MADV_POPULATE_WRITE 23
 #endif
 
 struct page_list {
     size_t n;
-    uintptr_t pages[OWN_MAX]; /* addresses, ascending */
+    struct range {
+        uintptr_t from, to;
+        int advice;
+    } ranges[RANGES_MAX]; /* ascending */
 };
 
-/* Shared by a trial with its parent. */
-struct trial {
-    struct page_list before, after;
-};
+static struct page_list *trial; /* shared by a trial with its parent */
+static struct page_list learnt;
 
-static struct trial *trial;
+static void note(struct page_list *list, uintptr_t from, uintptr_t to, int advice)
+{
+    struct range *last = list->n > 0 ? &list->ranges[list->n - 1] : NULL;
 
-static uintptr_t learnt[LEARNT_MAX];
-static size_t n_learnt;
+    if (last && last->advice == advice && from <= last->to)
+        last->to = to;
+    else if (list->n < RANGES_MAX)
+        list->ranges[list->n++] = (struct range){ from, to, advice };
+}
 
-static void note_own(int pagemap_fd, const struct mapping *m, struct page_list *list)
+static void note_page(struct page_list *list, const struct mapping *m, uintptr_t at, uint64_t entry)
+{
+    uintptr_t around = at & ~(AROUND - 1), from = around > m->from ? around : m->from;
+    uintptr_t to = around + AROUND < m->to ? around + AROUND : m->to;
+
+    if (!(entry & ENTRY_PRESENT))
+        return;
+    if (mapping_is_private(m, "rw-")) {
+        if ((entry & ENTRY_EXCLUSIVE) && !(entry & ENTRY_FILE))
+            note(list, at, at + PAGE, MADV_POPULATE_WRITE);
+    } else if (entry & ENTRY_FILE)
+        note(list, from, to, MADV_POPULATE_READ);
+}
+
+static void note_mapping(struct page_list *list, const struct mapping *m, int pagemap_fd)
 {
     uint64_t entries[ENTRIES_CHUNK];
 
@@ -55,35 +78,27 @@ static void note_own(int pagemap_fd, const struct mapping *m, struct page_list *
         ssize_t size = pread(pagemap_fd, entries, sizeof(entries), (off_t)(at / PAGE * sizeof(entries[0])));
 
         for (size_t i = 0; i < ENTRIES_CHUNK && (ssize_t)((i + 1) * sizeof(entries[0])) <= size; i++)
-            if (at + i * PAGE < m->to && list->n < OWN_MAX && (entries[i] & ENTRY_PRESENT) &&
-                (entries[i] & ENTRY_EXCLUSIVE) && !(entries[i] & ENTRY_FILE))
-                list->pages[list->n++] = at + i * PAGE;
+            if (at + i * PAGE < m->to)
+                note_page(list, m, at + i * PAGE, entries[i]);
     }
 }
 
-static void list_own(struct page_list *ret_list)
+static bool is_looked_at(const struct mapping *m)
+{
+    return m->to - m->from <= MAPPING_BYTES_MAX &&
+           (mapping_is_private(m, "rw-") || mapping_is_private(m, "r-x") || mapping_is_private(m, "r--"));
+}
+
+void pages_report(void)
 {
     CLEANUP_CLOSE int pagemap_fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
     CLEANUP_FREE struct mapping *mappings = NULL;
     int n = pagemap_fd < 0 ? 0 : mappings_read(&mappings);
 
     for (int i = 0; i < n; i++)
-        if (mapping_is_private(&mappings[i], "rw-") && mappings[i].to - mappings[i].from <= MAPPING_BYTES_MAX)
-            note_own(pagemap_fd, &mappings[i], ret_list);
-}
-
-/* Both lists ascend. */
-static void learn_difference(const struct page_list *before, const struct page_list *after)
-{
-    size_t k = 0;
-
-    n_learnt = 0;
-    for (size_t i = 0; i < after->n && n_learnt < LEARNT_MAX; i++) {
-        while (k < before->n && before->pages[k] < after->pages[i])
-            k++;
-        if (k == before->n || before->pages[k] != after->pages[i])
-            learnt[n_learnt++] = after->pages[i];
-    }
+        if (is_looked_at(&mappings[i]))
+            note_mapping(trial, &mappings[i], pagemap_fd);
+    _exit(0);
 }
 
 int pages_learn(void)
@@ -98,28 +113,14 @@ int pages_learn(void)
         return 0;
     while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
-    if (pid > 0)
-        learn_difference(&trial->before, &trial->after);
+    learnt = *trial;
     munmap(trial, sizeof(*trial));
-    trial = NULL;
     return pid > 0 ? 1 : -EAGAIN;
-}
-
-void pages_mark(void)
-{
-    if (trial)
-        list_own(&trial->before);
-}
-
-void pages_report(void)
-{
-    if (trial)
-        list_own(&trial->after);
-    _exit(0);
 }
 
 void pages_take(void)
 {
-    for (size_t i = 0; i < n_learnt; i++)
-        (void)madvise((void *)learnt[i], PAGE, MADV_POPULATE_WRITE);
+    for (size_t i = 0; i < learnt.n; i++)
+        (void)madvise((void *)learnt.ranges[i].from, learnt.ranges[i].to - learnt.ranges[i].from,
+                      learnt.ranges[i].advice);
 }
