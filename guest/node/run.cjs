@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// run.cjs SOURCE [ARGS...] -- runs one JavaScript program inside a cell (exec.md 10.3).
+// run.cjs SOURCE [ARGS...] -- runs one JavaScript program inside a cell (exec.md 10.3). Without a source it is one that was
+// started before its program is known (warm.cjs).
 //
 // The program is CommonJS and behaves as if it were the file PROGRAM, which does not exist. A source that does not
 // compile as CommonJS is tried as the body of an async function (await outside of functions), then as an ES module.
@@ -137,6 +138,7 @@ function run(source) {
   return undefined;
 }
 
+if (process.argv.length < 3) require('./warm.cjs')(makeMainModule);
 const source = fs.readFileSync(process.argv[2], 'utf8').replace(/^\uFEFF/, '').replace(/^#!.*/, '');
 process.argv.splice(1, 2, PROGRAM);
 run(source);

@@ -1,34 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
-// warm.cjs -- preloaded by a Node that is started before its program is known (src/cell/runtime.h): waits for it, and
-// leaves the interpreter as it would be if it had been started for that program. run.cjs is what Node goes on with.
-// Nothing here is a wall.
+// warm.cjs -- what run.cjs does in a Node that is started before its program is known (src/cell/runtime.h): waits for it, and
+// leaves the interpreter as it would be if it had been started for that program. Nothing here is a wall.
 'use strict';
 
-const LIBRARY = '/opt/codecell/zygote.so';
-const AGENT = '/opt/codecell/guest/node/run.cjs';
+const EventEmitter = require('events');
+const Module = require('module');
 
-// Loads what programs use first. The standard streams stay untouched, which are not the program's yet, and nothing is
-// left for the event loop: a program's first turn of it would show in its stack traces.
-function rehearse() {
-  const { Console } = require('console');
+const LIBRARY = '/opt/codecell/zygote.so';
+
+// What most programs make the interpreter load or compile first. The standard streams stay untouched, which are not the
+// program's yet, and nothing is left for the event loop: a program's first turn of it would show in its stack traces.
+const REHEARSAL = `
+const { Console } = require('console');
+const nothing = () => {};
+const nowhere = { write: nothing, once: nothing, removeListener: nothing, listenerCount: () => 0 };
+new Console(nowhere).log('%s', 1, { a: [1, 'b'] });
+`;
+
+function rehearse(makeMainModule) {
   for (const name of ['vm', 'net', 'tty', 'url', 'util']) require(name);
-  const nothing = () => {};
-  const nowhere = { write: nothing, once: nothing, removeListener: nothing, listenerCount: () => 0 };
-  new Console(nowhere).log('%s', 1, { a: [1, 'b'] });
+  const main = makeMainModule();
+  main._compile(REHEARSAL, main.filename);
+  delete Module._cache[main.filename];
 }
 
-function waitForProgram() {
+function loadLibrary() {
   const library = { exports: {} };
   process.dlopen(library, LIBRARY);
-  return library.exports.await();
+  return library.exports;
 }
 
-// Of the options and modules of this process, the ones that only made it wait are not the program's.
-function hideTraces(module) {
-  for (const options of [process.execArgv, process._preload_modules || []])
-    for (const own of [`--require=${module.filename}`, module.filename])
-      if (options.includes(own)) options.splice(options.indexOf(own), 1);
+function hideTraces() {
   delete require.cache[module.filename];
+  for (const parent of Object.values(require.cache)) {
+    const at = parent.children.indexOf(module);
+    if (at >= 0) parent.children.splice(at, 1);
+  }
+  for (const [key, found] of Object.entries(Module._pathCache)) if (found === module.filename) delete Module._pathCache[key];
 }
 
 function restartClock() {
@@ -37,12 +45,35 @@ function restartClock() {
   process.uptime = () => uptime.call(process) - start;
 }
 
-// A thread loads what its process has preloaded, and does not wait.
-if (require('worker_threads').isMainThread) {
-  rehearse();
-  const command = waitForProgram();
-  process.argv.splice(2, Infinity, ...command.slice(command.indexOf(AGENT) + 1));
+// When a program is through, Node asks for process.emit, to tell those who listen for 'exit'. If there are none, and all went
+// well, what is left of its end is to take itself apart, which the kernel does sooner.
+function endSooner(leave) {
+  const { prototype } = EventEmitter;
+  const { reallyExit } = process;
+  let asked = false;
+  const isOver = () => !process.exitCode && process._events?.exit === undefined && process.reallyExit === reallyExit;
+  Object.defineProperty(Object.getPrototypeOf(process), 'emit', {
+    configurable: true,
+    get() {
+      if (process._exiting && !asked) {
+        asked = true;
+        if (isOver()) leave();
+      }
+      return prototype.emit;
+    },
+    set(value) {
+      Object.defineProperty(this, 'emit', { value, configurable: true, enumerable: true, writable: true });
+    },
+  });
+}
+
+module.exports = function wait(makeMainModule) {
+  const library = loadLibrary();
+  rehearse(makeMainModule);
+  hideTraces();
+  endSooner(library.leave);
+  const command = library.await();
+  process.argv.splice(2, Infinity, ...command.slice(command.indexOf(process.argv[1]) + 1));
   process.chdir('.'); // Node remembers where it was
   restartClock();
-}
-hideTraces(module);
+};

@@ -27,14 +27,12 @@ static const struct runtime {
     unsigned weight;       /* 0 = 1 */
 } runtimes[WARM_KINDS] = {
     [WARM_NODE] = {
-        { "/usr/bin/node", "--experimental-vm-modules", memory_option, "--require=/opt/codecell/guest/node/warm.cjs",
-          "/opt/codecell/guest/node/run.cjs" },
+        { "/usr/bin/node", "--experimental-vm-modules", memory_option, "/opt/codecell/guest/node/run.cjs" },
         { COMMON_ENVIRONMENT, "NODE_PATH=/usr/local/lib/node_modules:/usr/lib/node_modules" },
     },
     [WARM_TYPESCRIPT] = {
         { "/usr/bin/node", "--experimental-vm-modules", "--enable-source-maps", memory_option,
-          "--require=/opt/codecell/guest/node/typescript.cjs", "--require=/opt/codecell/guest/node/warm.cjs",
-          "/opt/codecell/guest/node/run.cjs" },
+          "--require=/opt/codecell/guest/node/typescript.cjs", "/opt/codecell/guest/node/run.cjs" },
         { COMMON_ENVIRONMENT, "NODE_PATH=/usr/local/lib/node_modules:/usr/lib/node_modules" },
     },
     [WARM_R] = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node.c -- the library as an addon of Node's: its function await() (guest/node/warm.cjs).
+/* node.c -- the library as an addon of Node's: its functions await() and leave() (guest/node/warm.cjs).
  *
  * Of the interface of addons (Node-API, stable between versions) a handful of calls is used. They are the executable's;
  * any other interpreter that loads the library has none of them. */
@@ -7,6 +7,8 @@
 #include "zygote/library.h"
 
 #include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "cell/runtime.h"
 
@@ -48,13 +50,28 @@ static napi_value await_program(napi_env env, napi_callback_info info)
     return strings(env, zygote_arguments());
 }
 
+/* leave(): ends the process, with success. */
+static napi_value leave(napi_env env, napi_callback_info info)
+{
+    (void)env;
+    (void)info;
+    fflush(NULL);
+    _exit(0);
+}
+
+static void export_function(napi_env env, napi_value exports, const char *name, napi_callback callback)
+{
+    napi_value function;
+
+    if (napi_create_function(env, name, AUTO_LENGTH, callback, NULL, &function) == 0)
+        napi_set_named_property(env, exports, name, function);
+}
+
 /* Called by Node when it has loaded the library. */
 napi_value napi_register_module_v1(napi_env env, napi_value exports);
 napi_value napi_register_module_v1(napi_env env, napi_value exports)
 {
-    napi_value function;
-
-    if (napi_create_function(env, "await", AUTO_LENGTH, await_program, NULL, &function) == 0)
-        napi_set_named_property(env, exports, "await", function);
+    export_function(env, exports, "await", await_program);
+    export_function(env, exports, "leave", leave);
     return exports;
 }
