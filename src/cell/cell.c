@@ -35,6 +35,7 @@
 #define BUILD_MB       512
 #define SHM_MB         64
 #define SCRATCH_INODES "65536"
+#define DYING_NICE     (-20)
 
 /* The request that makes an armed cell run; its descriptors come with it. Not as large as struct runtime_order. */
 struct run_request {
@@ -491,8 +492,11 @@ int cell_report(struct cell *cell, struct cell_report *ret_report, int *ret_fd)
     return 0;
 }
 
+/* Its PID 1 passes the death on to all others, once it has a processor among them. */
 void cell_kill(struct cell *cell)
 {
+    if (cell->pid > 0)
+        (void)setpriority(PRIO_PROCESS, (id_t)cell->pid, DYING_NICE);
     if (cell->pid_fd >= 0)
         (void)syscall(SYS_pidfd_send_signal, cell->pid_fd, SIGKILL, NULL, 0);
 }

@@ -28,6 +28,8 @@
 #define VANISH_TIMEOUT_MS 5000
 #define OWN_GROUP_TRIES   64
 
+#define SERVER_SHARES_MAX 256 /* full ones, the most that the kernel takes */
+
 /* Names of a controller on a v1 hierarchy. */
 static const char *const controller_names[CGROUP_CONTROLLERS] = {
     [CGROUP_MEMORY] = "memory",
@@ -396,6 +398,21 @@ static int prepare_pure_v2(struct cgroup_layout *layout, char *where, size_t whe
     return 0;
 }
 
+/* v1 divides a group's shares by the processors that it runs on, while each thread beside the group has a full share of
+ * its own: all cells together would be to this server's other threads what half a thread is on two processors, and
+ * nothing on many. */
+static void weigh_server(const char *group)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    char text[32];
+
+    snprintf(text, sizeof(text), "%ld",
+             processors > SERVER_SHARES_MAX ? (long)SERVER_SHARES_MAX * CGROUP_SHARES_FULL
+                                            : processors * CGROUP_SHARES_FULL);
+    if (processors > 0)
+        (void)write_path(group, "cpu.shares", text);
+}
+
 int cgroup_prepare(struct cgroup_layout *layout, char *where, size_t where_size)
 {
     if (layout->pure_v2)
@@ -411,6 +428,8 @@ int cgroup_prepare(struct cgroup_layout *layout, char *where, size_t where_size)
         if (r < 0)
             return r;
         copy_path(layout->controllers[c].directory, group);
+        if (c == CGROUP_CPU && !layout->controllers[c].unified)
+            weigh_server(group);
     }
     return 0;
 }
@@ -471,6 +490,17 @@ static int open_shared(int dir_fd)
     return fd;
 }
 
+/* To leave the group of one controller must not be to leave those of others. */
+static int open_server(const struct cgroup_layout *layout)
+{
+    const char *mount = layout->controllers[CGROUP_CPU].mount;
+
+    if (layout->controllers[CGROUP_CPU].unified || strcmp(mount, layout->controllers[CGROUP_MEMORY].mount) == 0 ||
+        strcmp(mount, layout->controllers[CGROUP_PIDS].mount) == 0)
+        return -1;
+    return open(layout->controllers[CGROUP_CPU].directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 int cgroup_slot_open(const struct cgroup_layout *layout, unsigned slot, struct cgroup_slot *ret_slot)
 {
     struct cgroup_slot made = CGROUP_SLOT_INIT;
@@ -495,6 +525,7 @@ int cgroup_slot_open(const struct cgroup_layout *layout, unsigned slot, struct c
     made.per_cell = made.unified[CGROUP_MEMORY] && made.unified[CGROUP_PIDS];
     if (!made.per_cell && made.unified[CGROUP_ACCOUNTING])
         made.shared_fd = open_shared(made.dir_fds[CGROUP_ACCOUNTING]);
+    made.server_fd = open_server(layout);
     made.oom_fd = open_oom(made.dir_fds[CGROUP_MEMORY], made.unified[CGROUP_MEMORY]);
     if (!made.per_cell)
         made.peak_fd = open_peak(made.dir_fds[CGROUP_MEMORY], made.unified[CGROUP_MEMORY]);
@@ -517,7 +548,8 @@ void cgroup_slot_close(struct cgroup_slot *slot)
     }
     cleanup_close_fd(&slot->oom_fd);
     cleanup_close_fd(&slot->shared_fd);
-    slot->oom_fd = slot->shared_fd = -1;
+    cleanup_close_fd(&slot->server_fd);
+    slot->oom_fd = slot->shared_fd = slot->server_fd = -1;
     close_cell(slot);
 }
 
@@ -611,11 +643,30 @@ static int enter_shared(struct cgroup_slot *slot)
     return r;
 }
 
+/* "tasks", and not "cgroup.procs": a process of one thread moves without any lock. */
+int cgroup_slot_step_aside(struct cgroup_slot *slot)
+{
+    int r = slot->server_fd < 0 ? -ENOTSUP : fd_write_at(slot->server_fd, "tasks", "0");
+
+    slot->aside = slot->aside || r == 0;
+    return r;
+}
+
+int cgroup_slot_step_in(struct cgroup_slot *slot)
+{
+    int r = slot->aside ? fd_write_at(slot->dir_fds[CGROUP_CPU], "tasks", "0") : 0;
+
+    slot->aside = slot->aside && r < 0;
+    return r;
+}
+
 int cgroup_slot_renew(struct cgroup_slot *slot)
 {
     int dir_fd = slot->dir_fds[CGROUP_MEMORY];
-    int r;
+    int r = cgroup_slot_step_in(slot);
 
+    if (r < 0)
+        return r;
     if (!slot->per_cell)
         return enter_shared(slot);
     close_cell(slot);
@@ -844,6 +895,13 @@ uint32_t cgroup_slot_oom_kills(struct cgroup_slot *slot)
     return n < 0 ? 0 : increase(oom_kills(slot), slot->base_oom_kills);
 }
 
+int64_t cgroup_slot_cpu_us(const struct cgroup_slot *slot)
+{
+    int64_t now = cpu_us(slot);
+
+    return now < 0 ? -1 : now - (int64_t)slot->base_cpu_us;
+}
+
 uint32_t cgroup_slot_refused_forks(const struct cgroup_slot *slot)
 {
     return increase(refused_forks(slot), slot->base_process_limit);
@@ -883,11 +941,10 @@ static int64_t processes_peak(const struct cgroup_slot *slot)
 int cgroup_slot_figures(struct cgroup_slot *slot, struct cgroup_figures *ret_figures)
 {
     int64_t peak = peak_bytes(slot);
-    int64_t cpu = cpu_us(slot);
 
     ret_figures->oom_kills = increase(oom_kills(slot), slot->base_oom_kills);
     ret_figures->process_limit = cgroup_slot_refused_forks(slot);
-    ret_figures->cpu_us = cpu < 0 ? -1 : cpu - (int64_t)slot->base_cpu_us;
+    ret_figures->cpu_us = cgroup_slot_cpu_us(slot);
     ret_figures->processes_peak = processes_peak(slot);
     ret_figures->memory_peak_bytes = -1;
     /* What was charged before (the keeper, cached pages of earlier runs) is not this run's. A peak that counts from

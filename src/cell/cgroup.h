@@ -71,6 +71,9 @@ struct cgroup_slot {
     bool per_cell; /* cells have groups of their own */
     int shared_fd; /* else, where there are v2 groups: one for the keeper and its cells, which it can leave; or -1 */
     bool outside;  /* the keeper has left it */
+    int server_fd; /* v1: the server's group for the processor, where a keeper can live beside its cell; -1 = it cannot
+                    */
+    bool aside;    /* it does */
     int cell_fd;   /* the group to clone the next cell into; -1 = cells share their keeper's */
     struct cgroup_limits current; /* what was written last */
     uint32_t shares;              /* the same */
@@ -82,7 +85,8 @@ struct cgroup_slot {
 };
 
 #define CGROUP_SLOT_INIT                                                                                               \
-    ((struct cgroup_slot){ .dir_fds = { -1, -1, -1, -1 }, .shared_fd = -1, .cell_fd = -1, .oom_fd = -1, .peak_fd = -1 })
+    ((struct cgroup_slot){                                                                                             \
+        .dir_fds = { -1, -1, -1, -1 }, .shared_fd = -1, .server_fd = -1, .cell_fd = -1, .oom_fd = -1, .peak_fd = -1 })
 
 struct cgroup_figures { /* -1 = this host cannot tell */
     uint32_t oom_kills;
@@ -121,6 +125,13 @@ int cgroup_slot_limit(struct cgroup_slot *slot, const struct cgroup_limits *limi
  * negative errno. */
 int cgroup_slot_weigh(struct cgroup_slot *slot, uint32_t shares);
 
+/* Lets the calling process, the keeper, live on the server's share of the processors instead of its cell's, so that it
+ * is in time however little the cell gets; what it clones meanwhile would not be in the slot's group.
+ * cgroup_slot_step_in() ends that, and so does cgroup_slot_renew(). Return 0 or a negative errno, -ENOTSUP where a host
+ * has no v1 group for the processor alone. */
+int cgroup_slot_step_aside(struct cgroup_slot *slot);
+int cgroup_slot_step_in(struct cgroup_slot *slot);
+
 /* Notes the counters before a run. */
 int cgroup_slot_begin(struct cgroup_slot *slot);
 
@@ -133,6 +144,9 @@ struct pollfd cgroup_slot_oom_poll(const struct cgroup_slot *slot);
 /* To be called when that happened. Returns how many processes the kernel has killed for memory since
  * cgroup_slot_begin(), perhaps not yet the one it is about to. */
 uint32_t cgroup_slot_oom_kills(struct cgroup_slot *slot);
+
+/* Processor time since cgroup_slot_begin() in microseconds, -1 = this host cannot tell. */
+int64_t cgroup_slot_cpu_us(const struct cgroup_slot *slot);
 
 /* Forks that the process limit refused since cgroup_slot_begin(). */
 uint32_t cgroup_slot_refused_forks(const struct cgroup_slot *slot);

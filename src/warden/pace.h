@@ -16,8 +16,11 @@
 struct pace {
     int64_t started_us, limit_us; /* when the program started and when its time is over; 0 = not started */
     int64_t killed_us;            /* 0 = not killed */
+    int64_t look_us;              /* when to look at its age again */
+    int64_t young_us;             /* processor time that it had used when it started */
     size_t age;                   /* row of ages[] that holds */
-    bool in_last_moments, overdue;
+    bool punctual;                /* the keeper does not live on the program's share */
+    bool in_last_moments;
     uint32_t cpu_millis; /* what the cell may use when it does not wait */
 };
 

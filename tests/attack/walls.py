@@ -707,6 +707,11 @@ WALLS = [
         ),
     ),
     wall(
+        "limits: a keeper that stepped aside arms its next cell there",
+        "x05::test_x05_the_kernel_has_been_told_the_limits",
+        (CGROUP, 'slot->aside ? fd_write_at(slot->dir_fds[CGROUP_CPU], "tasks", "0") : 0;', "0;"),
+    ),
+    wall(
         "limits: buffers of TCP and UDP",
         "x01::test_x01_network_buffers_are_bounded",
         (CGROUP, '(void)write_number(slot, CGROUP_MEMORY, "memory.kmem.tcp.limit_in_bytes", SOCKET_BYTES_MAX);', ";"),

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <string.h>
@@ -296,6 +297,17 @@ static int ask(uint16_t port, const char *head)
     return atoi(answer + 9);
 }
 
+/* Not every machine has a file of host names. */
+static bool is_name(const char *host)
+{
+    struct addrinfo *found;
+
+    if (getaddrinfo(host, NULL, NULL, &found) != 0)
+        return false;
+    freeaddrinfo(found);
+    return true;
+}
+
 static void a_proxy_answers(void **state)
 {
     static struct running running; /* its threads may outlive the test by a moment */
@@ -303,6 +315,7 @@ static void a_proxy_answers(void **state)
     pthread_t thread;
     int fds[2], listener;
     uint16_t port;
+    int loopback = is_name("localhost") ? 403 : 502;
 
     (void)state;
     assert_int_equal(allowlist_parse("localhost", &running.list), 0);
@@ -314,7 +327,7 @@ static void a_proxy_answers(void **state)
         assert_int_equal(packet_send(fds[0], &message, sizeof(message), &listener, 1), 0);
         close(listener);
         assert_int_equal(ask(port, "CONNECT a.example:443 HTTP/1.1\r\n\r\n"), 403);
-        assert_int_equal(ask(port, "CONNECT localhost:443 HTTP/1.1\r\n\r\n"), 403); /* listed, but loopback */
+        assert_int_equal(ask(port, "CONNECT localhost:443 HTTP/1.1\r\n\r\n"), loopback); /* although it is listed */
         assert_int_equal(ask(port, "CONNECT localhost HTTP/1.1\r\n\r\n"), 400);
         assert_int_equal(ask(port, "GET / HTTP/1.1\r\n\r\n"), 405);
         for (int i = 0; i < 50; i++) /* more than one tick's worth */
