@@ -40,7 +40,7 @@ def test_n06_a_beginning_in_drops(allowlisted):
     told = allowlisted.evidence(
         TUNNEL
         + """
-long = extension(hello("public.test"), 0x0a0a, bytes(3000))
+long = extension(hello("public.test"), 0x0a0a, bytes(1800))
 tell(dict(whole=tunnel(long), drops=tunnel(long, pause=0.001, step=1)))
 """,
         timeout=60000,
