@@ -4,8 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -46,6 +50,37 @@ int fd_write_full(int fd, const void *data, size_t size)
         done += (size_t)n;
     }
     return 0;
+}
+
+int fd_offer(int fd, const void *data, size_t size)
+{
+    struct pollfd ready = { .fd = fd, .events = POLLOUT };
+    ssize_t n;
+
+    if (fd < 0)
+        return -EBADF; /* which poll() would pass over */
+    if (poll(&ready, 1, 0) == 0)
+        return FD_E_BUSY;
+    n = send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < 0 && errno == ENOTSOCK)
+        n = write(fd, data, size);
+    if (n < 0)
+        return errno == EAGAIN ? FD_E_BUSY : error_from_errno();
+    return 0;
+}
+
+void fd_stop_waiting(int fd)
+{
+    char path[32];
+    struct stat st;
+    CLEANUP_CLOSE int own = -1;
+
+    if (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode))
+        return;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    own = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    if (own >= 0)
+        (void)!dup2(own, fd);
 }
 
 int fd_write_at(int dir_fd, const char *name, const char *text)

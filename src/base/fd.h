@@ -11,6 +11,19 @@ ssize_t fd_read_full(int fd, void *data, size_t size);
 /* Writes all bytes, waiting as long as it takes. Returns 0 or a negative errno. */
 int fd_write_full(int fd, const void *data, size_t size);
 
+enum fd_outcome {
+    FD_E_BUSY = 1, /* it could not be written without waiting, and none of it was */
+};
+
+/* Writes up to PIPE_BUF bytes at once, or not at all: never waits for whoever reads a pipe, socket or terminal. (Of two
+ * that write to one pipe at the same moment the second could still wait, unless it is O_NONBLOCK: fd_stop_waiting().)
+ * Returns 0, FD_E_BUSY or a negative errno. */
+int fd_offer(int fd, const void *data, size_t size);
+
+/* Replaces fd, if it is a pipe to write to, by an open file description of its own that never waits; what others have
+ * open is left as it is. Does nothing where that cannot be had. */
+void fd_stop_waiting(int fd);
+
 /* Writes text to the existing file name below directory dir_fd (a cgroup or proc file) with one write(). Returns 0 or a
  * negative errno. */
 int fd_write_at(int dir_fd, const char *name, const char *text);

@@ -2,11 +2,13 @@
 #include "base/log.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/utf8.h"
 
 /* A line longer than this is cut; PIPE_BUF would be the limit for unmixed lines on a pipe, files have none. */
@@ -22,6 +24,9 @@ static const struct {
 static struct log_options current = {
     .level = LOG_LEVEL_INFO, .json = false, .fd = STDERR_FILENO, .process = "codecell"
 };
+
+/* Lines that are missing and were not told of. */
+static atomic_uint n_left_out;
 
 void log_init(const struct log_options *options)
 {
@@ -74,10 +79,49 @@ static size_t escape(char *to, size_t size, const char *text)
     return used;
 }
 
+/* Returns the length of the line, which has room for LINE_MAX_BYTES. */
+static size_t make_line(char *line, enum log_level level, const char *message)
+{
+    char stamp[CLOCK_ISO_SIZE];
+    size_t used;
+
+    clock_format_iso(clock_wall_ms(), stamp);
+    if (current.json)
+        used = (size_t)snprintf(line, LINE_MAX_BYTES,
+                                "{\"timestamp\":\"%s\",\"level\":\"%s\",\"process\":\"%s\",\"message\":\"", stamp,
+                                levels[level].name, current.process);
+    else
+        used = (size_t)snprintf(line, LINE_MAX_BYTES, "%s %-7s %s: ", stamp, levels[level].name, current.process);
+    used += escape(line + used, LINE_MAX_BYTES - used - 4, message);
+    if (current.json) {
+        line[used++] = '"';
+        line[used++] = '}';
+    }
+    line[used++] = '\n';
+    return used;
+}
+
+/* A line that nobody would read is counted. One that fails otherwise has nowhere to be told. */
+static void put(const char *line, size_t length, unsigned stands_for)
+{
+    if (fd_offer(current.fd, line, length) == FD_E_BUSY)
+        atomic_fetch_add(&n_left_out, stands_for);
+}
+
+static void own_up_to_gap(void)
+{
+    unsigned n = atomic_exchange(&n_left_out, 0);
+    char message[80], line[LINE_MAX_BYTES];
+
+    if (n == 0)
+        return;
+    snprintf(message, sizeof(message), "%u lines are missing above: this output was not being read", n);
+    put(line, make_line(line, LOG_LEVEL_WARNING, message), n);
+}
+
 void log_write(enum log_level level, const char *format, ...)
 {
-    char message[LINE_MAX_BYTES / 2], line[LINE_MAX_BYTES], stamp[CLOCK_ISO_SIZE];
-    size_t used;
+    char message[LINE_MAX_BYTES / 2], line[LINE_MAX_BYTES];
     va_list args;
 
     if (!log_enabled(level))
@@ -85,20 +129,6 @@ void log_write(enum log_level level, const char *format, ...)
     va_start(args, format);
     vsnprintf(message, sizeof(message), format, args);
     va_end(args);
-
-    clock_format_iso(clock_wall_ms(), stamp);
-    if (current.json)
-        used = (size_t)snprintf(line, sizeof(line),
-                                "{\"timestamp\":\"%s\",\"level\":\"%s\",\"process\":\"%s\",\"message\":\"", stamp,
-                                levels[level].name, current.process);
-    else
-        used = (size_t)snprintf(line, sizeof(line), "%s %-7s %s: ", stamp, levels[level].name, current.process);
-    used += escape(line + used, sizeof(line) - used - 4, message);
-    if (current.json) {
-        line[used++] = '"';
-        line[used++] = '}';
-    }
-    line[used++] = '\n';
-    if (write(current.fd, line, used) < 0)
-        return; /* nowhere left to say it */
+    own_up_to_gap();
+    put(line, make_line(line, level, message), 1);
 }

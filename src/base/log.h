@@ -3,8 +3,9 @@
  *
  * Verbs: log_error (an operator must act), log_warning (something was refused, skipped or retried), log_info (start,
  * stop, life-cycle), log_debug (a developer reads along). A line is written with one write() so that lines of several
- * processes never mix; control characters in a message are escaped, so one event stays one line. Thread-safe after
- * log_init(). Never pass source text, keys or file contents. */
+ * processes never mix, and never with a wait: while a reader of the log stalls, lines are left out, and the first that
+ * can be written again is preceded by one with their number. Control characters in a message are escaped, so one event
+ * stays one line. Thread-safe after log_init(). Never pass source text, keys or file contents. */
 #pragma once
 
 #include <stdbool.h>

@@ -281,10 +281,15 @@ static void echo(struct audit *audit, const struct buffer *lines)
         const char *newline = memchr(at, '\n', (size_t)(end - at));
 
         own_up_to_gap(audit);
-        if (!echo_is_ready(audit))
+        switch (fd_offer(audit->echo_fd, at, (size_t)(newline + 1 - at))) {
+        case 0:
+            break;
+        case FD_E_BUSY:
             audit->unechoed_unsaid++;
-        else if (fd_write_full(audit->echo_fd, at, (size_t)(newline + 1 - at)) < 0)
+            break;
+        default:
             return;
+        }
         at = newline + 1;
     }
 }

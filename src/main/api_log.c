@@ -32,7 +32,7 @@ void api_log_reopen(const struct config *config)
 
     if (*config->log_file == '\0')
         return;
-    fd = open(config->log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0640);
+    fd = open(config->log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, 0640);
     if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
         log_warning("LOG_FILE cannot be opened again: %s", strerror(errno));
     else

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "main/capacity.h"
 #include "main/check.h"
@@ -136,8 +137,11 @@ static int redirect_output(const struct serve *serve)
 
     if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0)
         return fail("/dev/null", error_from_errno());
-    if (*path == '\0')
+    if (*path == '\0') {
+        fd_stop_waiting(STDOUT_FILENO);
+        fd_stop_waiting(STDERR_FILENO);
         return 0;
+    }
     log_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, 0640);
     if (log_fd < 0)
         return fail("LOG_FILE", error_from_errno());

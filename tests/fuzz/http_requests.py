@@ -50,14 +50,14 @@ SLACK = {"descriptors": 4, "threads": 4, "connections": 0, "warden descriptors":
 MEMORY_SHARE = 0.2  # by which memory may be more in the end than it was then
 
 
-def work(address, seed, keys, directory, count, rate, done, results):
+def work(address, seed, keys, directory, count, rate, end, done, results):
     talker = talk.Talker(address, seed, keys, directory)
 
     def tell(n):
         with done.get_lock():
             done.value += n
 
-    talker.run(count, rate, tell)
+    talker.run(count, rate, end, tell)
     results.put((talker.counts, talker.kinds, talker.sent, talker.findings))
 
 
@@ -77,6 +77,7 @@ class Run:
         self.counts, self.kinds = collections.Counter(), collections.Counter()
         self.sent, self.wrong, self.seconds = 0, [], 0.0
         self.marks = []  # [requests sent, figures], at rest
+        self.end = time.monotonic() + (options.minutes or float("inf")) * 60
 
     def part(self, count, number):
         """So many requests, and then rest."""
@@ -92,6 +93,7 @@ class Run:
                     "directory": self.options.findings,
                     "count": share,
                     "rate": self.options.rate / n,
+                    "end": self.end,
                     "done": done,
                     "results": results,
                 },
@@ -193,7 +195,7 @@ def fuzz(options):
         api_pid = server.api_pid
         run = Run(options, server, keys)
         for number, target in enumerate(targets(options.count)):
-            if server.process.poll() is None:
+            if server.process.poll() is None and time.monotonic() < run.end:
                 run.part(target - run.sent, number)
         if server.process.poll() is None:
             run.judge(api_pid)
@@ -227,6 +229,7 @@ def main():
     parser.add_argument(
         "--rate", type=float, default=0, help="requests a second, all processes together; 0: as many as come"
     )
+    parser.add_argument("--minutes", type=float, help="end after so long, with fewer requests")
     parser.add_argument("--findings", help="a directory for what was sent when an answer was wrong")
     parser.add_argument("--record", help="a document with marks, to put the report in")
     options = parser.parse_args()

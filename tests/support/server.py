@@ -51,12 +51,13 @@ class Server:
 
     host = "127.0.0.1"
 
-    def __init__(self, env=None, data_dir=None, prefix=(), wait=True):
+    def __init__(self, env=None, data_dir=None, prefix=(), wait=True, output=None):
+        """output: a descriptor for what it writes, instead of the file log_path."""
         self.home = tempfile.mkdtemp(prefix="codecell-test-")
         os.chmod(self.home, 0o755)  # the unprivileged half must reach the data directory
         self.data_dir = data_dir or os.path.join(self.home, "data")
         self.log_path = os.path.join(self.home, "log")
-        self.prefix = list(prefix)
+        self.prefix, self.output = list(prefix), output
         self.key = new_key()
         self.port = free_port()
         self.given = dict(env or {})
@@ -110,8 +111,8 @@ class Server:
                 env=self.environment(),
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=self.output or log,
+                stderr=self.output or log,
                 preexec_fn=host.end_with_parent,
             )
         if wait:

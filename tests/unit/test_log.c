@@ -5,8 +5,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 
 static char line[8192];
@@ -115,6 +117,88 @@ static void nowhere_to_write_is_no_failure(void **state)
     log_debug("%d", 2);
 }
 
+static size_t drain(int fd, char *text, size_t size)
+{
+    size_t used = 0;
+    ssize_t n;
+
+    while ((n = read(fd, text + used, size - 1 - used)) > 0)
+        used += (size_t)n;
+    text[used] = '\0';
+    return used;
+}
+
+/* Whatever the far end is: a pipe that waits, one that does not, a socket as systemd gives it. */
+static void assert_a_stalled_reader_costs_lines_only(const int ends[2])
+{
+    static char text[1 << 22];
+    unsigned n_kept = 0, n_missing = 0;
+    char *said;
+
+    log_init(&(struct log_options){ .level = LOG_LEVEL_INFO, .fd = ends[1], .process = "test" });
+    for (int i = 0; i < 20000; i++)
+        log_info("line %d of many that nobody reads", i);
+    drain(ends[0], text, sizeof(text));
+    for (const char *at = text; (at = strstr(at, " of many")); at++)
+        n_kept++;
+    assert_in_range(n_kept, 10, 19000);
+    assert_null(strstr(text, "missing"));
+    assert_int_equal(text[strlen(text) - 1], '\n');
+    log_info("read again");
+    drain(ends[0], text, sizeof(text));
+    said = strstr(text, "WARNING test: ");
+    assert_non_null(said);
+    assert_int_equal(sscanf(said, "WARNING test: %u lines are missing above", &n_missing), 1);
+    assert_int_equal(n_kept + n_missing, 20000);
+    assert_non_null(strstr(said, "read again\n"));
+    log_info("once");
+    drain(ends[0], text, sizeof(text));
+    assert_null(strstr(text, "missing"));
+    log_init(&(struct log_options){ .level = LOG_LEVEL_INFO, .fd = STDERR_FILENO, .process = "test" });
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void nobody_waits_for_a_reader(void **state)
+{
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    assert_a_stalled_reader_costs_lines_only(ends);
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    fd_stop_waiting(ends[1]);
+    assert_true(fcntl(ends[1], F_GETFL) & O_NONBLOCK);
+    assert_a_stalled_reader_costs_lines_only(ends);
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    assert_a_stalled_reader_costs_lines_only(ends);
+}
+
+/* Others may have the same pipe open, and rely on waiting. */
+static void only_ones_own_description_stops_waiting(void **state)
+{
+    int ends[2], other, file = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+    (void)state;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    other = dup(ends[1]);
+    fd_stop_waiting(ends[1]);
+    assert_true(fcntl(ends[1], F_GETFL) & O_NONBLOCK);
+    assert_false(fcntl(other, F_GETFL) & O_NONBLOCK);
+    fd_stop_waiting(file);
+    fd_stop_waiting(-1);
+    assert_false(fcntl(file, F_GETFL) & O_NONBLOCK);
+    close(ends[0]);
+    close(ends[1]);
+    close(other);
+    close(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +209,8 @@ int main(void)
         cmocka_unit_test(what_is_not_utf8_is_replaced),
         cmocka_unit_test(a_long_message_is_cut_and_stays_one_valid_line),
         cmocka_unit_test(nowhere_to_write_is_no_failure),
+        cmocka_unit_test(nobody_waits_for_a_reader),
+        cmocka_unit_test(only_ones_own_description_stops_waiting),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -226,7 +226,7 @@ class Talker:
         self.sent += 1
         with self.connect() as sock:
             self.send(sock, data)
-            if b"HEAD" in data:  # where such an answer ends cannot be known
+            if request.method == "HEAD" or b"HEAD" in data:  # where such an answer ends cannot be known
                 self.counts[request.label, "not judged"] += 1
                 return
             self.doubtful(request, judge.Reader(sock), sock, 2 + data.count(b"HTTP/"))
@@ -258,10 +258,11 @@ class Talker:
         except Exception as error:  # noqa: BLE001 -- a fault of the fuzzer is a finding too
             self.keep(way.__name__, log, f"{type(error).__name__}: {error}")
 
-    def run(self, count, rate, tell):
-        """Sends `count` requests, at most `rate` a second (0: as answers come). tell(n) after each conversation."""
+    def run(self, count, rate, end, tell):
+        """Sends `count` requests, at most `rate` a second (0: as answers come), until the time `end`. tell(n) after each
+        conversation."""
         began, told = time.monotonic(), 0
-        while self.sent < count and len(self.findings) < 200:
+        while self.sent < count and len(self.findings) < 200 and time.monotonic() < end:
             self.step()
             tell(self.sent - told)
             told = self.sent
