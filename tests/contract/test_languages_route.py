@@ -25,10 +25,10 @@ def warm_codes(client):
 
 
 def test_warm(server, server_with):
-    """X3: a language is warm while an interpreter of it waits for a program."""
+    """X3: a language is warm while an interpreter or compiler of it waits for a program."""
     with server.client() as client:
         assert host.until(lambda: "py" in warm_codes(client), 60)
-        assert not warm_codes(client) & {"bash", "c", "go", "java"}
+        assert not warm_codes(client) & {"bash", "c", "go", "rs"}
     with server_with().client() as client:  # without a pool
         assert warm_codes(client) == set()
 
