@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unictype.h>
+#include <unistr.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -46,13 +48,17 @@ static const json_t *given(const json_t *object, const char *name)
     return json_is_null(value) ? NULL : value;
 }
 
-/* Names are shown on terminals and pages: nothing in them may steer those. */
-static bool has_control(const char *text, size_t length)
+bool key_name_is_plain(const char *text, size_t length)
 {
-    for (size_t i = 0; i < length; i++)
-        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-            return true;
-    return false;
+    for (size_t at = 0; at < length;) {
+        ucs4_t c;
+
+        at += (size_t)u8_mbtouc(&c, (const uint8_t *)text + at, length - at);
+        if (uc_is_general_category_withtable(c, UC_CATEGORY_MASK_Cc | UC_CATEGORY_MASK_Zl | UC_CATEGORY_MASK_Zp) ||
+            uc_is_property_bidi_control(c))
+            return false;
+    }
+    return true;
 }
 
 static int take_name(struct key_body *body, const json_t *root, bool required)
@@ -69,7 +75,7 @@ static int take_name(struct key_body *body, const json_t *root, bool required)
         return violate(body, "string_too_short", "String should have at least 1 character", "name");
     if (length >= KEY_NAME_SIZE)
         return violate(body, "string_too_long", "String should have at most 256 bytes", "name");
-    if (has_control(text, length))
+    if (!key_name_is_plain(text, length))
         return violate(body, "value_error", "String cannot contain control characters", "name");
     memcpy(body->key.name, text, length + 1);
     body->has_name = true;

@@ -27,5 +27,9 @@ void key_body_deinit(struct key_body *body);
  * the caller deinits in every case. */
 int key_body_parse(const json_t *root, bool creation, struct key_body *body);
 
+/* Names are shown on terminals and pages: nothing in them may steer those. False for control characters of any kind,
+ * separators of lines and what turns the direction of writing. */
+bool key_name_is_plain(const char *text, size_t length);
+
 /* The record that clients see; NULL if out of memory. */
 json_t *key_body_record(const struct key *key, const struct key_use *use, bool environment);

@@ -199,11 +199,12 @@ static void print_row(const struct key *key, const struct key_use *use)
     const char *state = !key->enabled                                           ? "disabled"
                         : key->expires_ms && key->expires_ms <= clock_wall_ms() ? "expired"
                                                                                 : "enabled";
+    const char *name = key_name_is_plain(key->name, strlen(key->name)) ? key->name : "(holds control characters)";
     char created[CLOCK_ISO_SIZE];
 
     clock_format_iso(key->created_ms, created);
     printf("%.16s  %s  %-8s  %10lld  %.19sZ  %-20s  %s\n", key->hash, key->prefix, state, (long long)use->count,
-           created, tenant_name(key->tenant), key->name);
+           created, tenant_name(key->tenant), name);
 }
 
 static int print_list(struct keys *keys, const struct key *list, size_t n)
