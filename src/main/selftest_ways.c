@@ -189,6 +189,7 @@ void selftest_beside(struct selftest *test, const struct selftest_case *row, str
     if (test->here && !selftest_eye_await(test->mark, MEET_WITHIN_MS))
         selftest_note(result, SELFTEST_UNKNOWN, "the first program did not start");
     second = try_program(test, row, row->second, NULL, result);
+    selftest_forget(&test->caller, second);
     selftest_errand_join(&errand);
     selftest_judge_answer(row, errand.status, errand.body, errand.ms, result);
     json_decref(errand.body);

@@ -44,38 +44,51 @@ static int append_times(struct buffer *bytes, const char *text, size_t length, u
     return r;
 }
 
+/* "*1000@" behind what is repeated: how often, and *ret_end behind it. 0 if it is nothing of the kind. */
+static unsigned long read_times(const char *text, const char **ret_end)
+{
+    char *end;
+    unsigned long times = *text == '*' ? strtoul(text + 1, &end, 10) : 0;
+
+    if (times == 0 || *end != '@')
+        return 0;
+    *ret_end = end + 1;
+    return times;
+}
+
+/* Appends what the placeholder at text stands for; *ret_end is behind it. */
+static int expand_one(const char *text, const char *key, size_t content_length, struct buffer *bytes,
+                      const char **ret_end)
+{
+    size_t repeated = strcspn(text + 1, "*@");
+    unsigned long times = read_times(text + 1 + repeated, ret_end);
+    char number[24];
+    const struct {
+        const char *name, *value;
+        size_t length;
+    } rows[] = { { "@KEY@", key, strlen(key) }, { "@LENGTH@", number, 0 }, { "@@", "", 1 } };
+
+    snprintf(number, sizeof(number), "%zu", content_length);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (strncmp(text, rows[i].name, strlen(rows[i].name)) == 0) {
+            *ret_end = text + strlen(rows[i].name);
+            return buffer_append(bytes, rows[i].value, rows[i].length ? rows[i].length : strlen(rows[i].value));
+        }
+    return times ? append_times(bytes, text + 1, repeated, times) : -EINVAL;
+}
+
 /* Appends text in which "@KEY@" is the key, "@LENGTH@" a number, "@@" a NUL and "@x*1000@" x a thousand times. */
 static int expand(const char *text, const char *key, size_t content_length, struct buffer *bytes)
 {
-    char length_text[24];
     int r = 0;
 
-    snprintf(length_text, sizeof(length_text), "%zu", content_length);
     while (*text && r == 0) {
-        size_t plain = strcspn(text, "@"), repeated;
-        unsigned long times = 0;
-        int used = 0;
+        size_t plain = strcspn(text, "@");
 
         r = buffer_append(bytes, text, plain);
         text += plain;
-        if (r < 0 || !*text)
-            break;
-        repeated = strcspn(text + 1, "*@");
-        if (strncmp(text, "@KEY@", 5) == 0) {
-            r = buffer_append(bytes, key, strlen(key));
-            text += 5;
-        } else if (strncmp(text, "@LENGTH@", 8) == 0) {
-            r = buffer_append(bytes, length_text, strlen(length_text));
-            text += 8;
-        } else if (strncmp(text, "@@", 2) == 0) {
-            r = buffer_append(bytes, "", 1);
-            text += 2;
-        } else if (sscanf(text + 1 + repeated, "*%lu@%n", &times, &used) == 1 && used > 0) {
-            r = append_times(bytes, text + 1, repeated, times);
-            text += 1 + repeated + (size_t)used;
-        } else {
-            r = -EINVAL;
-        }
+        if (r == 0 && *text)
+            r = expand_one(text, key, content_length, bytes, &text);
     }
     return r;
 }
@@ -163,9 +176,10 @@ static int ask_as(const struct selftest *test, const char *key, const char *meth
     r = caller_prepare(&caller, method, path, body);
     if (r == 0)
         r = caller_send(&caller, &ms, &answer, &length);
-    if (r >= 0)
-        *ret_text = strndup(answer, length);
-    return r >= 0 && !*ret_text ? -ENOMEM : r;
+    if (r < 0)
+        return r;
+    *ret_text = answer ? strndup(answer, length) : NULL;
+    return *ret_text ? r : -ENOMEM;
 }
 
 /* Makes a key of another tenant. */

@@ -1379,7 +1379,10 @@ class Workshop:
             owner = os.path.basename(path.rstrip("/")).split(".")[1]
             if not owner.isdigit() or os.path.exists(f"/proc/{owner}"):
                 continue
-            lock = os.open(path, os.O_RDONLY)
+            try:
+                lock = os.open(path, os.O_RDONLY)
+            except FileNotFoundError:  # another server cleans up too
+                continue
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 for each in sorted(host.cgroup_tree(path), key=len, reverse=True):
