@@ -30,6 +30,12 @@ CALLS = dict(
 for optional, args in dict(iopl=(3,), ioperm=(0, 1, 1), uselib=(0,), _sysctl=(0,), nfsservctl=(0, 0, 0), lookup_dcookie=(0, 0, 0)).items():
     if optional in NR:
         CALLS[optional] = (optional, *args)
+NR_IOCTL = 16 if os.uname().machine == "x86_64" else 29
+CALLS.update(
+    push_into_terminal=(NR_IOCTL, 1, 0x5412, b"x"),  # the kernel would say ENOTTY
+    new_memory_map=("prctl", 35, 9999, 0, 0, 1), old_filter=("prctl", 22, 99, 0, 0, 0),  # EINVAL
+    no_random_addresses=("personality", 0x0040000),  # anybody may
+)
 for what, call in CALLS.items():
     fails(what, sc(*call), DENIED)
 works("getpid", sc("getpid"))

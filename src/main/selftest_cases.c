@@ -182,6 +182,7 @@ const struct selftest_case selftest_cases[] = {
     { "N8", "floods", .absent = "would flood a real network: tests/attack/n08_floods.py" },
     { "N9", "two cells do not meet", .language = "py", .file = "n09_first.py", .second = "n09_second.py",
       .way = selftest_beside },
+    { "N9", "  nor tell of their presence", .language = "py", .file = "n09_presence.py" },
     { "N10", "nobody outside reaches a listener", .language = "py", .file = "n10_listening.py", .way = selftest_knock,
       .flags = SELFTEST_ON_HOST },
 
