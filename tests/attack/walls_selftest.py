@@ -61,7 +61,7 @@ ALSO = {
     "limits: pending signals": "R9",
     "limits: size of a file": "F6",
     "limits: core dumps": "R9",
-    "limits: time": "R4,R7",
+    "limits: time": "R7",
     "limits: processor": "R3",
     "limits: flood of output": "R6",
     "end: a client that hangs up is not noticed": "R16",
