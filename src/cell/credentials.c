@@ -63,10 +63,10 @@ int credentials_become(int proc_fd, uid_t host_uid, uid_t inside_uid)
     return r;
 }
 
-static int drop_bounding(void)
+int credentials_drop_bounding(uint64_t kept)
 {
     for (int cap = 0; cap <= 63; cap++)
-        if (prctl(PR_CAPBSET_READ, cap) == 1 && prctl(PR_CAPBSET_DROP, cap) < 0)
+        if (!(kept & UINT64_C(1) << cap) && prctl(PR_CAPBSET_READ, cap) == 1 && prctl(PR_CAPBSET_DROP, cap) < 0)
             return error_from_errno();
     return 0;
 }
@@ -91,7 +91,7 @@ int credentials_drop(void)
 {
     struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
     struct __user_cap_data_struct none[2] = { { 0 }, { 0 } };
-    int r = drop_bounding();
+    int r = credentials_drop_bounding(0);
 
     if (r < 0)
         return r;

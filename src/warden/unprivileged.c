@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cell/credentials.h"
+
 #define FIRST_FD 3
 #define FDS_MAX  4
 #define HIGH_FD  16
@@ -19,9 +21,8 @@ static int drop_privileges(uid_t uid)
     struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
     struct __user_cap_data_struct none[2] = { { 0 }, { 0 } };
 
-    for (int cap = 0; cap <= 63; cap++)
-        if (prctl(PR_CAPBSET_READ, cap) == 1 && prctl(PR_CAPBSET_DROP, cap) < 0)
-            return -1;
+    if (credentials_drop_bounding(0) < 0)
+        return -1;
     if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)
         return -1;
     if (syscall(SYS_capset, &header, none) < 0)

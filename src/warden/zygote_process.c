@@ -25,6 +25,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "cell/credentials.h"
 #include "cell/init.h"
 #include "cell/mount_api.h"
 #include "cell/rlimits.h"
@@ -143,34 +144,24 @@ static int limit_resources(struct birth *birth)
     return rlimits_apply();
 }
 
-static bool is_kept(const struct birth *birth, int cap)
-{
-    return cap == CAP_SYS_ADMIN || cap == CAP_SYS_CHROOT ||
-           (cap == CAP_DAC_OVERRIDE && birth->zygote->options->may_pass_groups);
-}
+#define BIT(capability) (1u << (capability))
 
-static int drop_bounding(const struct birth *birth)
+static uint32_t kept_capabilities(const struct birth *birth)
 {
-    for (int cap = 0; cap <= 63; cap++)
-        if (!is_kept(birth, cap) && prctl(PR_CAPBSET_READ, cap) == 1 && prctl(PR_CAPBSET_DROP, cap) < 0)
-            return error_from_errno();
-    return 0;
+    return BIT(CAP_SYS_ADMIN) | BIT(CAP_SYS_CHROOT) |
+           (birth->zygote->options->may_pass_groups ? BIT(CAP_DAC_OVERRIDE) : 0);
 }
 
 /* Inheritable and ambient too: nothing else survives an exec by one who is not root. */
-static int keep_capabilities(const struct birth *birth)
+static int keep_capabilities(uint32_t kept)
 {
     struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-    struct __user_cap_data_struct data[2] = { { 0 }, { 0 } };
+    struct __user_cap_data_struct data[2] = { { .effective = kept, .permitted = kept, .inheritable = kept } };
 
-    for (int cap = 0; cap < 32; cap++)
-        if (is_kept(birth, cap))
-            data[0].effective |= 1u << cap;
-    data[0].permitted = data[0].inheritable = data[0].effective;
     if (syscall(SYS_capset, &header, data) < 0)
         return error_from_errno();
     for (int cap = 0; cap < 32; cap++)
-        if (is_kept(birth, cap) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+        if (kept & BIT(cap) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
             return error_from_errno();
     return 0;
 }
@@ -178,14 +169,15 @@ static int keep_capabilities(const struct birth *birth)
 static int become_user(struct birth *birth)
 {
     uid_t uid = birth->zygote->options->uid;
-    int r = drop_bounding(birth);
+    uint32_t kept = kept_capabilities(birth);
+    int r = credentials_drop_bounding(kept);
 
     if (r < 0)
         return r;
     if (setgroups(0, NULL) < 0 || prctl(PR_SET_KEEPCAPS, 1) < 0 || syscall(SYS_setresgid, uid, uid, uid) < 0 ||
         syscall(SYS_setresuid, uid, uid, uid) < 0)
         return error_from_errno();
-    r = keep_capabilities(birth);
+    r = keep_capabilities(kept);
     if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         r = error_from_errno();
     return r;
