@@ -37,8 +37,9 @@ struct api {
     int64_t max_file_bytes;       /* of one uploaded file */
     unsigned max_upload_files;    /* of one upload */
     bool agent_bypass_extensions; /* skills may ship any extension (files.md F2) */
-    bool wan_access;              /* cells reach public addresses (security.md S4.2) */
-    uint16_t proxy_port;          /* of the proxy in cells (S4.3); 0 = there is none */
+    bool show_docs, debug;
+    bool wan_access;     /* cells reach public addresses (security.md S4.2) */
+    uint16_t proxy_port; /* of the proxy in cells (S4.3); 0 = there is none */
 
     unsigned ptc_max_paused, ptc_max_round_trips; /* ptc.md P8 */
     int64_t ptc_pause_ttl_ms;

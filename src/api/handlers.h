@@ -41,4 +41,8 @@ void handle_security_auth_stats(struct http_request *request); /* security.c, ad
 void handle_security_rate_limits(struct http_request *request);
 void handle_security_events(struct http_request *request);
 
+void handle_docs(struct http_request *request); /* docs.c, A6 */
+void handle_openapi(struct http_request *request);
+void handle_config(struct http_request *request);
+
 void handle_languages(struct http_request *request); /* languages.c, X3 */

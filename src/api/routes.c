@@ -47,6 +47,10 @@ static const struct http_route routes[] = {
       RATE_DOWNLOAD },
 
     { "GET", "/languages", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, OTHER, handle_languages, NULL },
+    { "GET", "/docs", HTTP_OPEN, ONLY_HERE, HTTP_BODY_NONE, OTHER, handle_docs, NULL },
+    { "GET", "/redoc", HTTP_OPEN, ONLY_HERE, HTTP_BODY_NONE, OTHER, handle_docs, NULL },
+    { "GET", "/openapi.json", HTTP_OPEN, ONLY_HERE, HTTP_BODY_NONE, OTHER, handle_openapi, NULL },
+    { "GET", "/config", HTTP_KEY, ONLY_HERE, HTTP_BODY_NONE, OTHER, handle_config, NULL },
     { "GET", "/ready", HTTP_OPEN, ALSO_V1, HTTP_BODY_NONE, OTHER, handle_ready, NULL },
     { "GET", "/health", HTTP_OPEN, ALSO_V1, HTTP_BODY_NONE, OTHER, handle_health, NULL },
     { "GET", "/health/detailed", HTTP_KEY, ALSO_V1, HTTP_BODY_NONE, OTHER, handle_health_detailed, NULL },

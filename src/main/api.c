@@ -334,6 +334,8 @@ static int step_api(struct process *p)
     p->api.ptc_max_round_trips = (unsigned)config->ptc_max_round_trips;
     p->api.ptc_pause_ttl_ms = config->ptc_pause_ttl_seconds * 1000;
     p->api.agent_bypass_extensions = config->agent_upload_bypass_extensions;
+    p->api.show_docs = config->enable_docs;
+    p->api.debug = config->api_debug;
     p->api.wan_access = config->enable_wan_access;
     p->api.proxy_port = config->enable_sandbox_network ? (uint16_t)config->sandbox_egress_port : 0;
     r = api_init(&p->api);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* docs.c -- GET /docs, /redoc, /openapi.json and /config (admin.md A6). */
+#include "api/handlers.h"
+#include "api/pages.h"
+
+/* As a path that there is not. */
+static void answer_missing(struct http_request *request)
+{
+    http_respond_error(request, 404, "Not Found", NULL, 0, NULL);
+}
+
+static void answer_page(struct http_request *request, const char *content_type, const unsigned char *page, size_t size)
+{
+    const struct api *api = http_request_data(request);
+
+    if (api->show_docs)
+        http_respond_static(request, 200, content_type, NULL, page, size);
+    else
+        answer_missing(request);
+}
+
+void handle_docs(struct http_request *request)
+{
+    answer_page(request, "text/html; charset=utf-8", page_docs, page_docs_size);
+}
+
+void handle_openapi(struct http_request *request)
+{
+    answer_page(request, "application/json", page_openapi, page_openapi_size);
+}
+
+void handle_config(struct http_request *request)
+{
+    const struct api *api = http_request_data(request);
+    const struct engine *engine = api->engine;
+
+    if (!api->debug) {
+        answer_missing(request);
+        return;
+    }
+    http_respond_json(request, 200,
+                      json_pack("{s:b, s:I, s:I, s:I}", "debug", 1, "languages",
+                                (json_int_t)engine->languages->n_languages, "max_execution_time",
+                                (json_int_t)(engine->max_execution_ms / 1000), "max_memory_mb",
+                                (json_int_t)(engine->max_memory_bytes >> 20)));
+}
