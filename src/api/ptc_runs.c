@@ -136,54 +136,71 @@ static void drop_cancelled(void *context)
     drop_all(runs, entries, "it was cancelled");
 }
 
-static unsigned count_key(const struct ptc_runs *runs, const char *key_hash)
+/* What an entry is weighed by: all count the same, or by the memory that they hold. */
+typedef int64_t weigh_fn(const struct waiting *entry);
+
+static int64_t weigh_one(const struct waiting *entry)
 {
-    unsigned n = 0;
+    (void)entry;
+    return 1;
+}
+
+static int64_t weigh_memory(const struct waiting *entry)
+{
+    return entry->job->result.held_bytes;
+}
+
+/* All together, or those of one key. */
+static int64_t weigh_all(const struct ptc_runs *runs, const char *key_hash, weigh_fn *weigh)
+{
+    int64_t sum = 0;
 
     for (const struct waiting *entry = runs->first; entry; entry = entry->next)
-        n += strcmp(entry->job->request.queue, key_hash) == 0;
-    return n;
+        if (!key_hash || strcmp(entry->job->request.queue, key_hash) == 0)
+            sum += weigh(entry);
+    return sum;
 }
 
 /* The oldest of the key that has most: nobody drives out the programs of others but with fewer of his own. */
-static struct waiting *take_victim(struct ptc_runs *runs)
+static struct waiting *take_victim(struct ptc_runs *runs, weigh_fn *weigh)
 {
     struct waiting **victim = &runs->first;
-    unsigned most = 0;
+    int64_t most = 0;
 
     for (struct waiting **link = &runs->first; *link; link = &(*link)->next) {
-        unsigned n = count_key(runs, (*link)->job->request.queue);
+        int64_t n = weigh_all(runs, (*link)->job->request.queue, weigh);
 
         if (n > most) {
             most = n;
             victim = link;
         }
     }
-    return *victim ? take_out(runs, victim) : NULL;
+    return take_out(runs, victim);
 }
 
-static struct waiting *take_oldest_of(struct ptc_runs *runs, const char *key_hash)
+/* Those that go for the one that came last, if anybody has to. */
+static struct waiting *make_room(struct ptc_runs *runs)
 {
-    struct waiting **link = &runs->first;
+    struct waiting *victims = NULL;
 
-    while (*link && strcmp((*link)->job->request.queue, key_hash) != 0)
-        link = &(*link)->next;
-    return *link ? take_out(runs, link) : NULL;
-}
+    for (;;) {
+        struct waiting *victim;
 
-/* Who goes, if anybody has to, for the one that came last. */
-static struct waiting *make_room(struct ptc_runs *runs, const char *key_hash)
-{
-    unsigned half = runs->options.max_waiting / 2;
-
-    if (count_key(runs, key_hash) > (half > 0 ? half : 1))
-        return take_oldest_of(runs, key_hash);
-    return runs->n_waiting > runs->options.max_waiting ? take_victim(runs) : NULL;
+        if (runs->n_waiting > runs->options.max_waiting)
+            victim = take_victim(runs, weigh_one);
+        else if (runs->n_waiting > 1 && weigh_all(runs, NULL, weigh_memory) > runs->options.max_bytes)
+            victim = take_victim(runs, weigh_memory);
+        else
+            break;
+        victim->next = victims;
+        victims = victim;
+    }
+    return victims;
 }
 
 int ptc_runs_add(struct ptc_runs *runs, struct execution_job *job, const char *token)
 {
-    struct waiting *entry, *victim = NULL;
+    struct waiting *entry, *victims = NULL;
     bool added;
 
     if (runs->options.max_waiting == 0)
@@ -200,7 +217,7 @@ int ptc_runs_add(struct ptc_runs *runs, struct execution_job *job, const char *t
         *runs->last = entry;
         runs->last = &entry->next;
         runs->n_waiting++;
-        victim = make_room(runs, job->request.queue);
+        victims = make_room(runs);
         pthread_cond_signal(&runs->changed);
     }
     if (added && !run_wait(job->request.run, drop_cancelled, runs)) {
@@ -210,7 +227,7 @@ int ptc_runs_add(struct ptc_runs *runs, struct execution_job *job, const char *t
     pthread_mutex_unlock(&runs->lock);
     if (!added)
         free(entry);
-    drop_all(runs, victim, "too many wait");
+    drop_all(runs, victims, "too many wait");
     return added ? 0 : PTC_RUNS_E_OVER;
 }
 

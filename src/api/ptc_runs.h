@@ -18,8 +18,8 @@ struct ptc_runs;
 
 struct ptc_runs_options {
     struct admission *admission;
-    unsigned max_waiting; /* beyond it one is dropped, the oldest of the key that has most. Beyond half of it a key's
-                             own oldest is dropped, beyond one if the half is less */
+    unsigned max_waiting; /* beyond it one is dropped, the oldest of the key that has most */
+    int64_t max_bytes;    /* the same for the memory that they hold together */
     int64_t ttl_ms;
     bool (*key_is_good)(const char *key_hash, void *data); /* asked once a second for each that waits */
     void *data;

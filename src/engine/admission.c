@@ -36,12 +36,11 @@ struct admission {
     pthread_cond_t work, idle;
     struct key_queue *queues[KEY_QUEUES_MAX]; /* open addressing by name */
     struct key_queue *first_turn, **last_turn;
-    struct execution_job *first_resumed, **last_resumed;
     struct execution_job **running; /* a place for each worker */
     int *wake_fds;                  /* the same: what wakes it while it runs a job */
     pthread_t *workers, ticker;
     unsigned n_workers, n_started, n_wake_fds, n_running, n_waiting;
-    unsigned n_paused, n_resumed; /* programs that wait for their clients; those that shall go on */
+    unsigned n_resumed; /* programs that shall go on; n_waiting counts those that have not begun */
     bool ticker_started, refusing, stopping;
     double mean_run_ms; /* moving average, to foresee waiting times */
 };
@@ -116,12 +115,32 @@ static struct key_queue *take_turn(struct admission *a)
     return queue;
 }
 
+static unsigned *counter_of(struct admission *a, const struct execution_job *job)
+{
+    return job->resumed ? &a->n_resumed : &a->n_waiting;
+}
+
+/* What goes on comes before all of its key that have not begun, behind others that go on. */
+static struct execution_job **place_of(struct key_queue *queue, const struct execution_job *job)
+{
+    struct execution_job **link = &queue->first;
+
+    if (!job->resumed)
+        return queue->last;
+    while (*link && (*link)->resumed)
+        link = &(*link)->next;
+    return link;
+}
+
 static void enqueue(struct admission *a, struct key_queue *queue, struct execution_job *job)
 {
-    job->next = NULL;
-    *queue->last = job;
-    queue->last = &job->next;
-    a->n_waiting++;
+    struct execution_job **place = place_of(queue, job);
+
+    job->next = *place;
+    *place = job;
+    if (place == queue->last)
+        queue->last = &job->next;
+    (*counter_of(a, job))++;
     if (!queue->has_turn)
         give_turn(a, queue);
 }
@@ -137,7 +156,7 @@ static struct execution_job *dequeue(struct admission *a)
     while (!queue->first);
     job = queue->first;
     queue->first = job->next;
-    a->n_waiting--;
+    (*counter_of(a, job))--;
     if (queue->first)
         give_turn(a, queue);
     else
@@ -193,7 +212,6 @@ static void run_job(struct admission *a, unsigned index, struct execution_job *j
     pthread_mutex_lock(&a->lock);
     a->running[index] = NULL; /* no tick after this */
     a->n_running--;
-    a->n_paused += end == ADMISSION_PAUSED;
     if (end != ADMISSION_CANCELLED)
         a->mean_run_ms += ((double)(clock_monotonic_us() - begun_us) / 1000 - a->mean_run_ms) / 16;
     tell_idle(a);
@@ -201,29 +219,15 @@ static void run_job(struct admission *a, unsigned index, struct execution_job *j
     job->done(job, end);
 }
 
-/* Slots that have a program, or are about to. */
+/* Programs that run, or shall go on. Those that wait for their clients have slots of their own. */
 static unsigned n_busy(const struct admission *a)
 {
-    return a->n_running + a->n_paused + a->n_resumed;
+    return a->n_running + a->n_resumed;
 }
 
-/* A program that is gone on with has its slot already. At the end nobody needs one. */
 static bool can_take(const struct admission *a)
 {
-    return a->n_resumed > 0 || (a->n_waiting > 0 && (n_busy(a) < a->n_workers || a->stopping));
-}
-
-static struct execution_job *take_job(struct admission *a)
-{
-    struct execution_job *job = a->first_resumed;
-
-    if (!job)
-        return dequeue(a);
-    a->first_resumed = job->next;
-    if (!a->first_resumed)
-        a->last_resumed = &a->first_resumed;
-    a->n_resumed--;
-    return job;
+    return a->n_resumed > 0 || a->n_waiting > 0;
 }
 
 static void *work(void *argument)
@@ -240,7 +244,7 @@ static void *work(void *argument)
             pthread_cond_wait(&a->work, &a->lock);
         if (!can_take(a))
             break;
-        job = take_job(a);
+        job = dequeue(a);
         a->running[start.index] = job;
         a->n_running++;
         pthread_mutex_unlock(&a->lock);
@@ -267,7 +271,7 @@ static struct execution_job *take_hopeless(struct admission *a, struct key_queue
     while (*link) {
         struct execution_job *job = *link;
 
-        job->overdue = is_overdue(a, job, now_us);
+        job->overdue = !job->resumed && is_overdue(a, job, now_us);
         if (!job->overdue && !client_is_gone(job) && !run_is_cancelled(job->request.run)) {
             tick_if_due(job, now_us);
             link = &job->next;
@@ -276,7 +280,7 @@ static struct execution_job *take_hopeless(struct admission *a, struct key_queue
         *link = job->next;
         job->next = taken;
         taken = job;
-        a->n_waiting--;
+        (*counter_of(a, job))--;
     }
     queue->last = link;
     return taken;
@@ -286,7 +290,7 @@ static enum admission_end end_hopeless(struct admission *a, struct execution_job
 {
     if (job->overdue)
         return ADMISSION_OVERDUE;
-    if (!run_is_cancelled(job->request.run) || client_is_gone(job))
+    if (!run_is_cancelled(job->request.run) || client_is_gone(job) || job->resumed)
         return give_up(job);
     job->request.wake_fd = -1;
     return execute(a, job);
@@ -311,7 +315,7 @@ static struct execution_job *look_around(struct admission *a)
     for (unsigned i = 0; i < a->n_workers; i++)
         if (a->running[i])
             tick_if_due(a->running[i], now_us);
-    for (unsigned i = 0; i < KEY_QUEUES_MAX && a->n_waiting > 0; i++) {
+    for (unsigned i = 0; i < KEY_QUEUES_MAX && can_take(a); i++) {
         if (a->queues[i])
             *last = take_hopeless(a, a->queues[i], now_us);
         while (*last)
@@ -386,7 +390,6 @@ int admission_new(struct engine *engine, struct admission **ret_admission)
     a->engine = engine;
     a->n_workers = engine->max_concurrent;
     a->last_turn = &a->first_turn;
-    a->last_resumed = &a->first_resumed;
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->work, NULL);
     init_monotonic(&a->idle);
@@ -411,12 +414,12 @@ int admission_new(struct engine *engine, struct admission **ret_admission)
     return r;
 }
 
-/* Seconds a job would wait if it came now. The slots of programs that wait for their clients serve nobody. */
+/* Seconds a job would wait if it came now. */
 static double foreseen_wait_s(const struct admission *a)
 {
-    unsigned n_moving = a->n_paused < a->n_workers ? a->n_workers - a->n_paused : 1;
+    unsigned n_before = a->n_waiting + a->n_resumed;
 
-    return n_busy(a) < a->n_workers ? 0 : a->mean_run_ms / 1000 * (a->n_waiting + 1) / n_moving;
+    return n_busy(a) < a->n_workers ? 0 : a->mean_run_ms / 1000 * (n_before + 1) / a->n_workers;
 }
 
 int admission_submit(struct admission *admission, struct execution_job *job, unsigned *ret_retry_after_seconds)
@@ -448,18 +451,19 @@ int admission_submit(struct admission *admission, struct execution_job *job, uns
 int admission_resume(struct admission *admission, struct execution_job *job)
 {
     struct admission *a = admission;
+    struct key_queue *queue;
     int r = 0;
 
     pthread_mutex_lock(&a->lock);
+    queue = find_queue(a, job->request.queue);
     if (a->refusing)
         r = ADMISSION_E_STOPPING;
+    else if (!queue)
+        r = -ENOMEM;
     else {
-        job->next = NULL;
+        job->resumed = true;
         job->n_ticks = 0;
-        *a->last_resumed = job;
-        a->last_resumed = &job->next;
-        a->n_paused--;
-        a->n_resumed++;
+        enqueue(a, queue, job);
         pthread_cond_signal(&a->work);
     }
     pthread_mutex_unlock(&a->lock);
@@ -468,11 +472,8 @@ int admission_resume(struct admission *admission, struct execution_job *job)
 
 void admission_abandon(struct admission *admission, struct execution_job *job)
 {
+    (void)admission;
     job->paused = execution_drop(job->paused);
-    pthread_mutex_lock(&admission->lock);
-    admission->n_paused--;
-    pthread_cond_signal(&admission->work);
-    pthread_mutex_unlock(&admission->lock);
 }
 
 unsigned admission_running(struct admission *admission)

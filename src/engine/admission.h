@@ -3,8 +3,8 @@
  *
  * max_concurrent worker threads run jobs; at most max_queued wait, first come first served within a key and round-robin
  * between keys. A job that would wait longer than max_queue_seconds is refused at once, one that has waited so long
- * later. A waiting job costs no thread, and neither does one whose program waits for its client: it holds its cell, so
- * that one job less can run, until it is resumed or abandoned. */
+ * later. A waiting job costs no thread, and neither does one whose program waits for its client: that one keeps its
+ * cell until it is resumed or abandoned, and there is another slot in its place. */
 #pragma once
 
 #include <stdbool.h>
@@ -56,6 +56,7 @@ struct execution_job {
     struct execution_job *next;
     int64_t n_ticks;
     bool overdue;
+    bool resumed; /* it has begun, and goes on */
 };
 
 struct execution_job *execution_job_new(void);
@@ -67,9 +68,9 @@ int admission_new(struct engine *engine, struct admission **ret_admission);
  * ADMISSION_E_STOPPING; then the job stays the caller's and done is not called. */
 int admission_submit(struct admission *admission, struct execution_job *job, unsigned *ret_retry_after_seconds);
 
-/* Goes on with a paused job, before any that has not begun. Its client_fd and received_us are those of the request that
- * brought the answers. Returns 0 (the job is admission's until done) or ADMISSION_E_STOPPING, and then nothing changed.
- */
+/* Goes on with a paused job, before any of its key that has not begun. Its client_fd and received_us are those of the
+ * request that brought the answers. Returns 0 (the job is admission's until done), ADMISSION_E_STOPPING or -ENOMEM, and
+ * then nothing changed. */
 int admission_resume(struct admission *admission, struct execution_job *job);
 
 /* Kills the program of a paused job, which stays the caller's; done is not called. */

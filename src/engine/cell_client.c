@@ -15,9 +15,12 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/feed.h"
+#include "engine/paused_memory.h"
 
 #define READ_BYTES     65536
 #define CANCEL_LOOK_MS 200
+
+#define PAUSED_WITHIN_US 1000000 /* a keeper shares the processor time of its cell */
 
 enum {
     POLL_OUT,
@@ -36,6 +39,8 @@ struct cell_talk {
     int channel_fd, out_fd, err_fd;
     int in_fd; /* where the program's input is written; -1 = nothing more */
     bool kill_sent, over, paused;
+    bool heard_pause;
+    int64_t said_bytes, held_bytes; /* what the keeper said; what is counted as held while it waits */
     char *error;
     size_t error_size;
 };
@@ -207,6 +212,10 @@ static int on_message(struct cell_talk *talk, const union wire_message *message,
         if (talk->request.live)
             talk->request.live->started(talk->request.context);
         break;
+    case WIRE_PAUSED:
+        talk->said_bytes = (int64_t)message->paused.held_bytes;
+        talk->heard_pause = true;
+        break;
     case WIRE_ENDED:
         outcome->end = message->ended;
         break;
@@ -295,16 +304,63 @@ static bool wants_pause(const struct cell_talk *talk)
            tool_channel_due_us(talk->request.tools, clock_monotonic_us()) == 0;
 }
 
-static void tell_pause(struct cell_talk *talk, bool paused)
+static void tell_pause(struct cell_talk *talk, enum wire_pause_kind kind)
 {
-    struct wire_pause message = { .type = WIRE_PAUSE, .paused = paused };
+    struct wire_pause message = { .type = WIRE_PAUSE, .kind = kind };
 
     (void)wire_send(talk->channel_fd, &message, NULL);
-    talk->paused = paused;
+}
+
+static void hold(struct cell_talk *talk, int64_t bytes)
+{
+    atomic_fetch_add(&talk->request.paused_memory->held_bytes, bytes - talk->held_bytes);
+    talk->held_bytes = bytes;
+}
+
+/* With its whole limit counted already. Few that wait keep their whole limit; of many each may grow by little. */
+static enum wire_pause_kind pause_kind(const struct cell_talk *talk)
+{
+    const struct paused_memory *memory = talk->request.paused_memory;
+
+    return atomic_load(&memory->held_bytes) > memory->budget_bytes / 2 ? WIRE_PAUSE_SMALL : WIRE_PAUSE_WHOLE;
+}
+
+/* Waits for the keeper's word on what the program holds; without one it is taken to hold all that it may. */
+static int hear_pause(struct cell_talk *talk)
+{
+    int64_t until_us = clock_monotonic_us() + PAUSED_WITHIN_US;
+    int r = 0;
+
+    talk->heard_pause = false;
+    while (r == 0 && !talk->heard_pause && !talk->over) {
+        struct pollfd poll_channel = { .fd = talk->channel_fd, .events = POLLIN };
+        int64_t left_us = until_us - clock_monotonic_us();
+
+        if (left_us <= 0)
+            break;
+        if (poll(&poll_channel, 1, (int)(left_us / 1000) + 1) > 0)
+            r = read_channel(talk);
+    }
+    return r;
+}
+
+static int pause_talk(struct cell_talk *talk)
+{
+    int r;
+
+    hold(talk, (int64_t)talk->request.run.memory_bytes);
+    tell_pause(talk, pause_kind(talk));
+    r = hear_pause(talk);
+    if (r == 0 && talk->heard_pause)
+        hold(talk, talk->said_bytes);
+    talk->paused = r == 0 && !talk->over;
+    if (!talk->paused)
+        hold(talk, 0);
+    return talk->paused ? CELL_CLIENT_E_PAUSED : r;
 }
 
 /* What the program wrote before it called belongs to this round. Returns CELL_CLIENT_E_PAUSED, 0 if it was killed for
- * it, or a negative errno. */
+ * it or has ended meanwhile, or a negative errno. */
 static int rest(struct cell_talk *talk)
 {
     int r = talk->out_fd < 0 ? 0 : pump(talk, &talk->out_fd, &talk->outcome->out);
@@ -313,8 +369,7 @@ static int rest(struct cell_talk *talk)
         r = pump(talk, &talk->err_fd, &talk->outcome->err);
     if (r < 0 || talk->kill_sent) /* it wrote too much: it does not wait, it ends */
         return r;
-    tell_pause(talk, true);
-    return CELL_CLIENT_E_PAUSED;
+    return pause_talk(talk);
 }
 
 /* By one flag or the other. */
@@ -434,15 +489,25 @@ int cell_talk_go_on(struct cell_talk *talk, int client_fd, int wake_fd)
 {
     talk->request.client_fd = client_fd;
     talk->request.wake_fd = wake_fd;
-    if (talk->paused)
-        tell_pause(talk, false);
+    if (talk->paused) {
+        tell_pause(talk, WIRE_PAUSE_OVER);
+        talk->paused = false;
+        hold(talk, 0);
+    }
     return complain_fault(talk, converse(talk));
+}
+
+int64_t cell_talk_held(const struct cell_talk *talk)
+{
+    return talk->held_bytes;
 }
 
 struct cell_talk *cell_talk_end(struct cell_talk *talk)
 {
     if (!talk)
         return NULL;
+    if (talk->request.paused_memory)
+        hold(talk, 0);
     /* Closing the channel is what cancels an execution that is still running. */
     cleanup_close_fd(&talk->channel_fd);
     cleanup_close_fd(&talk->in_fd);

@@ -36,8 +36,9 @@ struct cell_request {
     struct wire_run run;
     size_t keep_bytes; /* of each stream */
     int64_t flood_bytes;
-    struct tool_channel *tools; /* what the program may call, not yet open; NULL = nothing */
-    int64_t grace_us;           /* beyond run.timeout_us, after which a silent warden counts as dead */
+    struct tool_channel *tools;          /* what the program may call, not yet open; NULL = nothing */
+    struct paused_memory *paused_memory; /* execution.h: what it may have while it waits; with tools */
+    int64_t grace_us;                    /* beyond run.timeout_us, after which a silent warden counts as dead */
 
     /* Called for each harvested entry but the state, on this thread; owns fd (-1 unless a file). Returns 0 or a
      * negative errno that ends it all. */
@@ -82,6 +83,9 @@ int cell_talk_begin(const struct cell_request *request, struct cell_outcome *out
 /* Goes on until the program ends or waits. The descriptors as in struct cell_request. Returns 0 with *outcome filled,
  * CELL_CLIENT_E_PAUSED with the output so far in *outcome, or a negative errno as above. */
 int cell_talk_go_on(struct cell_talk *talk, int client_fd, int wake_fd);
+
+/* What one that waits may have of the machine's memory until it goes on. */
+int64_t cell_talk_held(const struct cell_talk *talk);
 
 /* Ends an execution that has not ended. Returns NULL; accepts NULL. */
 struct cell_talk *cell_talk_end(struct cell_talk *talk);

@@ -311,11 +311,12 @@ static const enum wire_network networks[] = {
 
 static int start_cell(struct execution *x)
 {
-    const struct engine *engine = x->engine;
+    struct engine *engine = x->engine;
     struct cell_request request = {
         .warden_fd = engine->warden_fd,
         .program_fd = x->program_fd,
         .tools = x->request->tools,
+        .paused_memory = &engine->paused_memory,
         .cancel = &engine->cancel_all,
         .cancel_own = run_cancelled(x->request->run),
         .live = x->request->live ? &cell_live : NULL,
@@ -369,6 +370,7 @@ static int run_cell(struct execution *x)
     int r = cell_talk_go_on(x->talk, x->request->client_fd, x->request->wake_fd);
 
     if (r == CELL_CLIENT_E_PAUSED) {
+        x->result->held_bytes = cell_talk_held(x->talk);
         r = outcome_texts(&x->cell, &limits, x->result);
         return r < 0 ? r : EXECUTION_E_PAUSED;
     }

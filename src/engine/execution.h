@@ -17,6 +17,7 @@
 #include "domain/session.h"
 #include "domain/state.h"
 #include "engine/language.h"
+#include "engine/paused_memory.h"
 #include "engine/tool_channel.h"
 #include "store/blob.h"
 #include "store/kv.h"
@@ -130,6 +131,7 @@ struct execution_result {
         unsigned n_names;
     } truncation;
     unsigned delivery_attempted, delivery_failed;
+    int64_t held_bytes;   /* of a program that waits: the most memory that it can have until it goes on */
     struct json_t *shown; /* list of what the program showed; NULL = not asked for */
     bool shown_cut;
     struct execution_usage usage;
@@ -163,6 +165,8 @@ struct engine {
 
     struct state_rules state;
     bool state_enabled, state_after_errors;
+
+    struct paused_memory paused_memory; /* of programs that wait for their clients */
 
     atomic_bool cancel_all; /* set at the end of a drain: every running execution is cancelled */
 };

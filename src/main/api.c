@@ -295,24 +295,17 @@ static int step_engine(struct process *p)
         .max_queued = (unsigned)config->max_queued_executions,
         .max_queue_seconds = (unsigned)config->max_queue_seconds,
         .max_cpus = config->max_cpus,
+        .paused_memory = { .budget_bytes = config->ptc_memory_mb << 20 },
         .state = p->state,
         .state_enabled = config->state_persistence_enabled,
         .state_after_errors = config->state_capture_on_error,
     };
-    r = running_new(p->engine.max_concurrent + p->engine.max_queued + RUNS_KEPT_MAX, &p->running);
+    r = running_new(p->engine.max_concurrent + p->engine.max_queued + (unsigned)config->ptc_max_paused + RUNS_KEPT_MAX,
+                    &p->running);
     if (r < 0)
         return r;
     p->engine.running = p->running;
     return admission_new(&p->engine, &p->admission);
-}
-
-/* A program that waits holds a slot: a quarter of them stays for others, if there is more than one. */
-static unsigned ptc_max_paused(const struct config *config)
-{
-    int64_t most = config->max_concurrent_executions - (config->max_concurrent_executions + 3) / 4;
-
-    most = most > 0 ? most : 1;
-    return (unsigned)(config->ptc_max_paused < most ? config->ptc_max_paused : most);
 }
 
 static int step_api(struct process *p)
@@ -330,7 +323,7 @@ static int step_api(struct process *p)
     p->api.admission = p->admission;
     p->api.max_file_bytes = config->max_file_size_mb << 20;
     p->api.max_upload_files = (unsigned)config->max_files_per_session;
-    p->api.ptc_max_paused = ptc_max_paused(config);
+    p->api.ptc_max_paused = (unsigned)config->ptc_max_paused;
     p->api.ptc_max_round_trips = (unsigned)config->ptc_max_round_trips;
     p->api.ptc_pause_ttl_ms = config->ptc_pause_ttl_seconds * 1000;
     p->api.agent_bypass_extensions = config->agent_upload_bypass_extensions;

@@ -12,8 +12,10 @@
 
 #define SLOTS_PER_CORE 8
 #define MEMORY_SHARE   0.8 /* the rest is for the server, the page cache and the workspaces in tmpfs */
+#define PAUSED_SHARE   8   /* at least an eighth, for programs that wait */
 #define SLOTS_MIN      2
 #define SLOTS_MAX      256
+#define ALL_SLOTS_MAX  512 /* warden/options.h */
 #define CGROUP_ROOT    "/sys/fs/cgroup"
 
 /* A container sees its own cgroup as the root of the hierarchy, which is where these files are then. "max" is no limit.
@@ -62,4 +64,21 @@ unsigned capacity_slots(const struct capacity *capacity, int64_t configured, int
     if (slots < SLOTS_MIN)
         return SLOTS_MIN;
     return slots > SLOTS_MAX ? SLOTS_MAX : (unsigned)slots;
+}
+
+unsigned capacity_parked(int64_t configured, unsigned slots)
+{
+    unsigned most = slots < ALL_SLOTS_MAX ? ALL_SLOTS_MAX - slots : 0;
+
+    return configured < most ? (unsigned)configured : most;
+}
+
+int64_t capacity_paused_mb(const struct capacity *capacity, unsigned slots, int64_t max_memory_mb)
+{
+    int64_t left_mb = (int64_t)(MEMORY_SHARE * (double)capacity->memory_bytes / 1048576) - slots * max_memory_mb;
+    int64_t least_mb = (capacity->memory_bytes >> 20) / PAUSED_SHARE;
+
+    if (left_mb < least_mb)
+        left_mb = least_mb;
+    return left_mb < max_memory_mb ? max_memory_mb : left_mb;
 }

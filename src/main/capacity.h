@@ -14,3 +14,10 @@ void capacity_measure(struct capacity *ret_capacity);
 
 /* Runs at the same time: what was configured, or for 0 eight a core, as many as memory holds, between 2 and 256. */
 unsigned capacity_slots(const struct capacity *capacity, int64_t configured, int64_t max_memory_mb);
+
+/* Cells parked at the same time: what was configured, as far as users of cells are left for them. */
+unsigned capacity_parked(int64_t configured, unsigned slots);
+
+/* Memory in MiB for programs that wait for their clients: what the slots leave, but an eighth of the machine and what
+ * one program may use at least. */
+int64_t capacity_paused_mb(const struct capacity *capacity, unsigned slots, int64_t max_memory_mb);

@@ -34,7 +34,7 @@ struct serve {
     struct handover handover;
     struct location location;
     struct identity identity;
-    unsigned slots;
+    unsigned slots, parked_slots;
     int config_fd;
 };
 
@@ -153,18 +153,30 @@ static int redirect_output(const struct serve *serve)
     return 0;
 }
 
+static int override(struct config *config, enum config_id id, long long value, struct buffer *problems)
+{
+    char number[NUMBER_SIZE];
+
+    snprintf(number, sizeof(number), "%lld", value);
+    return config_override(config, id, number, problems);
+}
+
 static int seal(struct serve *serve)
 {
     CLEANUP(buffer_deinit) struct buffer problems = BUFFER_INIT(CONFIG_PROBLEMS_MAX_BYTES);
     struct config *config = &serve->handover.config;
     struct capacity capacity;
-    char number[NUMBER_SIZE];
     int r;
 
     capacity_measure(&capacity);
     serve->slots = capacity_slots(&capacity, config->max_concurrent_executions, config->max_memory_mb);
-    snprintf(number, sizeof(number), "%u", serve->slots);
-    r = config_override(config, CONFIG_MAX_CONCURRENT_EXECUTIONS, number, &problems);
+    serve->parked_slots = capacity_parked(config->ptc_max_paused, serve->slots);
+    r = override(config, CONFIG_MAX_CONCURRENT_EXECUTIONS, serve->slots, &problems);
+    if (r == 0)
+        r = override(config, CONFIG_PTC_MAX_PAUSED, serve->parked_slots, &problems);
+    if (r == 0 && config->ptc_memory_mb == 0)
+        r = override(config, CONFIG_PTC_MEMORY_MB, capacity_paused_mb(&capacity, serve->slots, config->max_memory_mb),
+                     &problems);
     if (r == 0)
         r = handover_seal(&serve->handover, &serve->config_fd);
     if (r == 0 && fcntl(serve->config_fd, F_SETFD, 0) < 0)
@@ -251,6 +263,7 @@ static void write_arguments(const struct serve *serve, struct arguments *argumen
     add_text(arguments, "--rootfs", config->sandbox_rootfs);
     add_text(arguments, "--guest-dir", serve->location.guest);
     add_number(arguments, "--slots", serve->slots);
+    add_number(arguments, "--parked-slots", serve->parked_slots);
     add_number(arguments, "--api-uid", serve->identity.api_uid);
     add_number(arguments, "--uid-base", serve->identity.cell_base);
     add_number(arguments, "--sandbox-uid", config->sandbox_uid);

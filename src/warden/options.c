@@ -39,6 +39,7 @@ static const struct option_row {
     { "--wan-mbit-per-second", NUMBER, offsetof(struct warden_options, wan.mbit_per_second), 0, 100000,
       .optional = true },
     { "--slots", NUMBER, offsetof(struct warden_options, slots), 1, WARDEN_SLOTS_MAX },
+    { "--parked-slots", NUMBER, offsetof(struct warden_options, parked_slots), 0, WARDEN_SLOTS_MAX, .optional = true },
     { "--api-uid", NUMBER, offsetof(struct warden_options, api_uid), 1, UINT32_MAX - 1 },
     { "--uid-base", NUMBER, offsetof(struct warden_options, uid_base), 1, UINT32_MAX - 1 - WARDEN_SLOTS_MAX },
     { "--sandbox-uid", NUMBER, offsetof(struct warden_options, sandbox_uid), 1, UINT32_MAX - 1 },
@@ -91,7 +92,7 @@ static int set(const struct option_row *row, const char *text, struct warden_opt
 
 static bool is_slots(const struct warden_options *options, uint64_t uid)
 {
-    return uid >= options->uid_base && uid - options->uid_base <= options->slots;
+    return uid >= options->uid_base && uid - options->uid_base <= options->slots + options->parked_slots;
 }
 
 int warden_options_parse(struct warden_options *options, int argc, char **argv, char *error, size_t error_size)
@@ -128,6 +129,10 @@ int warden_options_parse(struct warden_options *options, int argc, char **argv, 
     }
     if (options->proxy_hosts && (!options->proxy_port || !options->proxy_uid)) {
         snprintf(error, error_size, "--proxy-hosts goes with --proxy-port and --proxy-uid");
+        return -EINVAL;
+    }
+    if (options->slots + options->parked_slots > WARDEN_SLOTS_MAX) {
+        snprintf(error, error_size, "--slots and --parked-slots are more than %d", WARDEN_SLOTS_MAX);
         return -EINVAL;
     }
     /* A cell of that slot, or the zygote, would run as the api, or as the proxy. */

@@ -26,6 +26,7 @@
 #include "cell/wan_port.h"
 #include "cell/workspace.h"
 #include "warden/brake.h"
+#include "warden/hold.h"
 #include "warden/pace.h"
 #include "wire/message.h"
 #include "wire/packet.h"
@@ -84,6 +85,8 @@ struct run {
     enum wire_origin origin;
     int64_t received_us, started_us, ended_us; /* 0 = not yet */
     int64_t paused_us;                         /* since when the program waits for its caller; 0 = it does not */
+    uint64_t whole_bytes;                      /* its memory limit before the pause */
+    bool told_warden;                          /* that it has begun to wait */
     int64_t waited_us;                         /* how long it has, in earlier pauses */
     struct pace pace;
     struct brake brake;
@@ -412,20 +415,37 @@ static void read_reports(struct slot *slot, struct run *run)
     }
 }
 
+/* The api counts with what the program holds, and the warden replaces the slot for as long as it does not come back. */
+static void tell_pause(struct slot *slot, struct run *run, enum wire_pause_kind kind)
+{
+    struct slot_ready ready = { .runs = slot->runs, .parked = 1 };
+    struct wire_paused paused = { .type = WIRE_PAUSED, .held_bytes = run->request.memory_bytes };
+
+    run->whole_bytes = slot->cgroup.current.memory_bytes;
+    if (kind == WIRE_PAUSE_SMALL)
+        paused.held_bytes = hold_small(&slot->cgroup);
+    (void)wire_send(run->fds[WIRE_RUN_CHANNEL], &paused, NULL);
+    if (!run->told_warden)
+        (void)packet_send(SOCKET_FD, &ready, sizeof(ready), NULL, 0);
+    run->told_warden = true;
+}
+
 /* A program that waits for its caller spends no time of its own; one that goes on gets all its time again. */
-static void pause_run(struct slot *slot, struct run *run, bool paused)
+static void pause_run(struct slot *slot, struct run *run, enum wire_pause_kind kind)
 {
     int64_t now_us = clock_monotonic_us();
 
-    if (paused == (run->paused_us > 0) || !run->started_us)
+    if ((kind != WIRE_PAUSE_OVER) == (run->paused_us > 0) || !run->started_us)
         return;
-    if (!paused) {
+    if (kind == WIRE_PAUSE_OVER) {
         run->waited_us += now_us - run->paused_us;
         run->paused_us = 0;
+        hold_whole(&slot->cgroup, run->whole_bytes);
         pace_resume(&run->pace, &slot->cgroup, now_us, run->request.timeout_us);
         return;
     }
     run->paused_us = now_us;
+    tell_pause(slot, run, kind);
     pace_pause(&run->pace, &slot->cgroup);
 }
 
@@ -440,7 +460,7 @@ static void read_channel(struct slot *slot, struct run *run)
         return;
     wire_close_fds(fds);
     if (r == 0 && message.type == WIRE_PAUSE)
-        pause_run(slot, run, message.pause.paused);
+        pause_run(slot, run, (enum wire_pause_kind)message.pause.kind);
     else
         kill_for(slot, run, WIRE_END_KILLED);
 }

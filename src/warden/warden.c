@@ -69,6 +69,7 @@ struct keeper {
     int socket_fd;
     int64_t started_us;
     bool ready;         /* has an armed cell and no program */
+    bool parked;        /* its cell rests, and so does its program */
     uint32_t runs_sent; /* compared with struct slot_ready */
 };
 
@@ -89,6 +90,7 @@ struct warden {
     struct api_process api;
     struct proxy_process proxy; /* of cells with an allow-list */
     struct keeper *keepers;
+    unsigned n_slots, n_started; /* keepers there may be, and those from the first on that there shall be */
     /* Ready slots and waiting executions, each first in, first out. A slot that was just used arms its next cell while
      * others serve. The api keeps to the number of slots it was told; the ring only bridges the moments in which a slot
      * is renewed. */
@@ -200,8 +202,8 @@ static int make_turns(struct warden *w)
     int r = 0;
 
     for (int kind = 0; kind < WARM_KINDS && r == 0; kind++)
-        if ((r = turns_init(&w->ready[kind], (unsigned)w->options->slots)) == 0)
-            r = turns_init(&w->starting[kind], (unsigned)w->options->slots);
+        if ((r = turns_init(&w->ready[kind], w->n_slots)) == 0)
+            r = turns_init(&w->starting[kind], w->n_slots);
     return r;
 }
 
@@ -221,11 +223,11 @@ static int make_loop(struct warden *w)
     if (w->signal_fd < 0 || w->epoll_fd < 0)
         return error_from_errno();
     r = watch(w, w->signal_fd, WATCH_SIGNALS);
-    w->keepers = calloc(w->options->slots, sizeof(*w->keepers));
+    w->keepers = calloc(w->n_slots, sizeof(*w->keepers));
     w->waiting_ring = calloc(w->options->slots, sizeof(*w->waiting_ring));
     if (!w->keepers || !w->waiting_ring || make_turns(w) < 0)
         return -ENOMEM;
-    for (unsigned i = 0; i < w->options->slots; i++)
+    for (unsigned i = 0; i < w->n_slots; i++)
         w->keepers[i] = (struct keeper){ .pid = -1, .socket_fd = -1 };
     return r ? r : warm_counts_new(&w->warm, &w->warm_fd);
 }
@@ -262,7 +264,7 @@ static int start_proxy(struct warden *w)
     w->proxy.hosts = o->proxy_hosts;
     w->proxy.log_format = o->log_format;
     w->proxy.log_level = o->log_level;
-    w->proxy.slots = (unsigned)o->slots;
+    w->proxy.slots = w->n_slots;
     return proxy_process_start(&w->proxy);
 }
 
@@ -319,7 +321,7 @@ static int open_zygotes(struct warden *w)
         .root_dir = w->root_dir,
         .filter = &w->zygote_filter,
         .own_filter = &w->filter,
-        .uid = (uid_t)(w->options->uid_base + w->options->slots),
+        .uid = (uid_t)(w->options->uid_base + w->n_slots),
         .may_pass_groups = w->cgroups.controllers[CGROUP_ACCOUNTING].unified,
     };
     board = mmap(NULL, sizeof(struct zygote_board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -362,8 +364,8 @@ static int start_keepers(struct warden *w)
 {
     int r = 0;
 
-    for (unsigned i = 0; i < w->options->slots && r == 0; i++)
-        r = start_keeper(w, i);
+    for (; w->n_started < w->options->slots && r == 0; w->n_started++)
+        r = start_keeper(w, w->n_started);
     return r;
 }
 
@@ -441,6 +443,7 @@ static int pass_on(struct warden *w, struct keeper *keeper, struct waiting_run *
     r = packet_send(keeper->socket_fd, &run->request, sizeof(run->request), fds, n_fds + has_inputs);
     if (r == 0) {
         keeper->runs_sent++;
+        keeper->parked = false;
         wire_close_fds(run->fds);
     }
     if (r == 0 || r == -EPIPE || r == -ECONNRESET)
@@ -546,6 +549,27 @@ static void greet_api(struct warden *w)
         send_tls(w);
 }
 
+static void restart_keeper(struct warden *w, unsigned index)
+{
+    int r = start_keeper(w, index);
+
+    if (r >= 0)
+        return;
+    log_error("slot %u: cannot start its keeper, trying again: %s", index, strerror(-r));
+    w->keeper_missing = true;
+}
+
+/* For each slot whose cell is parked there is one more, so that no program waits for it to be given up. */
+static void replace_parked(struct warden *w)
+{
+    unsigned n_parked = 0;
+
+    for (unsigned i = 0; i < w->n_started; i++)
+        n_parked += w->keepers[i].parked;
+    if (w->n_started < w->options->slots + n_parked && w->n_started < w->n_slots)
+        restart_keeper(w, w->n_started++);
+}
+
 static void on_slot(struct warden *w, unsigned index)
 {
     struct keeper *keeper = &w->keepers[index];
@@ -569,6 +593,11 @@ static void on_slot(struct warden *w, unsigned index)
     if (ready.runs != keeper->runs_sent)
         return; /* it crossed a run on its way */
     lose_turn(w, index);
+    keeper->parked = ready.parked != 0;
+    if (keeper->parked) {
+        replace_parked(w);
+        return;
+    }
     keeper->ready = true;
     turns_add(turns_of(w, &ready), index);
     greet_api(w);
@@ -634,25 +663,15 @@ static void on_api_death(struct warden *w, int status)
         w->finished = true;
         return;
     }
-    for (unsigned i = 0; i < w->options->slots; i++)
+    for (unsigned i = 0; i < w->n_started; i++)
         if (w->keepers[i].ready)
             greet_api(w);
-}
-
-static void restart_keeper(struct warden *w, unsigned index)
-{
-    int r = start_keeper(w, index);
-
-    if (r >= 0)
-        return;
-    log_error("slot %u: cannot start its keeper, trying again: %s", index, strerror(-r));
-    w->keeper_missing = true;
 }
 
 static void restart_missing_keepers(struct warden *w)
 {
     w->keeper_missing = false;
-    for (unsigned i = 0; i < w->options->slots && !w->stopping; i++)
+    for (unsigned i = 0; i < w->n_started && !w->stopping; i++)
         if (w->keepers[i].pid < 0)
             restart_keeper(w, i);
 }
@@ -666,7 +685,7 @@ static void on_keeper_death(struct warden *w, unsigned index)
     *keeper = (struct keeper){ .pid = -1, .socket_fd = -1, .started_us = keeper->started_us };
     if (w->stopping)
         return;
-    if (++w->failures > FAILURES_PER_SLOT * w->options->slots) {
+    if (++w->failures > FAILURES_PER_SLOT * w->n_started) {
         log_error("no slot can be kept alive (`codecell doctor` tells what this host lacks)");
         w->status = 1;
         w->finished = true;
@@ -691,7 +710,7 @@ static void on_zygote(struct warden *w, enum warm_kind kind)
 {
     if (!zygote_process_heard(&w->zygotes[kind].process))
         return;
-    for (unsigned i = 0; i < w->options->slots; i++)
+    for (unsigned i = 0; i < w->n_started; i++)
         if (w->keepers[i].ready)
             (void)packet_send(w->keepers[i].socket_fd, SLOT_SETTLE, sizeof(SLOT_SETTLE), NULL, 0);
 }
@@ -713,7 +732,7 @@ static void reap(struct warden *w)
         for (int kind = 0; kind < WARM_KINDS; kind++)
             if (pid == w->zygotes[kind].process.pid)
                 on_zygote_death(w, &w->zygotes[kind]);
-        for (unsigned i = 0; i < w->options->slots; i++)
+        for (unsigned i = 0; i < w->n_started; i++)
             if (w->keepers[i].pid == pid)
                 on_keeper_death(w, i);
     }
@@ -828,6 +847,13 @@ static void reap_orphans(void)
     usleep(10000);
 }
 
+/* A hundred cells are a moment dying; when the server is gone, they are too. */
+static void await_orphans(void)
+{
+    for (int tries = 0; waitpid(-1, NULL, WNOHANG) >= 0 && tries < 300; tries++)
+        reap_orphans();
+}
+
 /* Ends every keeper and waits for it, then gives the cgroups back. */
 static void teardown(struct warden *w)
 {
@@ -838,18 +864,19 @@ static void teardown(struct warden *w)
     }
     for (int kind = 0; kind < WARM_KINDS; kind++)
         zygote_process_close(&w->zygotes[kind].process);
-    for (unsigned i = 0; w->keepers && i < w->options->slots; i++) {
+    for (unsigned i = 0; w->keepers && i < w->n_started; i++) {
         cleanup_close_fd(&w->keepers[i].socket_fd);
         if (w->keepers[i].pid > 0) {
             kill(w->keepers[i].pid, SIGKILL);
             waitpid(w->keepers[i].pid, NULL, 0);
         }
     }
-    for (unsigned i = 0; i < w->options->slots; i++)
+    for (unsigned i = 0; i < w->n_started; i++)
         for (int tries = 0; cgroup_slot_remove(&w->cgroups, i) == -EBUSY && tries < 200; tries++)
             reap_orphans(); /* the cells of a killed keeper are still dying */
     cgroup_remove(&w->cgroups);
     proxy_process_end(&w->proxy);
+    await_orphans();
     wan_close(&w->wan);
     seccomp_filter_deinit(&w->filter);
     seccomp_filter_deinit(&w->zygote_filter);
@@ -870,6 +897,7 @@ int warden_run(const struct warden_options *options)
 {
     struct warden w = {
         .options = options,
+        .n_slots = (unsigned)(options->slots + options->parked_slots),
         .epoll_fd = -1,
         .signal_fd = -1,
         .work_dir_fd = -1,

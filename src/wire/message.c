@@ -46,7 +46,7 @@ size_t wire_run_fds(const struct wire_run *run)
 
 static bool pause_is_valid(const union wire_message *m)
 {
-    return m->pause.paused <= 1;
+    return m->pause.kind < WIRE_PAUSE_KINDS;
 }
 
 static bool started_is_valid(const union wire_message *m)
@@ -92,6 +92,7 @@ static const struct {
     [WIRE_KILL] = { sizeof(struct wire_kill), 0, 0, WIRE_FROM_API, NULL },
     [WIRE_TLS] = { sizeof(struct wire_tls), WIRE_TLS_FDS, WIRE_TLS_FDS, WIRE_FROM_WARDEN, NULL },
     [WIRE_PAUSE] = { sizeof(struct wire_pause), 0, 0, WIRE_FROM_API, pause_is_valid },
+    [WIRE_PAUSED] = { sizeof(struct wire_paused), 0, 0, WIRE_FROM_WARDEN, NULL },
 };
 
 int wire_check(const union wire_message *message, size_t size, size_t n_fds, enum wire_side sender)

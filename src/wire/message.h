@@ -9,8 +9,8 @@
  *   main channel        api -> warden: WIRE_RUN, one a wanted execution. warden -> api: WIRE_HELLO, once, then WIRE_TLS
  *                       whenever the server was told to read its certificate again.
  *   execution channel   made by the api for each execution, its other end passed along with WIRE_RUN:
- *                         warden -> api: WIRE_STARTED, WIRE_ENDED, WIRE_ENTRY*, WIRE_DONE; or WIRE_FAILED at any time.
- *                         api -> warden: WIRE_PAUSE, WIRE_KILL. Closing it cancels the execution, so a dead api cancels
+ *                         warden -> api: WIRE_STARTED, WIRE_PAUSED*, WIRE_ENDED, WIRE_ENTRY*, WIRE_DONE; or WIRE_FAILED
+ * at any time. api -> warden: WIRE_PAUSE, WIRE_KILL. Closing it cancels the execution, so a dead api cancels
  * everything.
  */
 #pragma once
@@ -41,6 +41,7 @@ enum wire_type {
     WIRE_KILL,
     WIRE_TLS,
     WIRE_PAUSE,
+    WIRE_PAUSED,
     WIRE_TYPE_COUNT,
 };
 
@@ -165,9 +166,23 @@ struct wire_failed {
 
 /* The program waits for its caller, or goes on. While it waits its clock stands still, and it gets next to no processor
  * time; when it goes on, its time limit starts anew. */
+enum wire_pause_kind {
+    WIRE_PAUSE_OVER,
+    WIRE_PAUSE_WHOLE, /* it keeps its memory limit */
+    WIRE_PAUSE_SMALL, /* it may grow by little beyond what it has */
+    WIRE_PAUSE_KINDS,
+};
+
 struct wire_pause {
     uint32_t type;
-    uint32_t paused; /* 0 or 1 */
+    uint32_t kind; /* enum wire_pause_kind */
+};
+
+/* It waits; said once for each pause. */
+struct wire_paused {
+    uint32_t type;
+    uint32_t reserved;
+    uint64_t held_bytes; /* the most memory that it can have until it goes on */
 };
 
 struct wire_kill {
@@ -199,6 +214,7 @@ union wire_message {
     struct wire_failed failed;
     struct wire_kill kill;
     struct wire_pause pause;
+    struct wire_paused paused;
     struct wire_tls tls;
 };
 

@@ -61,7 +61,8 @@ static const struct sample {
       sizeof(struct wire_run),
       6,
       WIRE_FROM_API },
-    { { .pause = { WIRE_PAUSE, 1 } }, sizeof(struct wire_pause), 0, WIRE_FROM_API },
+    { { .pause = { WIRE_PAUSE, WIRE_PAUSE_SMALL } }, sizeof(struct wire_pause), 0, WIRE_FROM_API },
+    { { .paused = { WIRE_PAUSED, 0, 1 << 20 } }, sizeof(struct wire_paused), 0, WIRE_FROM_WARDEN },
     { { .entry = { WIRE_ENTRY, WIRE_ENTRY_BUILT, 0, "built" } }, sizeof(struct wire_entry), 1, WIRE_FROM_WARDEN },
 };
 
@@ -161,7 +162,7 @@ static void names_of_a_run_are_identifiers(void **state)
 
 static void flags_are_zero_or_one(void **state)
 {
-    union wire_message run = samples[1].message, pause = { .pause = { WIRE_PAUSE, 2 } };
+    union wire_message run = samples[1].message, pause = { .pause = { WIRE_PAUSE, WIRE_PAUSE_KINDS } };
 
     (void)state;
     run.run.tools = 2;

@@ -10,7 +10,8 @@
 
 #include "api/ptc_runs.h"
 
-#define LONG_MS 600000
+#define LONG_MS   600000
+#define MAX_BYTES 1000
 
 static atomic_uint n_abandoned;
 static atomic_bool key_is_bad;
@@ -36,9 +37,9 @@ static bool key_is_good(const char *key_hash, void *data)
 
 static struct ptc_runs *new_runs(unsigned max_waiting, int64_t ttl_ms)
 {
-    const struct ptc_runs_options options = { .max_waiting = max_waiting,
-                                              .ttl_ms = ttl_ms,
-                                              .key_is_good = key_is_good };
+    const struct ptc_runs_options options = {
+        .max_waiting = max_waiting, .max_bytes = MAX_BYTES, .ttl_ms = ttl_ms, .key_is_good = key_is_good
+    };
     struct ptc_runs *runs;
 
     atomic_store(&n_abandoned, 0);
@@ -46,16 +47,22 @@ static struct ptc_runs *new_runs(unsigned max_waiting, int64_t ttl_ms)
     return runs;
 }
 
-/* Adds a job of this key; ret_token has room for its token. */
-static struct execution_job *add(struct ptc_runs *runs, const char *key_hash, char *ret_token)
+/* Adds a job of this key that holds memory; ret_token has room for its token. */
+static struct execution_job *add_holding(struct ptc_runs *runs, const char *key_hash, int64_t bytes, char *ret_token)
 {
     struct execution_job *job = calloc(1, sizeof(*job));
 
     snprintf(job->request.tenant, sizeof(job->request.tenant), "tenant");
     snprintf(job->request.queue, sizeof(job->request.queue), "%s", key_hash);
+    job->result.held_bytes = bytes;
     ptc_runs_token(ret_token);
     assert_int_equal(ptc_runs_add(runs, job, ret_token), 0);
     return job;
+}
+
+static struct execution_job *add(struct ptc_runs *runs, const char *key_hash, char *ret_token)
+{
+    return add_holding(runs, key_hash, 1, ret_token);
 }
 
 /* The thread that looks after them is given all the time it wants. */
@@ -107,19 +114,51 @@ static void who_has_most_makes_room(void **state)
     assert_int_equal(atomic_load(&n_abandoned), 3);
 }
 
-static void a_key_has_half_at_most(void **state)
+static void a_key_alone_has_all(void **state)
 {
-    struct ptc_runs *runs = new_runs(5, LONG_MS);
-    char tokens[3][PTC_TOKEN_SIZE];
+    struct ptc_runs *runs = new_runs(3, LONG_MS);
+    char tokens[4][PTC_TOKEN_SIZE], other[PTC_TOKEN_SIZE];
 
     (void)state;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         add(runs, "key", tokens[i]);
-    assert_int_equal(ptc_runs_waiting(runs), 2);
+    assert_int_equal(ptc_runs_waiting(runs), 3);
     assert_null(ptc_runs_take(runs, tokens[0], "tenant", "key"));
+    add(runs, "other", other);
+    assert_null(ptc_runs_take(runs, tokens[1], "tenant", "key"));
+    execution_job_free(ptc_runs_take(runs, other, "tenant", "other"));
     ptc_runs_free(runs);
-    runs = new_runs(1, LONG_MS);
-    add(runs, "key", tokens[0]);
+    assert_int_equal(atomic_load(&n_abandoned), 2 + 2);
+}
+
+static void who_holds_most_memory_makes_room(void **state)
+{
+    struct ptc_runs *runs = new_runs(10, LONG_MS);
+    char large[2][PTC_TOKEN_SIZE], small[2][PTC_TOKEN_SIZE], last[PTC_TOKEN_SIZE];
+
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        add_holding(runs, "large", MAX_BYTES / 2 - 1, large[i]);
+    for (int i = 0; i < 2; i++)
+        add_holding(runs, "small", 1, small[i]);
+    assert_int_equal(atomic_load(&n_abandoned), 0);
+    add_holding(runs, "small", MAX_BYTES / 2 - 1, last);
+    assert_int_equal(atomic_load(&n_abandoned), 1);
+    assert_null(ptc_runs_take(runs, large[0], "tenant", "large"));
+    execution_job_free(ptc_runs_take(runs, large[1], "tenant", "large"));
+    execution_job_free(ptc_runs_take(runs, small[0], "tenant", "small"));
+    execution_job_free(ptc_runs_take(runs, last, "tenant", "small"));
+    ptc_runs_free(runs);
+}
+
+/* What one program may hold by itself is never too much. */
+static void one_alone_may_hold_all(void **state)
+{
+    struct ptc_runs *runs = new_runs(10, LONG_MS);
+    char token[PTC_TOKEN_SIZE];
+
+    (void)state;
+    add_holding(runs, "key", 2 * MAX_BYTES, token);
     assert_int_equal(ptc_runs_waiting(runs), 1);
     ptc_runs_free(runs);
 }
@@ -186,7 +225,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_token_is_good_once_for_its_key),
         cmocka_unit_test(who_has_most_makes_room),
-        cmocka_unit_test(a_key_has_half_at_most),
+        cmocka_unit_test(a_key_alone_has_all),
+        cmocka_unit_test(who_holds_most_memory_makes_room),
+        cmocka_unit_test(one_alone_may_hold_all),
         cmocka_unit_test(none_may_wait),
         cmocka_unit_test(time_ends),
         cmocka_unit_test(keys_end),
