@@ -175,23 +175,25 @@ static struct waiting *take_victim(struct ptc_runs *runs, weigh_fn *weigh)
             victim = link;
         }
     }
-    return take_out(runs, victim);
+    return *victim ? take_out(runs, victim) : NULL;
 }
 
-/* Those that go for the one that came last, if anybody has to. */
+/* Who goes next for those that are left; NULL = nobody has to. */
+static struct waiting *next_victim(struct ptc_runs *runs)
+{
+    if (runs->n_waiting > runs->options.max_waiting)
+        return take_victim(runs, weigh_one);
+    if (runs->n_waiting > 1 && weigh_all(runs, NULL, weigh_memory) > runs->options.max_bytes)
+        return take_victim(runs, weigh_memory);
+    return NULL;
+}
+
+/* Those that go for the one that came last. */
 static struct waiting *make_room(struct ptc_runs *runs)
 {
-    struct waiting *victims = NULL;
+    struct waiting *victims = NULL, *victim;
 
-    for (;;) {
-        struct waiting *victim;
-
-        if (runs->n_waiting > runs->options.max_waiting)
-            victim = take_victim(runs, weigh_one);
-        else if (runs->n_waiting > 1 && weigh_all(runs, NULL, weigh_memory) > runs->options.max_bytes)
-            victim = take_victim(runs, weigh_memory);
-        else
-            break;
+    while ((victim = next_victim(runs))) {
         victim->next = victims;
         victims = victim;
     }
