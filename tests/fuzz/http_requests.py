@@ -163,9 +163,9 @@ def by_route(counts):
 def report(run, options):
     """The report in Markdown."""
     verdict = "nothing wrong" if not run.wrong else f"{len(run.wrong)} findings"
-    today, sources = time.strftime("%Y-%m-%d", time.gmtime()), commit(os.path.dirname(__file__))
+    today = time.strftime("%Y-%m-%d", time.gmtime())
     lines = [
-        f"{run.sent} requests on {today}, commit {sources}, "
+        f"{run.sent} requests on {today}, commit {options.commit}, "
         f"seed {options.seed}, {options.processes} processes, {run.seconds:.0f} s "
         f"({run.sent / max(run.seconds, 0.001):.0f} a second): **{verdict}**.",
         "",
@@ -236,6 +236,7 @@ def main():
     options.findings = options.findings or tempfile.mkdtemp(prefix="codecell-findings-")
     os.makedirs(options.findings, exist_ok=True)
     print(f"build {BUILD}, findings in {options.findings}", flush=True)
+    options.commit = commit(os.path.dirname(__file__))  # whatever happens to the sources meanwhile
     run = fuzz(options)
     text = report(run, options)
     print(text)

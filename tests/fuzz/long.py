@@ -122,7 +122,7 @@ def report(rows, options):
     bad = sum(bool(row["status"]) for row in rows)
     lines = [
         f"{len(rows)} targets, {options.seconds} s each, on {time.strftime('%Y-%m-%d', time.gmtime())}, "
-        f"commit {commit(ROOT)}: "
+        f"commit {options.commit}: "
         f"{total} executions, **{'nothing wrong' if not bad else f'{bad} targets failed'}**.",
         "",
         "| " + " | ".join(columns) + " |",
@@ -144,6 +144,7 @@ def main():
     unknown = set(options.targets) - set(programs)
     if unknown:
         parser.error(f"no target {sorted(unknown)}; there are: {' '.join(programs)}")
+    options.commit = commit(ROOT)  # of what was built, whatever happens to the sources meanwhile
     targets = [Target(name, programs[name], os.path.abspath(options.build)) for name in options.targets or programs]
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         rows = list(pool.map(lambda target: one(target, options), targets))
