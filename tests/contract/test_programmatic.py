@@ -617,6 +617,30 @@ def test_a_hundred_wait_by_default(default_server):
             assert (last.status, last.stdout) == ("completed", f"{number}\n"), last
 
 
+# A child that wants 400 MB while its parent waits; its limit is 512.
+GROWS = """
+(sleep 0.2; exec -a ctgrows python3 -c 'x = b"x" * (400 << 20); import time; time.sleep(120)') &
+ask '{}'
+"""
+
+
+def test_memory_of_what_waits_is_bounded(server_with):
+    """P8: PTC_MEMORY_MB: the oldest of who holds most is dropped, and who waits cannot grow behind the server's back."""
+    server = server_with(PTC_MEMORY_MB="600", MAX_CONCURRENT_EXECUTIONS="2", API_KEYS=OTHER_KEY)
+    held = "x = b'x' * (200 << 20)\nawait echo()\nprint(len(x) >> 20)"
+    with server.client() as client, server.client(key=OTHER_KEY) as other:
+        small = post(other, code="print(await echo())", tools=declare("echo"))
+        waiting = [post(client, code=held, tools=declare("echo"), timeout=30000) for _ in range(3)]
+        assert "Invalid or expired" in resume(client, waiting[0], []).error
+        for answer in waiting[1:]:
+            last = resume(client, answer, [{"call_id": answer.calls[0]["id"], "result": 1}])
+            assert (last.status, last.stdout) == ("completed", "200\n"), last
+        assert resume(other, small, [{"call_id": small.calls[0]["id"], "result": 1}]).stdout == "1\n"
+        growing = post(client, lang="bash", code=GROWS, tools=declare("ask"), timeout=30000)
+        assert host.until(lambda: host.marked("ctgrows"), 20, 0.1) and host.gone("ctgrows", 60) == []
+        assert resume(client, growing, [{"call_id": growing.calls[0]["id"], "result": 1}]).status == "completed"
+
+
 def test_who_has_many_waiting_starves_nobody(server_with):
     """P8: a key whose programs all go on at once waits for another key's, not the other way round."""
     server = server_with(MAX_CONCURRENT_EXECUTIONS="2", API_KEYS=OTHER_KEY)
