@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-WATCHED = ["/etc/passwd", "/etc/hostname", "/etc/hosts", "/usr/bin/python3"]
+WATCHED = ["/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/usr/bin/python3"]
 
 
 def _state():
