@@ -99,5 +99,6 @@ selftest_way selftest_hang_up;   /* the client goes away */
 selftest_way selftest_listeners; /* sockets of the host that nobody may reach */
 selftest_way selftest_knock;     /* a socket of the program that nobody may reach */
 selftest_way selftest_privilege; /* what the kernel says of a program's process */
+selftest_way selftest_api;       /* the same of the process that speaks HTTP */
 selftest_way selftest_groups;    /* the control groups of a program */
 selftest_way selftest_remains;   /* the end of a server of its own */

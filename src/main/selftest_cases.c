@@ -228,6 +228,7 @@ const struct selftest_case selftest_cases[] = {
     { "C12", "  half a character", .way = selftest_request, .status = "400 422",
       .request = EXEC("{\"lang\": \"bash\", \"code\": \"echo \\ud800\"}") },
     { "C12", "  not HTTP at all", .way = selftest_request, .status = "400 -", .request = "\x16\x03\x01\x02@@\x01\r\n\r\n" },
+    { "C12", "  and who speaks HTTP has no rights", .way = selftest_api, .flags = SELFTEST_OWN | SELFTEST_ON_HOST },
     { "C13", "the audit log is whole", .way = selftest_audit, .flags = SELFTEST_OWN | SELFTEST_ON_HOST },
     { "C14", "limits of keys", .absent = "needs keys with limits: tests/attack/c14_limit_evasion.py" },
     { "C15", "Redis and S3", .absent = "neither is used" },

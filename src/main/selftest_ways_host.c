@@ -267,6 +267,36 @@ void selftest_privilege(struct selftest *test, const struct selftest_case *row, 
     end_marked(&errand);
 }
 
+/* The half of the server that speaks HTTP, or 0. */
+static pid_t find_api(pid_t server)
+{
+    static const char word[] = "\0api";
+    pid_t pids[EYE_PIDS_MAX];
+    size_t n = selftest_eye_family(server, pids, EYE_PIDS_MAX);
+
+    for (size_t i = 0; i < n; i++) {
+        char path[64], text[PATH_MAX];
+        ssize_t length;
+
+        snprintf(path, sizeof(path), "/proc/%d/cmdline", pids[i]);
+        length = fd_read_at(AT_FDCWD, path, text, sizeof(text));
+        if (length > 0 && memmem(text, (size_t)length, word, sizeof(word)))
+            return pids[i];
+    }
+    return 0;
+}
+
+void selftest_api(struct selftest *test, const struct selftest_case *row, struct selftest_result *result)
+{
+    pid_t pid = find_api(test->server.pid);
+
+    (void)row;
+    if (pid)
+        judge_status(pid, result);
+    else
+        selftest_note(result, SELFTEST_UNKNOWN, "the process that speaks HTTP was not found");
+}
+
 /* Each limit under its names in both kinds of hierarchies. */
 static const struct {
     const char *what, *files[2];
