@@ -12,6 +12,9 @@ for place in ("/tmp", "/mnt/data"):
 fails("rename /dev", attempt(os.rename, "/dev", "/olddev"))
 for device in "vda sda kvm mem port fuse net/tun vsock loop0 loop-control kmsg userfaultfd dri/card0 mapper/control".split():
     fails("open /dev/" + device, attempt(os.open, "/dev/" + device, os.O_RDONLY))
+KNOWN = "null zero full random urandom tty fd stdin stdout stderr shm pts ptmx mqueue core console"
+more = set(os.listdir("/dev")) - set(KNOWN.split())
+held("no others", not more, "no others" if not more else " ".join(sorted(more)))
 null = os.stat("/dev/null")
 held("/dev/null", null.st_rdev == os.makedev(1, 3), "the device")
 works("write to /dev/null", attempt(lambda: open("/dev/null", "w").write("x")))

@@ -28,6 +28,8 @@ for line in before.splitlines():
     if "rw" in options.split(","):
         held("writable " + place, place.startswith(SCRATCH + ("/dev", "/proc")), "only scratch is writable")
     held("nosuid " + place, "nosuid" in options.split(","), "nosuid")
+for place in ("/", "/usr", "/proc", "/proc/sys"):
+    held("read-only " + place, os.statvfs(place).f_flag & os.ST_RDONLY, "read-only")
 for place in ("/", "/etc", "/usr/bin", "/usr/lib", "/opt", "/var", "/run", "/mnt", "/dev", "/proc"):
     fails("a file in " + place, attempt(lambda: os.close(os.open(place + "/.codecell-probe", os.O_CREAT | os.O_WRONLY))))
 for place in SCRATCH[:1] + SCRATCH[2:]:
