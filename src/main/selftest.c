@@ -167,13 +167,13 @@ static void warm_up(struct selftest *test)
     int64_t end_us = clock_monotonic_us() + (pool && strcmp(pool, "false") == 0 ? 0 : WARM_WITHIN_US);
     double ms;
 
-    while (!test->options.url && strcmp(warm, "forked") != 0 && clock_monotonic_us() < end_us && !interrupt_came()) {
+    while (!test->options.url && !*warm && clock_monotonic_us() < end_us && !interrupt_came()) {
         CLEANUP(cleanup_json) json_t *body = NULL;
 
         if (selftest_exec(test, &test->caller, &row, NULL, NULL, &body, &ms) != HTTP_OK)
             return;
         warm = json_string_value(json_object_get(json_object_get(body, "usage"), "warm"));
-        warm = warm && strcmp(warm, "forked") == 0 ? "forked" : "";
+        warm = warm && strcmp(warm, "started") != 0 ? "armed" : "";
         usleep(WARM_PAUSE_US);
     }
 }
