@@ -3,7 +3,7 @@
 import resource as r
 
 AT_MOST = dict(
-    CORE=1, NOFILE=4096, MEMLOCK=64 << 20, MSGQUEUE=1 << 20, NICE=0, RTPRIO=0, SIGPENDING=65536, STACK=1 << 30, FSIZE=1 << 40
+    CORE=1, NOFILE=4096, MEMLOCK=1 << 20, MSGQUEUE=0, NICE=0, RTPRIO=0, SIGPENDING=65536, STACK=1 << 30, FSIZE=1 << 40
 )
 for limit, most in AT_MOST.items():
     hard = r.getrlimit(getattr(r, "RLIMIT_" + limit))[1]

@@ -62,7 +62,7 @@ ALSO = {
     "limits: size of a file": "F6",
     "limits: core dumps": "R9",
     "limits: time": "R7",
-    "limits: processor": "R3",
+    "limits: processor": "R2",
     "limits: flood of output": "R6",
     "end: a client that hangs up is not noticed": "R16",
     "end: the program is no better victim than its init": "R9",
