@@ -187,7 +187,18 @@ def set_up_hooks(source, path, show=replace_show):
     }
     for name in actions.keys() & sys.modules.keys():
         actions.pop(name)(sys.modules[name])
-    sys.meta_path.insert(0, AfterImport(actions))
+    hook = AfterImport(actions)
+    sys.meta_path.insert(0, hook)
+    return hook
+
+
+def renew_hooks(hook, source, show):
+    """For the next program in the same interpreter."""
+    for name, action in ("linecache", lambda module: register_source(module, source)), ("matplotlib.pyplot", show):
+        if name in sys.modules:
+            action(sys.modules[name])
+        else:
+            hook.actions[name] = action
 
 
 def set_up_main():
@@ -287,15 +298,17 @@ def find_state(namespace):
     return state_module().take(STATE_FOUND, namespace)
 
 
+def has_names(namespace):
+    """Whether there is anything that the next program could miss."""
+    names = [name for name in namespace if not (isinstance(name, str) and name.startswith("_"))]
+    return not all(name in PRELOADED and type(namespace[name]) is type(sys) for name in names)
+
+
 def leave_state(limits, namespace, found):
     """Leaves the names of namespace to the next program, if there are any."""
     limit_bytes, memory_bytes = map(int, limits.split(","))
-    if limit_bytes == 0:
+    if limit_bytes == 0 or (found is None and not has_names(namespace)):
         return
-    if found is None:
-        names = [name for name in namespace if not (isinstance(name, str) and name.startswith("_"))]
-        if all(name in PRELOADED and type(namespace[name]) is type(sys) for name in names):
-            return
     state_module().leave(STATE_LEFT, namespace, PRELOADED.keys(), limit_bytes, memory_bytes, found)
 
 
@@ -323,16 +336,19 @@ def report(error):
 class Program:
     """One run of a program: its names, and what it found of earlier ones."""
 
-    def __init__(self, namespace, shown):
+    def __init__(self, namespace, hook):
         self.namespace = namespace
+        self.hook = hook
         self.found = None
-        self.shown = shown  # what the client wants to see, or None
+        self.shown = None  # what the client wants to see
+        self.lives_on = False  # what earlier programs of the session left is in namespace
 
     def execute(self, source):
         """Returns the exit code; SystemExit passes through."""
         try:
             code, mode = compile_program(source)
-            self.found = find_state(self.namespace)
+            if not self.lives_on:
+                self.found = find_state(self.namespace)
             preload(code, source, mode, self.namespace, self.found)
             if self.shown and mode == "exec":
                 self.run_and_show(source)
@@ -361,19 +377,31 @@ class Program:
             self.shown.value(value)
 
 
-def run(path, state, arguments):
-    """Runs the program as __main__. Returns its exit code; SystemExit passes through."""
+def begin(path, source, show, session):
+    """Returns the Program: a new one, or that of the session that goes on."""
+    program = session and session.take_program()
+    if program is None:
+        sys.path[0] = WORKSPACE  # as for a script there
+        return Program(set_up_main(), set_up_hooks(source, path, show))
+    if sys.path[:1] != [WORKSPACE]:
+        sys.path.insert(0, WORKSPACE)
+    renew_hooks(program.hook, source, show)
+    return program
+
+
+def run(path, state, arguments, session=None):
+    """Runs the program as __main__. Returns its exit code; SystemExit passes through. session: a rest.Session, in which
+    the program may go on with what earlier ones left, and leave it as it is."""
     with open(path, "rb") as file:
         source = file.read()
     sys.argv = [PROGRAM] + arguments
-    sys.path[0] = WORKSPACE  # as for a script there
     shown, show = None, replace_show
     if state.endswith("!"):
         state = state[:-1]
         shown = own_module("display").install(builtins)
         show = lambda pyplot: own_module("display").replace_show(shown, pyplot)
-    set_up_hooks(source, path, show)
-    program = Program(set_up_main(), shown)
+    program = begin(path, source, show, session)
+    program.shown = shown
     process = posix.getpid()
     status = 1
     try:
@@ -389,7 +417,9 @@ def run(path, state, arguments):
                 report(error)
         if posix.getpid() == process and (status in (None, 0) or state.endswith("+")):
             try:
-                leave_state(state.rstrip("+"), program.namespace, program.found)
+                limits = state.rstrip("+")
+                if status not in (None, 0) or session is None or not session.keep(program, limits):
+                    leave_state(limits, program.namespace, program.found)
             except BaseException:  # the program made it impossible, and is told nothing
                 pass
     return status

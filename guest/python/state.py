@@ -466,6 +466,24 @@ def close_figures():
         pyplot.close("all")
 
 
+def written(path, otherwise):
+    """What a state without compression at path consists of, if it is small; otherwise if there is no file."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            content = file.read(COMPRESS_FROM_BYTES + 2)
+    except FileNotFoundError:
+        return otherwise
+    return content[1:] if content[:1] == bytes([WHOLE]) and len(content) <= COMPRESS_FROM_BYTES + 1 else None
+
+
+def keep(path, namespace, skip_names, limit_bytes, memory_bytes, loaded):
+    """save(), for a program that lives on. Returns what load() would, had it found what is saved now."""
+    values, modules, needs = choose(namespace, skip_names, loaded)
+    quietly(save_into, path, namespace, skip_names, (limit_bytes, memory_bytes), loaded)
+    content = written(path, loaded.content if loaded else None)
+    return Loaded(frozenset(values), modules, frozenset(needs), content)
+
+
 def take(path, namespace):
     """load(), and the file is no more."""
     import posix

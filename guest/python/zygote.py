@@ -298,6 +298,7 @@ def main():
     run.state_module().warm()
     run.own_module("display")
     tools = load("codecell_tools", DIRECTORY + "/tools.py")
+    rest = load("codecell_rest", DIRECTORY + "/rest.py")
     attempt(bring_fonts)
     load_libraries(name for name in dict.fromkeys(run.PRELOADED.values()) if name not in LEFT_OUT)
     use_libraries()
@@ -318,7 +319,7 @@ def main():
         be_trial(run, seeds, library, ctypes)
     if library.zygote_serve() == 0:
         runners = {
-            run.__file__: lambda path, state, *rest: run.run(path, state, list(rest)),
+            run.__file__: rest.runner(run, library, globals()),
             tools.__file__: tools.run_program,
         }
         be_copy(run, runners, seeds, library, ctypes)

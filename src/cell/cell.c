@@ -42,6 +42,7 @@ struct run_request {
     uint64_t file_bytes_max;
     uint32_t present; /* bit n = descriptor CELL_FDS + n comes along */
     int32_t warm_pid;
+    uint64_t rests; /* 0 or 1 */
 };
 
 /* The state of a cell's PID 1 while it puts up its walls. */
@@ -164,23 +165,26 @@ static const struct {
     [CELL_SCRATCH_SHM] = { "/dev/shm", "1777", (uint64_t)SHM_MB << 20 },
 };
 
+static int make_scratch(const struct cell_options *options, enum cell_scratch which, int *ret_fd)
+{
+    uint64_t bytes = scratches[which].size_bytes ? scratches[which].size_bytes : options->tmp_bytes;
+    char size[32], owner[16];
+    struct mount_option mount_options[] = {
+        { "size", size }, { "nr_inodes", SCRATCH_INODES }, { "mode", scratches[which].mode }, { "uid", owner },
+        { "gid", owner },
+    };
+
+    snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
+    snprintf(owner, sizeof(owner), "%u", options->host_uid);
+    return mount_new("tmpfs", mount_options, ARRAY_SIZE(mount_options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, ret_fd);
+}
+
 static int make_scratches(const struct cell_options *options, struct cell *cell)
 {
     int r = 0;
 
-    for (int i = 0; i < CELL_SCRATCHES && r == 0; i++) {
-        uint64_t bytes = scratches[i].size_bytes ? scratches[i].size_bytes : options->tmp_bytes;
-        char size[32], owner[16];
-        struct mount_option mount_options[] = {
-            { "size", size }, { "nr_inodes", SCRATCH_INODES }, { "mode", scratches[i].mode }, { "uid", owner },
-            { "gid", owner },
-        };
-
-        snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
-        snprintf(owner, sizeof(owner), "%u", options->host_uid);
-        r = mount_new("tmpfs", mount_options, ARRAY_SIZE(mount_options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
-                      &cell->scratch_fds[i]);
-    }
+    for (int i = 0; i < CELL_SCRATCHES && r == 0; i++)
+        r = make_scratch(options, (enum cell_scratch)i, &cell->scratch_fds[i]);
     return r;
 }
 
@@ -392,6 +396,7 @@ _Noreturn static void be_init(const struct cell_options *options, const struct c
             .fds = birth.fds,
             .warm_pid = birth.request.warm_pid,
             .file_bytes_max = birth.request.file_bytes_max,
+            .rests = birth.request.rests != 0,
         },
         name, sizeof(name));
     if (r < 0)
@@ -447,9 +452,45 @@ int cell_attach(const struct cell *cell, int home_fd, int mount_fd)
     return setns(home_fd, CLONE_NEWNS) < 0 ? -ESTALE : r;
 }
 
-int cell_run(struct cell *cell, const int fds[static CELL_FDS_MAX], uint64_t file_bytes_max, pid_t warm_pid)
+static int attach_anew(int fd, const char *path)
 {
-    struct run_request request = { .file_bytes_max = file_bytes_max, .warm_pid = warm_pid };
+    if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL)
+        return error_from_errno();
+    return fd < 0 ? 0 : mount_attach(fd, AT_FDCWD, path);
+}
+
+/* In the mount namespace of the cell. */
+static int replace_mounts(struct cell *cell, const struct cell_options *options, int mount_fd)
+{
+    static const enum cell_scratch emptied[] = { CELL_SCRATCH_TMP, CELL_SCRATCH_SHM };
+    int r = attach_anew(mount_fd, "/mnt/data");
+
+    for (size_t i = 0; i < ARRAY_SIZE(emptied) && r == 0 && mount_fd >= 0; i++) {
+        enum cell_scratch scratch = emptied[i];
+
+        cleanup_close_fd(&cell->scratch_fds[scratch]);
+        cell->scratch_fds[scratch] = -1;
+        r = make_scratch(options, scratch, &cell->scratch_fds[scratch]);
+        if (r == 0)
+            r = attach_anew(cell->scratch_fds[scratch], scratches[scratch].path);
+    }
+    return r;
+}
+
+int cell_replace_mounts(struct cell *cell, const struct cell_options *options, int home_fd, int mount_fd)
+{
+    int r;
+
+    if (setns(cell->namespace_fds[CELL_NS_MOUNT], CLONE_NEWNS) < 0)
+        return error_from_errno();
+    r = replace_mounts(cell, options, mount_fd);
+    return setns(home_fd, CLONE_NEWNS) < 0 ? -ESTALE : r;
+}
+
+int cell_run(struct cell *cell, const int fds[static CELL_FDS_MAX], uint64_t file_bytes_max,
+             const struct cell_warm *warm)
+{
+    struct run_request request = { .file_bytes_max = file_bytes_max, .warm_pid = warm->pid, .rests = warm->rests };
     int sent[CELL_FDS_MAX], n = CELL_FDS;
 
     memcpy(sent, fds, CELL_FDS * sizeof(int));

@@ -108,9 +108,20 @@ int cell_attach(const struct cell *cell, int home_fd, int mount_fd);
  * negative errno; that it could not be started shows in the socket. */
 int cell_start_runtime(const struct cell *cell, const struct runtime_order *order, int socket_fd);
 
-/* Hands an armed cell its program, whose files may have file_bytes_max. warm_pid: in the cell, of the process whose
- * socket is fds[CELL_FD_WARM]. Returns 0 or a negative errno. */
-int cell_run(struct cell *cell, const int fds[static CELL_FDS_MAX], uint64_t file_bytes_max, pid_t warm_pid);
+/* What waits at the socket fds[CELL_FD_WARM]. */
+struct cell_warm {
+    pid_t pid;  /* in the cell */
+    bool rests; /* it keeps the socket, whose other end its keeper has too (wire/zygote.h) */
+};
+
+/* Hands an armed cell its program, whose files may have file_bytes_max. Returns 0 or a negative errno. */
+int cell_run(struct cell *cell, const int fds[static CELL_FDS_MAX], uint64_t file_bytes_max,
+             const struct cell_warm *warm);
+
+/* Replaces /mnt/data, /tmp and /dev/shm of a cell that stands still: the first by a detached mount, as cell_attach()
+ * does, the others by empty ones. mount_fd -1 leaves nothing at /mnt/data, and the others as they are. What processes
+ * hold open stays. Returns as cell_attach() does. */
+int cell_replace_mounts(struct cell *cell, const struct cell_options *options, int home_fd, int mount_fd);
 
 /* Receives the next report without waiting. *ret_fd is the descriptor that CELL_BUILT comes with, which is the
  * caller's, or -1; the cell chose it, so nothing is known of it. Those of CELL_ARMED go to cell->namespace_fds, once.

@@ -21,11 +21,13 @@
 #define CPU_PERIOD_US   100000
 #define PROC_TEXT_BYTES (256 * 1024)
 #define SUPERVISOR      GROUP_PREFIX "supervisor" /* where processes go whose group is divided */
-#define DEPTH_MAX       3                         /* server, slot, cell */
+#define DEPTH_MAX       4                         /* server, slot, cell, copies */
 #define KEEPER          "keeper"
 #define CELL            "cell"
+#define COPIES          "copies"
 
 #define VANISH_TIMEOUT_MS 5000
+#define FREEZE_TIMEOUT_MS 2000
 #define OWN_GROUP_TRIES   64
 
 #define SERVER_SHARES_MAX 256 /* full ones, the most that the kernel takes */
@@ -478,13 +480,13 @@ static int open_oom(int dir_fd, bool unified)
 
 /* Where the limits are v1's, the unified hierarchy has no figures that a cell could spoil for the next one. The keeper
  * before may have died when its cell was frozen. */
-static int open_shared(int dir_fd)
+static int open_shared(int dir_fd, const char *name)
 {
     int fd;
 
-    if (mkdirat(dir_fd, CELL, 0755) < 0 && errno != EEXIST)
+    if (dir_fd < 0 || (mkdirat(dir_fd, name, 0755) < 0 && errno != EEXIST))
         return -1;
-    fd = openat(dir_fd, CELL, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0)
         (void)fd_write_at(fd, "cgroup.freeze", "0");
     return fd;
@@ -524,7 +526,7 @@ int cgroup_slot_open(const struct cgroup_layout *layout, unsigned slot, struct c
     }
     made.per_cell = made.unified[CGROUP_MEMORY] && made.unified[CGROUP_PIDS];
     if (!made.per_cell && made.unified[CGROUP_ACCOUNTING])
-        made.shared_fd = open_shared(made.dir_fds[CGROUP_ACCOUNTING]);
+        made.shared_fd = open_shared(made.dir_fds[CGROUP_ACCOUNTING], CELL);
     made.server_fd = open_server(layout);
     made.oom_fd = open_oom(made.dir_fds[CGROUP_MEMORY], made.unified[CGROUP_MEMORY]);
     if (!made.per_cell)
@@ -547,9 +549,10 @@ void cgroup_slot_close(struct cgroup_slot *slot)
         slot->dir_fds[c] = -1;
     }
     cleanup_close_fd(&slot->oom_fd);
+    cleanup_close_fd(&slot->copies_fd);
     cleanup_close_fd(&slot->shared_fd);
     cleanup_close_fd(&slot->server_fd);
-    slot->oom_fd = slot->shared_fd = slot->server_fd = -1;
+    slot->oom_fd = slot->shared_fd = slot->copies_fd = slot->server_fd = -1;
     close_cell(slot);
 }
 
@@ -621,7 +624,20 @@ int cgroup_slot_open_doors(const struct cgroup_slot *slot, int *ret_fds, int n_m
 
 int cgroup_slot_birthplace(const struct cgroup_slot *slot)
 {
-    return slot->per_cell ? slot->cell_fd : slot->shared_fd;
+    return slot->per_cell ? slot->cell_fd : slot->copies_fd >= 0 ? slot->copies_fd : slot->shared_fd;
+}
+
+int cgroup_slot_let_rest(struct cgroup_slot *slot)
+{
+    if (slot->per_cell || slot->shared_fd < 0)
+        return 0;
+    slot->copies_fd = open_shared(slot->shared_fd, COPIES);
+    return slot->copies_fd < 0 ? error_from_errno() : 0;
+}
+
+bool cgroup_slot_can_rest(const struct cgroup_slot *slot)
+{
+    return slot->per_cell || slot->copies_fd >= 0;
 }
 
 /* A group is busy until the last of its processes, though reaped, is taken apart. */
@@ -927,6 +943,51 @@ int cgroup_slot_freeze(struct cgroup_slot *slot, bool frozen)
     if (r == 0 && frozen)
         r = leave_shared(slot);
     return r ? r : fd_write_at(dir_fd, "cgroup.freeze", frozen ? "1" : "0");
+}
+
+/* The file tells of a change to whoever polls it. */
+static int await_frozen(int dir_fd)
+{
+    CLEANUP_CLOSE int events_fd = openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+    struct pollfd p = { .fd = events_fd, .events = POLLPRI };
+    char text[256];
+
+    if (events_fd < 0)
+        return error_from_errno();
+    for (;;) {
+        ssize_t n = pread(events_fd, text, sizeof(text) - 1, 0);
+
+        if (n < 0)
+            return error_from_errno();
+        text[n] = '\0';
+        if (strstr(text, "frozen 1"))
+            return 0;
+        if (poll(&p, 1, FREEZE_TIMEOUT_MS) == 0)
+            return -ETIMEDOUT;
+    }
+}
+
+int cgroup_slot_rest(struct cgroup_slot *slot, bool resting)
+{
+    int dir_fd = cgroup_slot_can_rest(slot) ? cgroup_slot_birthplace(slot) : -1;
+    int r = dir_fd < 0 ? -ENOTSUP : fd_write_at(dir_fd, "cgroup.freeze", resting ? "1" : "0");
+
+    if (r == 0 && resting && (r = await_frozen(dir_fd)) < 0)
+        (void)fd_write_at(dir_fd, "cgroup.freeze", "0");
+    return r;
+}
+
+int cgroup_slot_resting(const struct cgroup_slot *slot)
+{
+    char pids[256]; /* what does not fit is more than the few that are asked for */
+    int dir_fd = cgroup_slot_birthplace(slot), n = 0;
+    ssize_t length = dir_fd < 0 ? -ENOTSUP : fd_read_at(dir_fd, "cgroup.procs", pids, sizeof(pids));
+
+    if (length < 0)
+        return (int)length;
+    for (const char *at = pids; *at; at++)
+        n += *at == '\n';
+    return slot->per_cell ? n - 1 : n;
 }
 
 /* Counts since the group was made and cannot be reset, so only a group of the cell's own tells. Absent before

@@ -71,6 +71,7 @@ struct cgroup_slot {
     bool per_cell; /* cells have groups of their own */
     int shared_fd; /* else, where there are v2 groups: one for the keeper and its cells, which it can leave; or -1 */
     bool outside;  /* the keeper has left it */
+    int copies_fd; /* below that: the group that copies of a zygote are born in, which holds nobody else; or -1 */
     int server_fd; /* v1: the server's group for the processor, where a keeper can live beside its cell; -1 = it cannot
                     */
     bool aside;    /* it does */
@@ -85,8 +86,13 @@ struct cgroup_slot {
 };
 
 #define CGROUP_SLOT_INIT                                                                                               \
-    ((struct cgroup_slot){                                                                                             \
-        .dir_fds = { -1, -1, -1, -1 }, .shared_fd = -1, .server_fd = -1, .cell_fd = -1, .oom_fd = -1, .peak_fd = -1 })
+    ((struct cgroup_slot){ .dir_fds = { -1, -1, -1, -1 },                                                              \
+                           .shared_fd = -1,                                                                            \
+                           .copies_fd = -1,                                                                            \
+                           .server_fd = -1,                                                                            \
+                           .cell_fd = -1,                                                                              \
+                           .oom_fd = -1,                                                                               \
+                           .peak_fd = -1 })
 
 struct cgroup_figures { /* -1 = this host cannot tell */
     uint32_t oom_kills;
@@ -155,6 +161,19 @@ uint32_t cgroup_slot_refused_forks(const struct cgroup_slot *slot);
  * in its hand, or lets them go on. A kill ends them all the same. To be called by the keeper. Returns 0 or a negative
  * errno, -ENOTSUP on a host without v2 groups. */
 int cgroup_slot_freeze(struct cgroup_slot *slot, bool frozen);
+
+/* Prepares an open slot for cgroup_slot_rest(), if the host can do that: copies are born in a group of their own then.
+ * Returns 0 or a negative errno. */
+int cgroup_slot_let_rest(struct cgroup_slot *slot);
+bool cgroup_slot_can_rest(const struct cgroup_slot *slot);
+
+/* Stops a program that is a copy of a zygote, with all processes that it has made, and returns when the last of them
+ * stands still; or lets them go on. Returns 0 or a negative errno: -ENOTSUP on a host without v2 groups, -ETIMEDOUT if
+ * one does not stop (then all go on). */
+int cgroup_slot_rest(struct cgroup_slot *slot, bool resting);
+
+/* How many processes those are, the cell's init not counted, or a negative errno. */
+int cgroup_slot_resting(const struct cgroup_slot *slot);
 
 /* Processes in the slot now, or a negative errno. */
 int64_t cgroup_slot_processes(const struct cgroup_slot *slot);

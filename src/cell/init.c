@@ -179,7 +179,11 @@ static void report_built(const struct init_context *context, const struct progra
 static pid_t start_warm(const struct init_context *context, const struct program_step *step, size_t index,
                         const int standard_fds[static 3])
 {
-    struct zygote_start start = { .file_bytes_max = context->file_bytes_max, .step = (uint32_t)index };
+    struct zygote_start start = {
+        .file_bytes_max = context->file_bytes_max,
+        .step = (uint32_t)index,
+        .rests = context->rests,
+    };
     bool compiles = step->flags & PROGRAM_STEP_COMPILE, calls_tools = !compiles && context->fds[CELL_FD_TOOLS] >= 0;
     const int fds[ZYGOTE_START_FDS_MAX] = {
         [ZYGOTE_START_PROGRAM] = context->fds[CELL_FD_PROGRAM], [ZYGOTE_START_STDIN] = standard_fds[0],

@@ -17,6 +17,7 @@ struct init_context {
     const int *fds;          /* what the keeper handed over, enum cell_fd; -1 where there is none */
     pid_t warm_pid;          /* the copy of a zygote that waits to be a step, if it has a socket there */
     uint64_t file_bytes_max; /* what that is to be told */
+    bool rests;              /* the same */
 };
 
 /* Every signal as in a new process. */

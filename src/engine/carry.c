@@ -12,6 +12,11 @@ static struct state_store store_of(const struct engine *engine)
     };
 }
 
+bool carry_is_wanted(const struct engine *engine, const struct language *language)
+{
+    return engine->state_enabled && language->state;
+}
+
 void carry_find(const struct engine *engine, const struct language *language, const struct session *session,
                 struct carry *carry)
 {
@@ -19,7 +24,7 @@ void carry_find(const struct engine *engine, const struct language *language, co
     enum state_source source;
     int r;
 
-    *carry = (struct carry){ .wanted = engine->state_enabled && language->state };
+    *carry = (struct carry){ .wanted = carry_is_wanted(engine, language) };
     if (!carry->wanted)
         return;
     r = state_load(&store, session, &carry->found, &source);

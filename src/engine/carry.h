@@ -13,6 +13,9 @@ struct carry {
     struct buffer found; /* empty = nothing */
 };
 
+/* Whether programs of this language carry a state at all. */
+bool carry_is_wanted(const struct engine *engine, const struct language *language);
+
 /* Fills *carry for an execution of this session. The caller deinits carry->found. */
 void carry_find(const struct engine *engine, const struct language *language, const struct session *session,
                 struct carry *carry);

@@ -391,7 +391,10 @@ static void write_input(struct cell_talk *talk, short revents)
 
 static short input_events(const struct cell_talk *talk)
 {
-    return talk->in_fd >= 0 && feed_is_due(talk->request.feed) ? POLLOUT : 0;
+    /* What is to continue in a parked cell may yet be told that there is none: nothing of it is lost then. */
+    bool accepted = talk->outcome->started || !talk->request.run.continues[0];
+
+    return talk->in_fd >= 0 && accepted && feed_is_due(talk->request.feed) ? POLLOUT : 0;
 }
 
 static void calm(int wake_fd)
@@ -399,6 +402,19 @@ static void calm(int wake_fd)
     eventfd_t count;
 
     (void)eventfd_read(wake_fd, &count);
+}
+
+/* A parked program writes no more, and does not close what it wrote to. */
+static int read_rest(struct cell_talk *talk)
+{
+    int r = talk->out_fd < 0 ? 0 : pump(talk, &talk->out_fd, &talk->outcome->out);
+
+    if (r == 0 && talk->err_fd >= 0)
+        r = pump(talk, &talk->err_fd, &talk->outcome->err);
+    cleanup_close_fd(&talk->out_fd);
+    cleanup_close_fd(&talk->err_fd);
+    talk->out_fd = talk->err_fd = -1;
+    return r;
 }
 
 static int converse(struct cell_talk *talk)
@@ -435,6 +451,8 @@ static int converse(struct cell_talk *talk)
             r = pump(talk, &talk->err_fd, &talk->outcome->err);
         if (r == 0 && polls[POLL_CHANNEL].revents)
             r = read_channel(talk);
+        if (r == 0 && talk->over && talk->outcome->end.parked_bytes)
+            r = read_rest(talk);
         if (polls[POLL_CLIENT].revents)
             check_client(talk, polls[POLL_CLIENT].revents);
         if (polls[POLL_IN].revents)
@@ -500,6 +518,11 @@ int cell_talk_go_on(struct cell_talk *talk, int client_fd, int wake_fd)
 int64_t cell_talk_held(const struct cell_talk *talk)
 {
     return talk->held_bytes;
+}
+
+int cell_talk_take_parked(struct cell_talk *talk)
+{
+    return talk->over && talk->outcome->harvested && talk->outcome->end.parked_bytes ? TAKE_FD(talk->channel_fd) : -1;
 }
 
 struct cell_talk *cell_talk_end(struct cell_talk *talk)

@@ -87,6 +87,10 @@ int cell_talk_go_on(struct cell_talk *talk, int client_fd, int wake_fd);
 /* What one that waits may have of the machine's memory until it goes on. */
 int64_t cell_talk_held(const struct cell_talk *talk);
 
+/* After an end with end.parked_bytes: the channel that keeps the cell parked until it is closed. The caller's; -1 if
+ * the cell is not parked. */
+int cell_talk_take_parked(struct cell_talk *talk);
+
 /* Ends an execution that has not ended. Returns NULL; accepts NULL. */
 struct cell_talk *cell_talk_end(struct cell_talk *talk);
 

@@ -16,6 +16,7 @@
 #include "engine/cell_client.h"
 #include "engine/display.h"
 #include "engine/feed.h"
+#include "engine/hot.h"
 #include "engine/inputs.h"
 #include "engine/live.h"
 #include "engine/outcome.h"
@@ -42,6 +43,8 @@ struct execution {
     char build_key[DIGEST_HEX_SIZE]; /* "" = nothing is kept of this run */
     struct buffer built;             /* what an earlier run made; empty = this one compiles */
     struct carry carry;
+    struct hot_cell hot; /* the parked cell that this run continues, if there is one */
+    int parked_fd;       /* the channel by which its own cell is parked; -1 = it is dead */
     int program_fd;
     int display_fd; /* what the program showed; -1 = nothing */
     int64_t timeout_ms, memory_bytes, begun_us;
@@ -204,10 +207,18 @@ static bool is_built(const struct execution *x)
     return x->built.length > 0;
 }
 
+/* What the session's last program left: alive, or as it was stored. */
 static int find_state(struct execution *x)
 {
-    if (!x->request->tools)
-        carry_find(x->engine, x->request->language, &x->session, &x->carry);
+    struct engine *engine = x->engine;
+
+    if (x->request->tools)
+        return 0;
+    if (carry_is_wanted(engine, x->request->language) &&
+        hot_take(engine->hot, &x->session, x->request->network, &x->hot))
+        x->carry = (struct carry){ .wanted = true, .was_found = true };
+    else
+        carry_find(engine, x->request->language, &x->session, &x->carry);
     return 0;
 }
 
@@ -338,6 +349,7 @@ static int start_cell(struct execution *x)
             .entries_max = HARVEST_ENTRIES_MAX,
             .zygote = recipe_warm(x->request, is_built(x)),
             .state_bytes_max = x->carry.wanted ? (uint64_t)engine->state.bytes_max : 0,
+            .park = x->carry.wanted && engine->hot,
         },
     };
     int r = outputs_init(&x->outputs, x->engine, x->request, &x->inputs, x->result);
@@ -346,6 +358,8 @@ static int start_cell(struct execution *x)
         return r;
     snprintf(request.run.execution_id, sizeof(request.run.execution_id), "%s", x->request->execution_id);
     snprintf(request.run.workspace, sizeof(request.run.workspace), "%s", x->workdir.name);
+    if (x->hot.channel_fd >= 0)
+        snprintf(request.run.continues, sizeof(request.run.continues), "%s", x->hot.execution_id);
     r = cell_talk_begin(&request, &x->cell, x->error, x->error_size, &x->talk);
     if (r == 0) {
         cleanup_close_fd(&x->program_fd); /* the cell has it; a program may wait long for its client */
@@ -364,16 +378,37 @@ static struct outcome_limits limits_of(const struct execution *x)
     };
 }
 
+/* The parked cell was gone, and nothing ran: the run takes the way it would have taken without one. */
+static int run_again(struct execution *x)
+{
+    static int (*const again[])(struct execution * x) = { find_state, make_program, start_cell };
+    int r = 0;
+
+    hot_cell_end(&x->hot);
+    outputs_deinit(&x->outputs);
+    cell_outcome_deinit(&x->cell);
+    x->error[0] = '\0';
+    for (size_t i = 0; i < ARRAY_SIZE(again) && r == 0; i++)
+        r = again[i](x);
+    return r ? r : cell_talk_go_on(x->talk, x->request->client_fd, x->request->wake_fd);
+}
+
 static int run_cell(struct execution *x)
 {
     const struct outcome_limits limits = limits_of(x);
     int r = cell_talk_go_on(x->talk, x->request->client_fd, x->request->wake_fd);
 
+    while (r < 0 && x->hot.channel_fd >= 0 && !x->cell.started) {
+        x->talk = cell_talk_end(x->talk);
+        r = run_again(x);
+    }
     if (r == CELL_CLIENT_E_PAUSED) {
         x->result->held_bytes = cell_talk_held(x->talk);
         r = outcome_texts(&x->cell, &limits, x->result);
         return r < 0 ? r : EXECUTION_E_PAUSED;
     }
+    if (r == 0)
+        x->parked_fd = cell_talk_take_parked(x->talk);
     x->talk = cell_talk_end(x->talk);
     if (r == 0)
         end_live(x);
@@ -426,9 +461,33 @@ static int store_outputs(struct execution *x)
     return outputs_store(&x->outputs, x->session.id, x->cell.harvested && x->cell.done.complete);
 }
 
+/* Parks the cell of a program that has succeeded. Another one of the session is out of date once a state was left. */
+static void keep_cell(struct execution *x)
+{
+    struct hot_cell cell = {
+        .network = x->request->network,
+        .bytes = x->cell.end.parked_bytes,
+        .channel_fd = TAKE_FD(x->parked_fd),
+    };
+
+    memcpy(cell.execution_id, x->request->execution_id, sizeof(cell.execution_id));
+    memcpy(cell.session_id, x->session.id, sizeof(cell.session_id));
+    memcpy(cell.tenant, x->session.tenant, sizeof(cell.tenant));
+    memcpy(cell.user_id, x->session.user_id, sizeof(cell.user_id));
+    memcpy(cell.queue, x->request->queue, sizeof(cell.queue));
+    if (cell.channel_fd >= 0 && x->result->outcome == OUTCOME_OK)
+        hot_put(x->engine->hot, &cell);
+    else if (x->cell.state_fd >= 0 && x->result->outcome == OUTCOME_OK)
+        hot_drop(x->engine->hot, x->session.id);
+    hot_cell_end(&cell);
+}
+
 static int keep_state(struct execution *x)
 {
+    hot_lock_session(x->engine->hot, x->session.id);
     carry_keep(x->engine, &x->session, &x->carry, &x->cell, x->result->outcome);
+    keep_cell(x);
+    hot_unlock_session(x->engine->hot, x->session.id);
     return 0;
 }
 
@@ -485,6 +544,8 @@ static struct execution *execution_new(struct engine *engine, const struct execu
         .inputs = INPUTS_INIT,
         .workdir = WORKDIR_INIT(engine->work_dir_fd),
         .built = BUFFER_INIT(BUILT_BYTES_MAX),
+        .hot = HOT_CELL_NONE,
+        .parked_fd = -1,
         .program_fd = -1,
         .display_fd = -1,
         .cell.state_fd = -1,
@@ -501,6 +562,8 @@ struct execution *execution_drop(struct execution *paused)
     if (!x)
         return NULL;
     cell_talk_end(x->talk);
+    cleanup_close_fd(&x->parked_fd);
+    hot_cell_end(&x->hot);
     outputs_deinit(&x->outputs);
     cell_outcome_deinit(&x->cell);
     inputs_deinit(&x->inputs);

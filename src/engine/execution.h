@@ -158,6 +158,7 @@ struct engine {
     struct running *running;    /* which executions there are (running.h); NULL = nobody asks */
     struct build_cache *builds; /* what compilers made; NULL = every run compiles */
     struct build_key_base *build_base;
+    struct hot *hot; /* cells that stay alive between runs (hot.h); NULL = none does */
 
     int64_t max_execution_ms, max_memory_bytes, max_output_bytes, max_file_bytes, disk_bytes, tmp_bytes, session_ttl_ms;
     unsigned max_output_files, max_processes, max_concurrent, max_queued, max_queue_seconds;

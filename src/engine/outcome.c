@@ -235,6 +235,7 @@ static const char *const origins[WIRE_ORIGINS] = {
     [WIRE_ORIGIN_STARTED] = "started",
     [WIRE_ORIGIN_ARMED] = "armed",
     [WIRE_ORIGIN_FORKED] = "forked",
+    [WIRE_ORIGIN_HOT] = "hot",
 };
 
 static void measure(const struct cell_outcome *cell, struct execution_result *result)

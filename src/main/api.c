@@ -31,6 +31,7 @@
 #include "base/title.h"
 #include "engine/build_cache.h"
 #include "engine/build_key.h"
+#include "engine/hot.h"
 #include "engine/running.h"
 #include "engine/workdir.h"
 #include "main/api_audit.h"
@@ -267,6 +268,21 @@ static int step_audit(struct process *p)
     return r;
 }
 
+/* Without copies of the zygote no cell can be parked. */
+static int new_hot(struct process *p)
+{
+    const struct config *config = &p->handover.config;
+    const struct hot_limits limits = {
+        .max = (unsigned)config->hot_sessions_max,
+        .memory_bytes = config->hot_sessions_memory_mb << 20,
+        .ttl_ms = p->state.ttl_ms,
+    };
+
+    if (limits.max == 0 || !config->state_persistence_enabled || !config->sandbox_pool_enabled || !config->repl_enabled)
+        return 0;
+    return hot_new(&limits, &p->engine.hot);
+}
+
 static int step_engine(struct process *p)
 {
     const struct config *config = &p->handover.config;
@@ -305,6 +321,9 @@ static int step_engine(struct process *p)
     if (r < 0)
         return r;
     p->engine.running = p->running;
+    r = new_hot(p);
+    if (r < 0)
+        return r;
     return admission_new(&p->engine, &p->admission);
 }
 
@@ -499,6 +518,7 @@ static void stop(struct process *p)
         p->server = http_server_free(p->server);
     if (p->admission)
         p->admission = admission_free(p->admission);
+    p->engine.hot = hot_free(p->engine.hot);
     p->running = running_free(p->running);
     p->audit = audit_free(p->audit);
     api_http_deinit(&p->http);

@@ -14,6 +14,8 @@
 #include "domain/audit.h"
 #include "domain/file.h"
 #include "domain/keyring.h"
+#include "domain/session.h"
+#include "engine/hot.h"
 
 #define TICK_MS 1000
 #define PROBE_AGE_US                                                                                                   \
@@ -230,6 +232,18 @@ static void keep_counters(struct api_house *house)
     house->counters_fail = r < 0;
 }
 
+/* Its session has ended, or its key is not good any more. */
+static bool is_out_of_use(void *context, const struct hot_cell *cell)
+{
+    struct api *api = context;
+    uint8_t digest[DIGEST_RAW_SIZE];
+    struct key_holder holder;
+
+    if (session_is_expired(api->engine->kv, cell->session_id) == 1)
+        return true;
+    return digest_from_hex(cell->queue, digest) && keyring_find(gate_keyring(api->gate), digest, &holder) > 0;
+}
+
 static void *house_main(void *data)
 {
     struct api_house *house = data;
@@ -243,6 +257,8 @@ static void *house_main(void *data)
             archive(house);
         if (!house->versions_known)
             find_versions(house);
+        if (house->api->engine->hot)
+            hot_expire(house->api->engine->hot, is_out_of_use, house->api);
         keep_counters(house);
         trim_memory();
     } while (sleep_tick(house));

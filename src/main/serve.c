@@ -27,6 +27,8 @@
 /* How long a server that is being stopped may still hold the data directory. */
 #define LOCK_WAIT_MS 3000
 
+#define HOT_MEMORY_SHARE 4 /* parked cells have a quarter of the machine's memory, unless it is said */
+
 #define NUMBER_SIZE   24
 #define ARGUMENTS_MAX 64
 
@@ -166,17 +168,24 @@ static int seal(struct serve *serve)
     CLEANUP(buffer_deinit) struct buffer problems = BUFFER_INIT(CONFIG_PROBLEMS_MAX_BYTES);
     struct config *config = &serve->handover.config;
     struct capacity capacity;
+    unsigned paused_slots, hot_slots;
     int r;
 
     capacity_measure(&capacity);
     serve->slots = capacity_slots(&capacity, config->max_concurrent_executions, config->max_memory_mb);
-    serve->parked_slots = capacity_parked(config->ptc_max_paused, serve->slots);
+    paused_slots = capacity_parked(config->ptc_max_paused, serve->slots);
+    hot_slots = capacity_parked(config->hot_sessions_max, serve->slots + paused_slots);
+    serve->parked_slots = paused_slots + hot_slots;
     r = override(config, CONFIG_MAX_CONCURRENT_EXECUTIONS, serve->slots, &problems);
     if (r == 0)
-        r = override(config, CONFIG_PTC_MAX_PAUSED, serve->parked_slots, &problems);
+        r = override(config, CONFIG_PTC_MAX_PAUSED, paused_slots, &problems);
     if (r == 0 && config->ptc_memory_mb == 0)
         r = override(config, CONFIG_PTC_MEMORY_MB, capacity_paused_mb(&capacity, serve->slots, config->max_memory_mb),
                      &problems);
+    if (r == 0)
+        r = override(config, CONFIG_HOT_SESSIONS_MAX, hot_slots, &problems);
+    if (r == 0 && config->hot_sessions_memory_mb == 0)
+        r = override(config, CONFIG_HOT_SESSIONS_MEMORY_MB, capacity.memory_bytes / HOT_MEMORY_SHARE >> 20, &problems);
     if (r == 0)
         r = handover_seal(&serve->handover, &serve->config_fd);
     if (r == 0 && fcntl(serve->config_fd, F_SETFD, 0) < 0)
@@ -264,6 +273,7 @@ static void write_arguments(const struct serve *serve, struct arguments *argumen
     add_text(arguments, "--guest-dir", serve->location.guest);
     add_number(arguments, "--slots", serve->slots);
     add_number(arguments, "--parked-slots", serve->parked_slots);
+    add_number(arguments, "--hot", config->hot_sessions_max > 0);
     add_number(arguments, "--api-uid", serve->identity.api_uid);
     add_number(arguments, "--uid-base", serve->identity.cell_base);
     add_number(arguments, "--sandbox-uid", config->sandbox_uid);

@@ -40,6 +40,7 @@ static const struct option_row {
       .optional = true },
     { "--slots", NUMBER, offsetof(struct warden_options, slots), 1, WARDEN_SLOTS_MAX },
     { "--parked-slots", NUMBER, offsetof(struct warden_options, parked_slots), 0, WARDEN_SLOTS_MAX, .optional = true },
+    { "--hot", NUMBER, offsetof(struct warden_options, hot), 0, 1, .optional = true },
     { "--api-uid", NUMBER, offsetof(struct warden_options, api_uid), 1, UINT32_MAX - 1 },
     { "--uid-base", NUMBER, offsetof(struct warden_options, uid_base), 1, UINT32_MAX - 1 - WARDEN_SLOTS_MAX },
     { "--sandbox-uid", NUMBER, offsetof(struct warden_options, sandbox_uid), 1, UINT32_MAX - 1 },

@@ -28,7 +28,8 @@ struct warden_options {
     struct wan_options wan;      /* name NULL = cells have no network */
     const char *wan_name_before; /* then the name that an earlier server's had, if there was one; or NULL */
     uint64_t slots, api_uid, uid_base, sandbox_uid, mask_host_info, tmp_mb, log_level, config_fd;
-    uint64_t parked_slots; /* more of them, for as many as hold a program that waits */
+    uint64_t parked_slots; /* more of them, for as many as hold a program that waits, or a parked cell */
+    uint64_t hot;          /* 1 = cells may be parked */
     uint64_t pool_python;  /* slots that always have a copy of the Python zygote */
 };
 

@@ -28,6 +28,7 @@
 #include "warden/brake.h"
 #include "warden/hold.h"
 #include "warden/pace.h"
+#include "warden/rest.h"
 #include "wire/message.h"
 #include "wire/packet.h"
 
@@ -73,7 +74,9 @@ struct slot {
     struct cell cell;
     bool armed; /* the cell waits for a program */
     struct stock stock;
-    uint32_t runs; /* that were received */
+    uint32_t runs;    /* that were received */
+    int rest_fd;      /* where the program says that it rests; -1 = it may not */
+    uint32_t network; /* enum wire_network of the cell that rests */
 };
 
 /* One execution. */
@@ -92,6 +95,7 @@ struct run {
     struct brake brake;
     enum wire_end_reason reason;
     bool reported, hung_up, built_sent;
+    bool rests;                /* it has ended well, and its cell stands still instead of being dead */
     struct cell_report last;   /* the step that ended last */
     struct wire_failed failed; /* type 0 = no failure */
 };
@@ -111,6 +115,8 @@ static int enter_cgroup(struct slot *slot)
 {
     int r = cgroup_slot_open(slot->context->cgroups, slot->index, &slot->cgroup);
 
+    if (r == 0 && slot->context->options->hot)
+        r = cgroup_slot_let_rest(&slot->cgroup);
     return r ? r : cgroup_slot_enter(&slot->cgroup);
 }
 
@@ -202,21 +208,28 @@ static bool fd_readable(int fd, int timeout_ms)
     return poll(&p, 1, timeout_ms) > 0;
 }
 
-static int arm(struct slot *slot)
+static struct cell_options cell_options(const struct slot *slot)
 {
     const struct warden_options *o = slot->context->options;
-    struct cell_options options = {
+
+    return (struct cell_options){
         .filter = slot->context->filter,
         .hostname = o->hostname,
         .host_uid = slot->uid,
         .inside_uid = (uid_t)o->sandbox_uid,
         .tmp_bytes = o->tmp_mb << 20,
+        .cgroup_fd = slot->cgroup.cell_fd,
     };
+}
+
+static int arm(struct slot *slot)
+{
+    struct cell_options options;
     struct cell_report report;
     CLEANUP_CLOSE int report_fd = -1;
     int r = cgroup_slot_renew(&slot->cgroup);
 
-    options.cgroup_fd = slot->cgroup.cell_fd;
+    options = cell_options(slot);
     if (r == 0)
         r = cell_arm(&options, &slot->cell);
     if (r < 0)
@@ -237,6 +250,7 @@ static int arm(struct slot *slot)
 static void discard_cell(struct slot *slot)
 {
     stock_release(&slot->stock);
+    rest_end(&slot->rest_fd);
     cell_kill(&slot->cell);
     cell_reap(&slot->cell);
     cell_close(&slot->cell);
@@ -257,15 +271,18 @@ static int make_workspace(struct slot *slot, struct run *run)
     return workspace_new(run->lower_fd, slot->idmap_fd, slot->uid, disk_bytes(&run->request), &run->workspace);
 }
 
-static int attach_workspace(struct slot *slot, struct run *run)
+static int came_back(const struct slot *slot, int r)
 {
-    int r = cell_attach(&slot->cell, slot->home_fd, run->workspace.mount_fd);
-
     if (r == -ESTALE) {
         log_error("slot %u: the way back from a cell's mounts is gone", slot->index);
         _exit(1);
     }
     return r;
+}
+
+static int attach_workspace(struct slot *slot, struct run *run)
+{
+    return came_back(slot, cell_attach(&slot->cell, slot->home_fd, run->workspace.mount_fd));
 }
 
 static int set_limits(struct slot *slot, struct run *run)
@@ -300,6 +317,22 @@ static int take_copy(struct slot *slot, struct run *run)
     return arm(slot);
 }
 
+/* Only a copy of the zygote can be stopped apart from its keeper. */
+static bool may_rest(const struct slot *slot, const struct run *run)
+{
+    return run->request.park && run->request.zygote == WARM_PYTHON && slot->stock.copy.socket_fd >= 0 &&
+           cgroup_slot_can_rest(&slot->cgroup);
+}
+
+/* The reader of the output must see its end when the cell is gone. */
+static void close_program_fds(struct run *run)
+{
+    for (int i = WIRE_RUN_PROGRAM; i < WIRE_RUN_FDS_MAX; i++) {
+        cleanup_close_fd(&run->fds[i]);
+        run->fds[i] = -1;
+    }
+}
+
 static int hand_over(struct slot *slot, struct run *run)
 {
     int fds[CELL_FDS_MAX] = {
@@ -307,15 +340,16 @@ static int hand_over(struct slot *slot, struct run *run)
         [CELL_FD_STDOUT] = run->fds[WIRE_RUN_STDOUT],   [CELL_FD_STDERR] = run->fds[WIRE_RUN_STDERR],
         [CELL_FD_TOOLS] = run->fds[WIRE_RUN_TOOLS],     [CELL_FD_WARM] = slot->stock.copy.socket_fd,
     };
-    int r = cell_run(&slot->cell, fds, run->request.file_bytes_max, slot->stock.copy.pid);
+    struct cell_warm warm = { .pid = slot->stock.copy.pid, .rests = may_rest(slot, run) };
+    int r = 0;
 
+    if (warm.rests && (slot->rest_fd = fcntl(slot->stock.copy.socket_fd, F_DUPFD_CLOEXEC, 0)) < 0)
+        r = error_from_errno();
+    if (r == 0)
+        r = cell_run(&slot->cell, fds, run->request.file_bytes_max, &warm);
     slot->armed = false;
     stock_release(&slot->stock); /* it is the init's now */
-    /* The reader of the output must see its end when the cell is gone. */
-    for (int i = WIRE_RUN_PROGRAM; i < WIRE_RUN_FDS_MAX; i++) {
-        cleanup_close_fd(&run->fds[i]);
-        run->fds[i] = -1;
-    }
+    close_program_fds(run);
     return r;
 }
 
@@ -337,10 +371,12 @@ static int narrow_network(struct slot *slot, struct run *run)
     return r;
 }
 
-static const struct {
+struct run_step {
     const char *name;
     int (*run)(struct slot *slot, struct run *run);
-} run_steps[] = {
+};
+
+static const struct run_step run_steps[] = {
     { "zygote", take_copy },  { "workspace mounts", make_workspace }, { "workspace", attach_workspace },
     { "limits", set_limits }, { "network", narrow_network },          { "hand over", hand_over },
 };
@@ -372,21 +408,25 @@ static void send_built(struct run *run, int fd)
     run->built_sent = true;
 }
 
+static void note_start(struct run *run)
+{
+    struct wire_started started = { .type = WIRE_STARTED, .origin = run->origin };
+
+    if (run->started_us)
+        return; /* the time limit runs but once */
+    run->started_us = clock_monotonic_us();
+    pace_start(&run->pace, run->started_us, run->request.timeout_us);
+    brake_start(&run->brake, run->started_us);
+    started.prepare_us = (uint64_t)(run->started_us - run->received_us);
+    (void)wire_send(run->fds[WIRE_RUN_CHANNEL], &started, NULL);
+}
+
 static void on_report(struct run *run, const struct cell_report *report, int fd)
 {
     switch (report->type) {
-    case CELL_STARTED: {
-        struct wire_started started = { .type = WIRE_STARTED, .origin = run->origin };
-
-        if (run->started_us)
-            break; /* the time limit runs but once */
-        run->started_us = clock_monotonic_us();
-        pace_start(&run->pace, run->started_us, run->request.timeout_us);
-        brake_start(&run->brake, run->started_us);
-        started.prepare_us = (uint64_t)(run->started_us - run->received_us);
-        (void)wire_send(run->fds[WIRE_RUN_CHANNEL], &started, NULL);
+    case CELL_STARTED:
+        note_start(run);
         break;
-    }
     case CELL_STEP:
         run->ended_us = clock_monotonic_us();
         run->last = *report;
@@ -484,15 +524,34 @@ static int poll_timeout_ms(const struct run *run)
     return left_us <= 0 ? 0 : (int)(left_us / 1000) + 1;
 }
 
-/* From hand-over to the death of the cell's last process. */
+/* The program says that it has ended well and rests: worth as much as its exit with 0, since nothing but the cell says
+ * either. What counts is that it stands still, alone. Otherwise it is told to end. */
+static void on_rest(struct slot *slot, struct run *run)
+{
+    int r = rest_heard(slot->rest_fd);
+
+    if (r == -EAGAIN)
+        return;
+    if (r == 0 && run->started_us && !run->pace.killed_us && !run->failed.type) {
+        brake_end(&run->brake, &slot->cgroup);
+        run->rests = rest_stop(&slot->cgroup) == 0;
+    }
+    if (run->rests)
+        return;
+    rest_end(&slot->rest_fd);
+    brake_start(&run->brake, clock_monotonic_us());
+}
+
+/* From hand-over to the death of the cell's last process, or until they all stand still. */
 static void watch(struct slot *slot, struct run *run)
 {
-    for (;;) {
+    while (!run->rests) {
         struct pollfd polls[] = {
             { .fd = slot->cell.pid_fd, .events = POLLIN },
             { .fd = run->hung_up ? -1 : slot->cell.control_fd, .events = POLLIN },
             { .fd = run->pace.killed_us ? -1 : run->fds[WIRE_RUN_CHANNEL], .events = POLLIN },
             cgroup_slot_oom_poll(&slot->cgroup),
+            { .fd = slot->rest_fd, .events = POLLIN },
         };
         int timeout_ms = poll_timeout_ms(run);
 
@@ -515,12 +574,18 @@ static void watch(struct slot *slot, struct run *run)
             brake_tick(&run->brake, &slot->cgroup, clock_monotonic_us());
         if (pace_tick(&run->pace, &slot->cgroup, clock_monotonic_us()))
             kill_for(slot, run, WIRE_END_TIMEOUT);
+        else if (polls[4].revents)
+            on_rest(slot, run);
     }
-    read_reports(slot, run);
-    cell_kill(&slot->cell);
+    if (!run->rests) {
+        read_reports(slot, run);
+        rest_end(&slot->rest_fd);
+        cell_kill(&slot->cell);
+    }
     brake_end(&run->brake, &slot->cgroup);
     pace_end(&run->pace, &slot->cgroup);
-    cell_reap(&slot->cell);
+    if (!run->rests)
+        cell_reap(&slot->cell);
     if (!run->ended_us || run->pace.killed_us)
         run->ended_us = clock_monotonic_us();
 }
@@ -545,14 +610,21 @@ static uint64_t wall_us(const struct run *run)
     return run->started_us ? (uint64_t)(until_us - run->started_us - run->waited_us) : 0;
 }
 
+static uint64_t parked_bytes(const struct slot *slot)
+{
+    int64_t bytes = cgroup_slot_memory(&slot->cgroup);
+
+    return bytes > 0 ? (uint64_t)bytes : 1;
+}
+
 static int send_ended(struct slot *slot, struct run *run)
 {
     struct cgroup_figures figures;
     struct wire_ended ended = {
         .type = WIRE_ENDED,
-        .reason = run->pace.killed_us ? run->reason
-                  : run->reported     ? WIRE_END_EXITED
-                                      : WIRE_END_LOST,
+        .reason = run->pace.killed_us           ? run->reason
+                  : run->reported || run->rests ? WIRE_END_EXITED
+                                                : WIRE_END_LOST,
         .step = run->last.step,
         .exit_code = run->last.exit_code,
         .signal = run->last.signal,
@@ -566,6 +638,8 @@ static int send_ended(struct slot *slot, struct run *run)
     ended.memory_peak_bytes = figures.memory_peak_bytes;
     ended.processes_peak = figures.processes_peak;
     ended.disk_full = workspace_is_full(&run->workspace) || cell_scratch_is_full(&slot->cell);
+    if (run->rests)
+        ended.parked_bytes = parked_bytes(slot);
     return wire_send(run->fds[WIRE_RUN_CHANNEL], &ended, NULL);
 }
 
@@ -599,6 +673,7 @@ static int send_state(const struct slot *slot, const struct run *run)
         return 0;
     if (r == HARVEST_STATE_E_TOO_LARGE)
         entry.kind = WIRE_ENTRY_STATE_TOO_LARGE;
+    (void)unlinkat(slot->cell.scratch_fds[CELL_SCRATCH_BUILD], HARVEST_STATE_NAME, 0); /* the next one's is its own */
     return wire_send(run->fds[WIRE_RUN_CHANNEL], &entry, &fd);
 }
 
@@ -636,6 +711,8 @@ static void finish(struct slot *slot, struct run *run)
     else if (send_ended(slot, run) == 0 && send_state(slot, run) == 0)
         harvest(run);
     workspace_deinit(&run->workspace);
+    if (run->rests)
+        return;
     cell_close(&slot->cell);
     close_run_fds(run);
 }
@@ -652,19 +729,20 @@ static void bound_sends(int channel_fd)
 static void discard_before_run(struct slot *slot)
 {
     stock_release(&slot->stock);
+    rest_end(&slot->rest_fd);
     cell_kill(&slot->cell);
     cell_reap(&slot->cell);
 }
 
-static void serve(struct slot *slot, struct run *run)
+static void serve(struct slot *slot, struct run *run, const struct run_step *steps, size_t n_steps)
 {
     int r = 0;
 
     bound_sends(run->fds[WIRE_RUN_CHANNEL]);
-    for (size_t i = 0; i < ARRAY_SIZE(run_steps) && r == 0; i++) {
-        r = run_steps[i].run(slot, run);
+    for (size_t i = 0; i < n_steps && r == 0; i++) {
+        r = steps[i].run(slot, run);
         if (r < 0)
-            fail(run, run_steps[i].name, -r);
+            fail(run, steps[i].name, -r);
     }
     if (r < 0)
         discard_before_run(slot);
@@ -731,6 +809,15 @@ static int receive_run(struct slot *slot, struct run *run)
     return 0;
 }
 
+/* There is no cell any more that this run could continue. */
+static void refuse_continuation(struct run *run)
+{
+    fail(run, "parked", ESTALE);
+    (void)wire_send(run->fds[WIRE_RUN_CHANNEL], &run->failed, NULL);
+    close_run_fds(run);
+    *run = (struct run){ .workspace = WORKSPACE_INIT };
+}
+
 /* Brings the stock to what is wanted now and tells the warden what there is. */
 static int settle(struct slot *slot)
 {
@@ -761,6 +848,10 @@ static int next_run(struct slot *slot, struct run *run)
         if (errno != EINTR)
             return error_from_errno();
     r = polls[0].revents ? receive_run(slot, run) : -EAGAIN;
+    if (r == 0 && run->request.continues[0]) {
+        refuse_continuation(run);
+        r = -EAGAIN;
+    }
     if (r != -EAGAIN)
         return r;
     if (polls[2].revents)
@@ -772,6 +863,114 @@ static int next_run(struct slot *slot, struct run *run)
     }
     r = settle(slot);
     return r < 0 ? r : -EAGAIN;
+}
+
+static int replace_mounts(struct slot *slot, int mount_fd)
+{
+    struct cell_options options = cell_options(slot);
+
+    return came_back(slot, cell_replace_mounts(&slot->cell, &options, slot->home_fd, mount_fd));
+}
+
+static int check_network(struct slot *slot, struct run *run)
+{
+    return run->request.network == slot->network ? 0 : -ESTALE;
+}
+
+static int renew_mounts(struct slot *slot, struct run *run)
+{
+    return replace_mounts(slot, run->workspace.mount_fd);
+}
+
+/* What the cell holds is its program's, whichever run of its session brought it. */
+static int renew_limits(struct slot *slot, struct run *run)
+{
+    uint64_t base_bytes = slot->cgroup.base_memory_bytes;
+    int r = set_limits(slot, run);
+
+    slot->cgroup.base_memory_bytes = base_bytes;
+    return r;
+}
+
+static int go_on(struct slot *slot, struct run *run)
+{
+    int r;
+
+    run->origin = WIRE_ORIGIN_HOT;
+    r = rest_go_on(slot->rest_fd, &slot->cgroup, run->fds + WIRE_RUN_PROGRAM, run->request.file_bytes_max);
+    close_program_fds(run);
+    if (r == 0)
+        note_start(run);
+    return r;
+}
+
+static const struct run_step continue_steps[] = {
+    { "parked", check_network },   { "workspace mounts", make_workspace },
+    { "workspace", renew_mounts }, { "limits", renew_limits },
+    { "hand over", go_on },
+};
+
+enum {
+    PARKED_OVER = 1,
+};
+
+/* Waits for the next run of the cell's session. Returns 0, -EAGAIN after something else, PARKED_OVER when the cell is
+ * dead or nobody wants it any more, or another negative errno. */
+static int next_of_session(struct slot *slot, int channel_fd, struct run *run)
+{
+    struct pollfd polls[] = {
+        { .fd = SOCKET_FD, .events = POLLIN },
+        { .fd = slot->cell.pid_fd, .events = POLLIN },
+        { .fd = slot->cell.control_fd, .events = POLLIN },
+        { .fd = channel_fd, .events = POLLIN },
+    };
+
+    while (poll(polls, ARRAY_SIZE(polls), -1) < 0)
+        if (errno != EINTR)
+            return error_from_errno();
+    if (polls[0].revents)
+        return receive_run(slot, run);
+    return PARKED_OVER;
+}
+
+/* After the answer: the cell keeps nothing of the workspace, and the warden knows that the slot is not coming back. */
+static int park(struct slot *slot, const struct run *run)
+{
+    struct slot_ready ready = { .runs = slot->runs, .parked = 1 };
+    int r = replace_mounts(slot, -1);
+
+    slot->network = run->request.network;
+    stock_park(&slot->stock, true);
+    if (r < 0)
+        log_warning("slot %u: a parked cell keeps its workspace: %s", slot->index, strerror(-r));
+    return packet_send(SOCKET_FD, &ready, sizeof(ready), NULL, 0);
+}
+
+/* Keeps the cell of *run, which rests, for the next run of its session, and serves that. In the end *run is the cell's
+ * last, and the cell dead. Returns 0 or a negative errno. */
+static int stay(struct slot *slot, struct run *run)
+{
+    int r = 0;
+
+    while (r == 0 && run->rests) {
+        struct run next = { .workspace = WORKSPACE_INIT };
+
+        r = park(slot, run);
+        if (r < 0)
+            break;
+        do
+            r = next_of_session(slot, run->fds[WIRE_RUN_CHANNEL], &next);
+        while (r == -EAGAIN);
+        close_run_fds(run);
+        *run = next;
+        if (r == 0)
+            serve(slot, run, continue_steps, ARRAY_SIZE(continue_steps));
+    }
+    if (slot->cell.pid >= 0)
+        discard_cell(slot);
+    (void)cgroup_slot_rest(&slot->cgroup, false);
+    stock_park(&slot->stock, false);
+    return r == PARKED_OVER ? 0 : r;
 }
 
 static int keep(struct slot *slot)
@@ -791,8 +990,11 @@ static int keep(struct slot *slot)
         while (r == -EAGAIN);
         if (r < 0)
             break;
-        serve(slot, &run);
-        r = renew(slot);
+        serve(slot, &run, run_steps, ARRAY_SIZE(run_steps));
+        if (run.rests)
+            r = stay(slot, &run);
+        if (r == 0)
+            r = renew(slot);
     }
     discard_cell(slot);
     return r;
@@ -823,6 +1025,7 @@ _Noreturn void slot_keep(const struct slot_context *context, unsigned index, int
         .idmap_fd = -1,
         .port = WAN_PORT_INIT,
         .listener_fd = -1,
+        .rest_fd = -1,
         .cell = CELL_INIT,
         .stock = {
             .board = context->board,
@@ -833,7 +1036,7 @@ _Noreturn void slot_keep(const struct slot_context *context, unsigned index, int
                 .inside_uid = (uid_t)context->options->sandbox_uid,
                 .cgroup = &slot.cgroup,
             },
-            .in_pool = index < context->options->pool_python,
+            .pool = (unsigned)context->options->pool_python,
             .copy = WARM_INIT,
         },
     };
@@ -854,6 +1057,7 @@ _Noreturn void slot_keep(const struct slot_context *context, unsigned index, int
     signal(SIGHUP, SIG_IGN);
     take_numbers(context, socket_fd);
     stock_release(&slot.stock); /* what the keeper before this one had */
+    stock_park(&slot.stock, false);
     r = keep(&slot);
     if (r < 0 && r != -EPIPE && r != -ECONNRESET)
         log_error("slot %u: keeper ends: %s", index, strerror(-r));

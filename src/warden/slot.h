@@ -39,7 +39,7 @@ struct slot_ready {
     uint32_t kind;     /* enum warm_kind: what waits in it, or will */
     uint32_t starting; /* 1 = it will */
     uint32_t runs;     /* how many the keeper has received: what it says may be older than what was sent to it */
-    uint32_t parked;   /* 1 = it has no armed cell for now: its program waits for its client */
+    uint32_t parked; /* 1 = it has no armed cell for now: its program waits for its client, or for its session's next */
 };
 
 /* What the warden says to a keeper at rest: another zygote takes orders. */

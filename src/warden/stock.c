@@ -33,6 +33,15 @@ static bool is_same(const struct stock_want *one, const struct stock_want *other
     return one->kind == other->kind && one->memory_mb == other->memory_mb;
 }
 
+static bool in_pool(const struct stock *stock)
+{
+    unsigned before = 0;
+
+    for (unsigned i = 0; i < stock->slot && before < stock->pool; i++)
+        before += !atomic_load(&stock->board->is_parked[i]);
+    return before < stock->pool;
+}
+
 static int64_t demand_left_us(const struct stock *stock)
 {
     return stock->wanted_us ? stock->wanted_us + DEMAND_US - clock_monotonic_us() : 0;
@@ -40,7 +49,7 @@ static int64_t demand_left_us(const struct stock *stock)
 
 static struct stock_want wanted_now(const struct stock *stock)
 {
-    if (stock->in_pool)
+    if (in_pool(stock))
         return (struct stock_want){ .kind = WARM_PYTHON };
     return demand_left_us(stock) > 0 ? stock->want : (struct stock_want){ .kind = WARM_NONE };
 }
@@ -182,7 +191,7 @@ int stock_idle_ms(const struct stock *stock)
     }
     if (awaits_copy(stock))
         return until_ms(stock->ordered_us + ORDER_TIMEOUT_US);
-    if (stock->in_pool)
+    if (in_pool(stock))
         return -1;
     return until_ms(stock->wanted_us + DEMAND_US);
 }
@@ -223,6 +232,12 @@ void stock_release(struct stock *stock)
     warm_drop(&stock->copy);
     if (stock->board)
         atomic_store(&stock->board->runtimes[stock->slot], 0);
+}
+
+void stock_park(struct stock *stock, bool parked)
+{
+    if (stock->board)
+        atomic_store(&stock->board->is_parked[stock->slot], parked);
 }
 
 void stock_drop(struct stock *stock)

@@ -27,6 +27,8 @@ struct zygote_state {
 struct zygote_board {
     struct zygote_state zygotes[WARM_KINDS];
     _Atomic uint8_t runtimes[WARDEN_SLOTS_MAX]; /* runtime_weight() of what each slot has; 0 = nothing */
+    _Atomic bool
+        is_parked[WARDEN_SLOTS_MAX]; /* its cell rests for its session: another slot has its place in the pool */
 };
 
 /* What a run can use. */
@@ -39,7 +41,7 @@ struct stock {
     struct zygote_board *board; /* NULL = nothing ever waits */
     unsigned slot;
     struct warm_place place;
-    bool in_pool;           /* always has a copy */
+    unsigned pool;          /* so many slots always have a copy: the first that are not parked */
     struct stock_want want; /* of the last run that could use something */
     int64_t wanted_us;      /* when that was; 0 = nothing is wanted */
     uint32_t generation;    /* of the copy's zygote */
@@ -79,3 +81,6 @@ void stock_release(struct stock *stock);
  * carried out leaves stock->expecting: no program may run in this cell then, since a copy is privileged when it is
  * born. */
 void stock_drop(struct stock *stock);
+
+/* The slot holds a cell that rests, or does not any more. */
+void stock_park(struct stock *stock, bool parked);

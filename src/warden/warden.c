@@ -68,9 +68,10 @@ struct keeper {
     pid_t pid; /* -1 = none */
     int socket_fd;
     int64_t started_us;
-    bool ready;         /* has an armed cell and no program */
-    bool parked;        /* its cell rests, and so does its program */
-    uint32_t runs_sent; /* compared with struct slot_ready */
+    bool ready;                                                         /* has an armed cell and no program */
+    bool parked;                                                        /* its cell rests */
+    uint32_t runs_sent;                                                 /* compared with struct slot_ready */
+    char execution_id[sizeof(((struct wire_run *)NULL)->execution_id)]; /* of the run that it was given last */
 };
 
 struct waiting_run {
@@ -444,6 +445,7 @@ static int pass_on(struct warden *w, struct keeper *keeper, struct waiting_run *
     if (r == 0) {
         keeper->runs_sent++;
         keeper->parked = false;
+        memcpy(keeper->execution_id, run->request.execution_id, sizeof(keeper->execution_id));
         wire_close_fds(run->fds);
     }
     if (r == 0 || r == -EPIPE || r == -ECONNRESET)
@@ -499,6 +501,20 @@ static void dispatch(struct warden *w)
             w->waiting_count--;
         }
     }
+}
+
+/* Gives a run to the keeper whose cell it is to continue. That keeper may not have parked it yet, or not any more: it
+ * knows. */
+static void continue_parked(struct warden *w, struct waiting_run *run)
+{
+    for (unsigned i = 0; i < w->n_started; i++) {
+        struct keeper *keeper = &w->keepers[i];
+
+        if (keeper->socket_fd >= 0 && !keeper->ready && strcmp(keeper->execution_id, run->request.continues) == 0 &&
+            pass_on(w, keeper, run) >= 0)
+            return;
+    }
+    refuse(run->fds, ESTALE);
 }
 
 static int open_regular(const char *path)
@@ -559,14 +575,22 @@ static void restart_keeper(struct warden *w, unsigned index)
     w->keeper_missing = true;
 }
 
-/* For each slot whose cell is parked there is one more, so that no program waits for it to be given up. */
+static void settle(struct keeper *keeper)
+{
+    if (keeper->ready)
+        (void)packet_send(keeper->socket_fd, SLOT_SETTLE, sizeof(SLOT_SETTLE), NULL, 0);
+}
+
+/* For each slot whose cell is parked there is one more, so that no program waits for it to be given up; and another has
+ * its place in the pool. */
 static void replace_parked(struct warden *w)
 {
-    unsigned n_parked = 0;
+    unsigned n_others = 0;
 
     for (unsigned i = 0; i < w->n_started; i++)
-        n_parked += w->keepers[i].parked;
-    if (w->n_started < w->options->slots + n_parked && w->n_started < w->n_slots)
+        if (!w->keepers[i].parked && ++n_others == w->options->pool_python)
+            settle(&w->keepers[i]);
+    if (n_others < w->options->slots && w->n_started < w->n_slots)
         restart_keeper(w, w->n_started++);
 }
 
@@ -622,6 +646,13 @@ static void on_api_message(struct warden *w)
         }
         cleanup_close_fd(&w->api.channel_fd);
         w->api.channel_fd = -1;
+        return;
+    }
+    if (message.run.continues[0]) {
+        struct waiting_run run = { .request = message.run };
+
+        memcpy(run.fds, fds, sizeof(run.fds));
+        continue_parked(w, &run);
         return;
     }
     if (w->waiting_count >= w->options->slots) {
@@ -711,8 +742,7 @@ static void on_zygote(struct warden *w, enum warm_kind kind)
     if (!zygote_process_heard(&w->zygotes[kind].process))
         return;
     for (unsigned i = 0; i < w->n_started; i++)
-        if (w->keepers[i].ready)
-            (void)packet_send(w->keepers[i].socket_fd, SLOT_SETTLE, sizeof(SLOT_SETTLE), NULL, 0);
+        settle(&w->keepers[i]);
 }
 
 static void reap(struct warden *w)

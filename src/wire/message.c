@@ -36,7 +36,8 @@ static bool run_is_valid(const union wire_message *m)
            positive(run->file_bytes_max, WIRE_BYTES_MAX) && positive(run->processes_max, WIRE_COUNT_MAX) &&
            positive(run->cpu_millis, WIRE_COUNT_MAX) && positive(run->entries_max, WIRE_COUNT_MAX) &&
            run->state_bytes_max <= WIRE_BYTES_MAX && run->tools <= 1 && run->network < WIRE_NETWORKS &&
-           run->zygote < WARM_KINDS;
+           run->zygote < WARM_KINDS && run->park <= 1 && name_is_plain(run->continues, sizeof(run->continues)) &&
+           !(run->tools && (run->park || run->continues[0]));
 }
 
 size_t wire_run_fds(const struct wire_run *run)

@@ -10,8 +10,9 @@
  *                       whenever the server was told to read its certificate again.
  *   execution channel   made by the api for each execution, its other end passed along with WIRE_RUN:
  *                         warden -> api: WIRE_STARTED, WIRE_PAUSED*, WIRE_ENDED, WIRE_ENTRY*, WIRE_DONE; or WIRE_FAILED
- * at any time. api -> warden: WIRE_PAUSE, WIRE_KILL. Closing it cancels the execution, so a dead api cancels
- * everything.
+ *                         at any time.
+ *                         api -> warden: WIRE_PAUSE, WIRE_KILL. Closing it cancels the execution, so a dead api cancels
+ *                         everything; it also ends a parked cell.
  */
 #pragma once
 
@@ -80,15 +81,16 @@ struct wire_run {
                    2];   /* directory below DATA_DIR/work that becomes the lower layer of /mnt/data; "" = no inputs */
     uint64_t timeout_us; /* wall clock, from the program's start, and again from the end of each pause */
     uint64_t memory_bytes;
-    uint64_t disk_bytes;      /* writable layer of /mnt/data */
-    uint64_t file_bytes_max;  /* RLIMIT_FSIZE */
-    uint32_t cpu_millis;      /* 1000 = one core */
-    uint32_t entries_max;     /* of the harvest */
-    uint64_t state_bytes_max; /* of the state that the program may leave; 0 = none is wanted */
-    uint32_t tools;           /* 1 = the program finds WIRE_RUN_TOOLS as its descriptor 3 */
-    uint32_t zygote;          /* enum warm_kind: what its last step can be run by instead of its command */
-    uint32_t network;         /* enum wire_network */
-    uint32_t reserved;
+    uint64_t disk_bytes;         /* writable layer of /mnt/data */
+    uint64_t file_bytes_max;     /* RLIMIT_FSIZE */
+    uint32_t cpu_millis;         /* 1000 = one core */
+    uint32_t entries_max;        /* of the harvest */
+    uint64_t state_bytes_max;    /* of the state that the program may leave; 0 = none is wanted */
+    uint32_t tools;              /* 1 = the program finds WIRE_RUN_TOOLS as its descriptor 3 */
+    uint32_t zygote;             /* enum warm_kind: what its last step can be run by instead of its command */
+    uint32_t network;            /* enum wire_network */
+    uint32_t park;               /* 1 = its cell may stay for the next program of its session, if it ends well */
+    char continues[ID_SIZE + 2]; /* the run whose parked cell is to go on with this program; "" = a fresh cell */
 };
 
 /* What the program's process is. */
@@ -96,6 +98,7 @@ enum wire_origin {
     WIRE_ORIGIN_STARTED, /* of a cell that was made for it, or an interpreter that was although one might have waited */
     WIRE_ORIGIN_ARMED,   /* of a cell that was waiting for it, and what waited there too, if it asked for that */
     WIRE_ORIGIN_FORKED,  /* a copy that was made for it, or a runtime that was about to wait */
+    WIRE_ORIGIN_HOT,     /* of the cell of an earlier run, which was parked */
     WIRE_ORIGINS,
 };
 
@@ -114,7 +117,7 @@ enum wire_end_reason {
     WIRE_END_MEMORY,  /* killed because the kernel had to kill one process after the other for memory */
 };
 
-/* Everything in the cell is dead. Figures come from waitid and the cgroup. */
+/* Everything in the cell is dead, or stands still. Figures come from waitid and the cgroup. */
 struct wire_ended {
     uint32_t type;
     uint32_t reason;        /* enum wire_end_reason */
@@ -128,6 +131,8 @@ struct wire_ended {
     int64_t cpu_us; /* -1 = not measurable on this host; the same below */
     int64_t memory_peak_bytes;
     int64_t processes_peak;
+    uint64_t parked_bytes; /* of memory that the cell holds: it stays, until the channel is closed or another run
+                              continues it; 0 = it is dead */
 };
 
 enum wire_entry_kind {

@@ -8,7 +8,10 @@
  *   zygote socket   shared by all keepers of a server and by every zygote that follows another. Keeper -> zygote:
  *                   struct zygote_order. Zygote -> warden: ZYGOTE_READY, once it takes orders.
  *   copy socket     made by the keeper for each copy. Copy -> keeper: struct zygote_copy_ready. The keeper's end goes
- * to the init with the program; init -> copy: struct zygote_start. Its end of file ends a waiting copy. */
+ * to the init with the program; init -> copy: struct zygote_start. Its end of file ends a waiting copy.
+ *                   A copy that rests says so with another struct zygote_copy_ready; the keeper, which has kept its
+ *                   end, answers with another struct zygote_start, or with the end of file. The copy says that it has
+ *                   taken that with a third struct zygote_copy_ready. */
 #pragma once
 
 #include <stdint.h>
@@ -58,5 +61,5 @@ enum zygote_start_fd {
 struct zygote_start {
     uint64_t file_bytes_max; /* RLIMIT_FSIZE */
     uint32_t step;           /* index of the program's step that the copy is */
-    uint32_t reserved;
+    uint32_t rests;          /* 1 = it keeps its socket, and may wait there again when its program has ended well */
 };

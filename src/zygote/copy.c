@@ -17,11 +17,13 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "cell/credentials.h"
 #include "cell/rlimits.h"
 #include "wire/packet.h"
 
-#define SOCKET_FD 3 /* where a copy keeps its socket, until it is told what to run */
+#define SOCKET_FD 3   /* where a copy keeps its socket, until it is told what to run */
+#define REST_FD   255 /* and after that, if it may rest: out of the program's way, and below its limit of 256 */
 
 #define PARENT_LOOK_US 50
 
@@ -34,6 +36,7 @@ struct copy {
     const struct copy_filter *filter;
     struct copy_program *program;
     int socket_fd; /* where it waits */
+    bool over;     /* nothing more will come */
     struct zygote_start start;
     int start_fds[PACKET_FDS_MAX];
     size_t n_start_fds;
@@ -184,6 +187,8 @@ static int unpack_program(struct copy *copy)
     bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (bytes == MAP_FAILED)
         return error_from_errno();
+    copy->program->bytes = bytes;
+    copy->program->size = (size_t)st.st_size;
     r = program_unpack(program, bytes, (size_t)st.st_size);
     if (r == 0 && copy->start.step >= program->n_steps)
         r = -EBADMSG;
@@ -197,12 +202,63 @@ static int unpack_program(struct copy *copy)
 /* They came with numbers above those that they take. */
 static int take_program_descriptors(struct copy *copy)
 {
-    int n = (int)copy->n_start_fds - ZYGOTE_START_STDIN;
+    unsigned n = (unsigned)copy->n_start_fds - ZYGOTE_START_STDIN, last = ~0U;
 
-    for (int i = 0; i < n; i++)
-        if (dup2(copy->start_fds[ZYGOTE_START_STDIN + i], i) < 0)
+    if (copy->start.rests) {
+        if (dup3(SOCKET_FD, REST_FD, O_CLOEXEC) < 0 || close_range(REST_FD + 1, ~0U, 0) < 0)
             return error_from_errno();
-    return close_range((unsigned)n, ~0U, 0) < 0 ? error_from_errno() : 0;
+        last = REST_FD - 1;
+    }
+    for (unsigned i = 0; i < n; i++)
+        if (dup2(copy->start_fds[ZYGOTE_START_STDIN + i], (int)i) < 0)
+            return error_from_errno();
+    return close_range(n, last, 0) < 0 ? error_from_errno() : 0;
+}
+
+/* The program may have closed those that come get the numbers of. */
+static int occupy_standard_numbers(struct copy *copy)
+{
+    (void)copy;
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+            return error_from_errno();
+    return 0;
+}
+
+/* The copy says once more that it is ready, and then that it has taken what came. What it ran before is not needed any
+ * more. */
+static int rest(struct copy *copy)
+{
+    struct zygote_copy_ready ready = { .pid = (int32_t)getpid() };
+    ssize_t n = packet_send(copy->socket_fd, &ready, sizeof(ready), NULL, 0);
+
+    program_deinit(&copy->program->program);
+    if (copy->program->bytes)
+        (void)munmap(copy->program->bytes, copy->program->size);
+    copy->program->bytes = NULL;
+    if (n == 0)
+        n = packet_receive(copy->socket_fd, &copy->start, sizeof(copy->start), 0, copy->start_fds, &copy->n_start_fds);
+    copy->over = n != sizeof(copy->start) || copy->n_start_fds != ZYGOTE_START_FDS;
+    return copy->over ? -EPIPE : packet_send(copy->socket_fd, &ready, sizeof(ready), NULL, 0);
+}
+
+/* What the init does before a copy's first program. */
+static int write_files(struct copy *copy)
+{
+    const struct program *program = &copy->program->program;
+
+    for (size_t i = 0; i < program->n_files; i++) {
+        const struct program_file *file = &program->files[i];
+        CLEANUP_CLOSE int fd = -1;
+        int r;
+
+        (void)unlink(file->path);
+        fd = open(file->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        r = fd < 0 ? error_from_errno() : fd_write_full(fd, file->data, file->size);
+        if (r < 0)
+            return r;
+    }
+    return 0;
 }
 
 /* Those that came, and the socket, have no number that the program would find free otherwise. */
@@ -213,6 +269,11 @@ static int take_standard_descriptors(struct copy *copy)
             return error_from_errno();
     for (size_t i = 0; i < copy->n_start_fds; i++)
         close(copy->start_fds[i]);
+    return 0;
+}
+
+static int close_socket(struct copy *copy)
+{
     close(copy->socket_fd);
     return 0;
 }
@@ -258,6 +319,17 @@ static const struct step started_steps[] = {
     { "program", unpack_program },
     { "environment", take_environment },
     { "descriptors of the program", take_standard_descriptors },
+    { "socket", close_socket },
+    { "directory", change_directory },
+};
+
+static const struct step rest_steps[] = {
+    { "numbers of descriptors", occupy_standard_numbers },
+    { "wait", rest },
+    { "size of files", limit_file_size },
+    { "program", unpack_program },
+    { "files of the program", write_files },
+    { "descriptors of the program", take_standard_descriptors },
     { "directory", change_directory },
 };
 
@@ -275,6 +347,8 @@ static void take_steps(const struct step *steps, size_t n, struct copy *copy)
     for (size_t i = 0; i < n; i++) {
         int r = steps[i].run(copy);
 
+        if (copy->over)
+            return;
         if (r < 0) {
             say(steps[i].name, r);
             _exit(CANNOT_RUN);
@@ -294,6 +368,7 @@ void copy_await(struct copy_program *ret_program)
     struct copy copy = { .program = ret_program, .socket_fd = SOCKET_FD };
 
     take_steps(start_steps, ARRAY_SIZE(start_steps), &copy);
+    ret_program->rests = copy.start.rests != 0;
 }
 
 void copy_await_started(int socket_fd, struct copy_program *ret_program)
@@ -301,4 +376,15 @@ void copy_await_started(int socket_fd, struct copy_program *ret_program)
     struct copy copy = { .program = ret_program, .socket_fd = socket_fd };
 
     take_steps(started_steps, ARRAY_SIZE(started_steps), &copy);
+}
+
+int copy_rest(struct copy_program *program)
+{
+    struct copy copy = { .program = program, .socket_fd = REST_FD };
+
+    take_steps(rest_steps, ARRAY_SIZE(rest_steps), &copy);
+    if (!copy.over)
+        return 0;
+    close(REST_FD);
+    return -EPIPE;
 }

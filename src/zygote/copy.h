@@ -4,6 +4,7 @@
 #pragma once
 
 #include <linux/filter.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "wire/program.h"
@@ -25,8 +26,11 @@ int copy_enter(const struct zygote_order *order, const int *fds);
 /* What a copy is told to run. */
 struct copy_program {
     struct program program; /* unpacked; the packed bytes stay mapped */
-    char **arguments;       /* of its step */
+    void *bytes;
+    size_t size;
+    char **arguments; /* of its step */
     char **environment;
+    bool rests; /* it may rest when its program has ended well */
 };
 
 /* Puts up the walls of a copy. Returns when they are up; else the process ends. */
@@ -38,3 +42,7 @@ void copy_await(struct copy_program *ret_program);
 
 /* The same in a runtime that was started ahead, whose descriptors are its own. */
 void copy_await_started(int socket_fd, struct copy_program *ret_program);
+
+/* Waits for another program after one that has ended well. Returns 0 when everything is in place, or -EPIPE if none
+ * will come; if one cannot be taken the process ends. */
+int copy_rest(struct copy_program *program);

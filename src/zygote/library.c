@@ -275,6 +275,21 @@ int zygote_await(void)
     return 0;
 }
 
+/* True if zygote_rest() is worth trying, once. */
+int zygote_may_rest(void)
+{
+    return the_program.rests;
+}
+
+/* Waits for the next program of the session. Returns 0, or a negative errno if none will come. */
+int zygote_rest(void)
+{
+    int r = copy_rest(&the_program);
+
+    the_program.rests = r == 0;
+    return r;
+}
+
 int zygote_await_started(int socket_fd)
 {
     copy_await_started(socket_fd, &the_program);

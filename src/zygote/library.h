@@ -32,9 +32,17 @@ void zygote_await_r(char **own, const int *n_own);
  * errno. */
 int zygote_serve_php(int mark);
 
-/* In a copy: the arguments and the environment of the step, NULL-terminated, for the life of the process. */
+/* In a copy: the arguments and the environment of the step, NULL-terminated, until zygote_rest(). */
 char **zygote_arguments(void);
 char **zygote_environment(void);
+
+/* In a copy whose program has ended well: 1 if it may wait for the next program of the session, and else 0. */
+int zygote_may_rest(void);
+
+/* Then, once nothing of that program moves any more: waits. Returns 0 with everything in place for the next one, as
+ * zygote_await() does, except that the other descriptors stay; or a negative errno if there will be none, and the
+ * process has to end as it otherwise would. */
+int zygote_rest(void);
 
 /* Moves the private memory that a zygote will share with its copies onto huge pages, as far as the kernel does that: a
  * copy's page tables are then a few kilobytes. To be called last. Returns how many mebibytes were moved. */

@@ -589,7 +589,7 @@ WALLS = [
     wall(
         "copies: the zygote's descriptors stay",
         "x08::test_x08_no_right_is_left k15::test_k15_only_three",
-        (COPY, "return close_range((unsigned)n, ~0U, 0) < 0 ? error_from_errno() : 0;", "return 0;"),
+        (COPY, "return close_range(n, last, 0) < 0 ? error_from_errno() : 0;", "return 0;"),
         behind="they are closed once before, and come back close-on-exec",
         copies=True,
     ),
@@ -885,6 +885,32 @@ WALLS = [
         "state: failed runs count",
         "test_kill_state::test_a_killed_run_leaves_the_state",
         ("engine/carry.c", "return outcome == OUTCOME_OK ||", "return outcome == OUTCOME_OK || 1 ||"),
+    ),
+    wall(
+        "parked: programs run on",
+        "x09::test_x09_a_forged_rest",
+        ("cell/cgroup.c", """int r = dir_fd < 0 ? -ENOTSUP : fd_write_at(dir_fd, "cgroup.freeze", resting ? "1" : "0");
+
+    if (r == 0 && resting && (r = await_frozen(dir_fd)) < 0)""", """int r = dir_fd < 0 ? -ENOTSUP : 0;
+
+    if (r == 1 && resting && (r = await_frozen(dir_fd)) < 0)"""),
+        copies=True,
+    ),
+    wall(
+        "parked: with other processes",
+        "x09::test_x09_what_it_left_does_not_write_into_the_next",
+        ("warden/rest.c", "if (n == 1)", "if (n >= 1)"),
+        copies=True,
+    ),
+    wall(
+        "parked: any session's",
+        "unit:hot",
+        ("engine/hot.c", "if (strcmp(hot->cells[i].session_id, session_id) != 0)", "if (!session_id[0])"),
+    ),
+    wall(
+        "parked: any tenant's, user's and network",
+        "unit:hot",
+        ("engine/hot.c", "if (find(hot, session->id, &i) && suits(&hot->cells[i], session, network))", "if (find(hot, session->id, &i) && (1 || suits(&hot->cells[i], session, network)))"),
     ),
     wall(
         "outputs: hidden files",

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""exec.md 10.7: the interpreter of a session lives on between its runs, as long as there is room for it."""
+
+import time
+
+import pytest
+
+from support import host
+from support.client import in_threads
+from support.events import Events
+from support.server import LIBRECHAT, Server
+
+LIVING = """
+import threading, sqlite3
+def count():
+    n = 0
+    while True:
+        n += 1
+        yield n
+counter = count()
+next(counter)
+lock = threading.Lock()
+lock.acquire()
+database = sqlite3.connect(':memory:')
+database.execute('create table t (x)')
+database.execute('insert into t values (42)')
+x = 1
+f = lambda: x
+"""
+STILL = "print(next(counter), lock.locked(), database.execute('select x from t').fetchall(), f())"
+
+
+class Session:
+    """Runs one program after the other in one session; each says how its process came to be."""
+
+    def __init__(self, client):
+        self.client, self.id = client, None
+
+    def __call__(self, code, **fields):
+        if self.id:
+            fields["session_id"] = self.id
+        run = self.client.exec(code, "py", **fields)
+        self.id = run.session
+        return run
+
+    def begin(self, code):
+        """A busy machine may start an interpreter of its own for a program, which cannot rest."""
+        runs = []
+
+        def is_copy():
+            self.id = None
+            runs.append(self(code))
+            return runs[-1].usage["warm"] in ("armed", "forked")
+
+        assert host.until(is_copy, 60), dict(runs[-1])
+        return runs[-1]
+
+    def hot(self, code, **fields):
+        run = self(code, **fields)
+        assert (run.code, run.stderr, run.usage["warm"]) == (0, "", "hot"), dict(run)
+        return run.stdout
+
+    def stored(self, code, **fields):
+        run = self(code, **fields)
+        assert run.code == 0 and run.usage["warm"] != "hot", dict(run)
+        return run.stdout
+
+
+@pytest.fixture(scope="module")
+def few(program):
+    """A server that keeps one session alive."""
+    running = Server({**LIBRECHAT, "HOT_SESSIONS_MAX": "1"})
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def server(program):
+    """A server with room for all."""
+    running = Server({**LIBRECHAT, "HOT_SESSIONS_MAX": "64"})
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def session(client):
+    return Session(client)
+
+
+def test_what_cannot_be_written_lives_on(session):
+    """10.7.1: a generator, a lock, a database."""
+    session.begin(LIVING)
+    assert session.hot(STILL) == "2 True [(42,)] 1\n"
+    assert session.hot("x = 5\n" + STILL) == "3 True [(42,)] 5\n"
+    assert session.hot("import os; print(os.getpid() == __import__('posix').getpid())") == "True\n"
+
+
+def test_every_run_has_its_own_request(session):
+    """10.4, 10.7.6: arguments, standard streams, name, directory."""
+    session.begin("import sys, os\nx = 1\nsys.stdout.write('no newline'); sys.argv.append('mine')\nos.chdir('/tmp')")
+    assert session.hot("print(x, sys.argv[1:], os.getcwd(), __name__, input.__name__)", args=["a", "b c"]) == (
+        "1 ['a', 'b c'] /mnt/data __main__ input\n"
+    )
+    assert session.hot("try: input()\nexcept EOFError: print('end', sys.argv[1:])") == "end []\n"
+    assert session.hot("sys.stdout.close(); os.close(2)") == ""
+    run = session("print('out'); print('err', file=sys.stderr)")
+    assert (run.stdout, run.stderr, run.usage["warm"]) == ("out\n", "err\n", "hot"), dict(run)
+    assert session.hot("x + 1") == "2\n"
+
+
+def test_every_run_has_its_own_files(session):
+    """10.6, 10.9: what was written, changed and deleted in between is there; nothing else is."""
+    first = session.begin("open('a.txt', 'w').write('one')\nopen('/tmp/t', 'w').write('t')\nkeep = 1")
+    assert [file["name"] for file in first.files] == ["a.txt"]
+    again = session("import os\nprint(sorted(os.listdir()), os.listdir('/tmp'), open('a.txt').read())\nopen('b.txt', 'w').write('2')")
+    assert (again.stdout, again.usage["warm"]) == ("['a.txt'] [] one\n", "hot"), dict(again)
+    assert [file["name"] for file in again.files if not file.get("inherited")] == ["b.txt"]
+    identifier = first.files[0]["id"]
+    assert session.client.delete(f"/files/{session.id}/{identifier}").status == 200
+    assert session.hot("print(sorted(os.listdir()))") == "['b.txt']\n"
+
+
+def test_a_module_of_the_workspace_is_read_again(session):
+    """10.3: x.py beside the program, in the version that there is now."""
+    session.begin("open('mine.py', 'w').write('value = 1')\nkeep = 0")
+    assert session.hot("import mine; print(mine.value); open('mine.py', 'w').write('value = 2000')") == "1\n"
+    assert session.hot("import mine; print(mine.value)") == "2000\n"
+
+
+@pytest.mark.parametrize("code", ["x = 2\nraise ValueError", "x = 2\nimport sys; sys.exit(1)", "x = 2\nimport os; os._exit(3)", "x = 2\nimport os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
+def test_a_run_that_fails_leaves_the_session(session, code):
+    """10.7.2: what was before it is there, as far as it could be stored."""
+    session.begin("x = 1\ng = (i for i in range(3))")
+    assert session(code).code != 0
+    assert session.stored("print(x, 'g' in globals())") == "1 False\n"
+
+
+def test_a_run_that_is_stopped_leaves_the_session(session):
+    """10.7.2, 10.5: the time limit holds for each run."""
+    session.begin("x = 1")
+    run = session("x = 2\nwhile True: pass", timeout=1000)
+    assert (run.outcome, run.usage["warm"]) == ("timeout", "hot"), dict(run)
+    assert session.stored("print(x)") == "1\n"
+    run = session("x = 2\nblock = b'x' * (1 << 31)")
+    assert run.code != 0 and run.usage["warm"] == "hot", dict(run)
+    assert session.stored("print(x)") == "1\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import threading, time\nt = threading.Thread(target=time.sleep, args=(60,), daemon=True); t.start()",
+        "import subprocess\np = subprocess.Popen(['sleep', '60'])",
+        "import os\nif os.fork() == 0:\n    os.setsid()\n    os.execlp('sleep', 'sleep', '60')",
+        "import os\nif os.fork() == 0:\n    if os.fork() == 0: os.execlp('sleep', 'sleep', '60')\n    os._exit(0)\nos.wait()",
+        "import atexit\natexit.register(print, 'bye')",
+        "file = open('left.txt', 'w')",
+        "class Thing:\n    def __del__(self): pass\nt = Thing()",
+    ],
+)
+def test_a_program_that_is_not_over_is_ended(session, code):
+    """10.7.1: what it left is stored, and nothing of it runs on."""
+    assert session.begin("x = 1\n" + code).code == 0
+    assert session.stored("print(x)") == "1\n"
+
+
+def test_concurrent_runs(server, session):
+    """9.6: both succeed, one in the living interpreter."""
+    session.begin("x = 1\ng = (i for i in range(3))")
+
+    def one(i):
+        with server.client() as own:
+            return own.exec(f"import time; time.sleep(0.5); print(x); y = {i}", "py", session_id=session.id)
+
+    runs = in_threads([lambda i=i: one(i) for i in range(2)])
+    assert [run.stdout for run in runs] == ["1\n", "1\n"], [dict(run) for run in runs]
+    assert sorted(run.usage["warm"] == "hot" for run in runs) == [False, True]
+    assert session("print(y in (0, 1), x)").stdout == "True 1\n"
+
+
+def test_the_least_recently_used_goes(few):
+    """10.7.1: HOT_SESSIONS_MAX=1; what goes is found as it was stored."""
+    with few.client() as client:
+        one, two = Session(client), Session(client)
+        one.begin("x = 1")
+        assert one.hot("print(x)") == "1\n"
+        two.begin("x = 2")
+        assert two.hot("print(x)") == "2\n"
+        assert one.stored("print(x)") == "1\n"
+
+
+def test_programs_without_names_end_nobody(few):
+    """10.7.1: what leaves nothing takes nobody's place."""
+    with few.client() as client:
+        one = Session(client)
+        one.begin("x = 1")
+        for _ in range(3):
+            client.exec("print(1)", "py")
+        assert one.hot("print(x)") == "1\n"
+
+
+def test_too_many_at_once(few):
+    """9.6: all sessions end well, whichever stays."""
+
+    def one(i):
+        with few.client() as own:
+            session = Session(own)
+            session(f"x = {i}")
+            return session("print(x)").stdout
+
+    assert in_threads([lambda i=i: one(i) for i in range(8)]) == [f"{i}\n" for i in range(8)]
+
+
+def test_what_is_parked_does_not_run(few):
+    """security.md: frozen by the kernel."""
+    with few.client() as client:
+        one = Session(client)
+        one.begin("import time\nbefore = time.process_time()")
+        time.sleep(0.5)
+        assert float(one.hot("print(time.process_time() - before)")) < 0.3
+
+
+def test_live_output_input_and_cancelling(server, session):
+    """extensions.md X5: a run in a living interpreter is one like any other."""
+    session.begin("x = 1")
+    with Events.run(server, "print('a'); print('b', x); y = 2", "py", session_id=session.id) as events:
+        told = events.all()
+    assert "".join(event.data["text"] for event in told if event.name == "stdout") == "a\nb 1\n"
+    assert [event.data["usage"]["warm"] for event in told if event.name == "result"] == ["hot"]
+    with Events.run(server, "print('before', flush=True)\nimport time; time.sleep(60)", "py", session_id=session.id) as events:
+        assert events.next("started") and events.next("stdout").data["text"].startswith("before")
+        with server.client() as own:
+            assert own.delete(f"/executions/{events.id}").status == 204
+        result = [event for event in events.all() if event.name == "result"][0].data
+    assert (result["outcome"], result["usage"]["warm"]) == ("cancelled", "hot")
+    assert session.stored("print(x, y)") == "1 2\n"
+
+
+def test_off(server_with):
+    """HOT_SESSIONS_MAX=0."""
+    server = server_with(HOT_SESSIONS_MAX="0", SANDBOX_POOL_ENABLED="true")
+    with server.client() as client:
+        session = Session(client)
+        session.begin("x = 1\ng = (i for i in range(3))")
+        assert session.stored("print(x, 'g' in globals())") == "1 False\n"

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/hot.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "check.h"
+
+#define MIB (1ull << 20)
+
+/* The keepers' ends, by number of the session. */
+static int far_ends[8];
+
+static struct hot *new_hot(unsigned max, int64_t memory_bytes, int64_t ttl_ms)
+{
+    const struct hot_limits limits = { .max = max, .memory_bytes = memory_bytes, .ttl_ms = ttl_ms };
+    struct hot *hot;
+
+    assert_int_equal(hot_new(&limits, &hot), 0);
+    return hot;
+}
+
+static struct session session_of(unsigned number)
+{
+    struct session session = { .tenant = "t", .user_id = "u" };
+
+    snprintf(session.id, sizeof(session.id), "s%u", number);
+    return session;
+}
+
+static void put(struct hot *hot, unsigned number, uint64_t bytes)
+{
+    struct hot_cell cell = { .tenant = "t", .user_id = "u", .network = EXECUTION_NETWORK_OFF, .bytes = bytes };
+    int pair[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    snprintf(cell.session_id, sizeof(cell.session_id), "s%u", number);
+    snprintf(cell.execution_id, sizeof(cell.execution_id), "e%u", number);
+    cell.channel_fd = pair[0];
+    far_ends[number] = pair[1];
+    hot_put(hot, &cell);
+    assert_int_equal(cell.channel_fd, -1);
+    usleep(2000); /* the next one is younger */
+}
+
+/* Whether the cell has been given up; its end is closed. */
+static bool is_over(unsigned number)
+{
+    char byte;
+    bool over = recv(far_ends[number], &byte, 1, MSG_DONTWAIT) == 0;
+
+    close(far_ends[number]);
+    return over;
+}
+
+static bool take(struct hot *hot, unsigned number)
+{
+    struct session session = session_of(number);
+    struct hot_cell cell;
+    bool taken = hot_take(hot, &session, EXECUTION_NETWORK_OFF, &cell);
+
+    if (taken)
+        hot_cell_end(&cell);
+    return taken;
+}
+
+static void test_taken_once(void **state)
+{
+    struct hot *hot = new_hot(4, 100 * MIB, 1000000);
+    struct session session = session_of(1);
+    struct hot_cell cell;
+
+    (void)state;
+    put(hot, 1, MIB);
+    assert_true(hot_take(hot, &session, EXECUTION_NETWORK_OFF, &cell));
+    assert_string_equal(cell.execution_id, "e1");
+    assert_false(hot_take(hot, &session, EXECUTION_NETWORK_OFF, &cell));
+    assert_false(hot_take(NULL, &session, EXECUTION_NETWORK_OFF, &cell));
+    close(far_ends[1]);
+    hot_free(hot);
+}
+
+static void test_only_its_own(void **state)
+{
+    struct hot *hot = new_hot(4, 100 * MIB, 1000000);
+    struct session other_tenant = session_of(1), other_user = session_of(1), own = session_of(1);
+    struct hot_cell cell;
+
+    (void)state;
+    put(hot, 1, MIB);
+    snprintf(other_tenant.tenant, sizeof(other_tenant.tenant), "x");
+    snprintf(other_user.user_id, sizeof(other_user.user_id), "x");
+    assert_false(hot_take(hot, &other_tenant, EXECUTION_NETWORK_OFF, &cell));
+    assert_false(hot_take(hot, &other_user, EXECUTION_NETWORK_OFF, &cell));
+    assert_false(hot_take(hot, &own, EXECUTION_NETWORK_WAN, &cell));
+    assert_false(take(hot, 2));
+    assert_true(take(hot, 1));
+    assert_true(is_over(1));
+    hot_free(hot);
+}
+
+static void test_number(void **state)
+{
+    struct hot *hot = new_hot(2, 100 * MIB, 1000000);
+
+    (void)state;
+    put(hot, 1, MIB);
+    put(hot, 2, MIB);
+    put(hot, 3, MIB);
+    assert_true(is_over(1));
+    assert_true(take(hot, 2) && take(hot, 3));
+    assert_true(is_over(2) && is_over(3));
+    hot_free(hot);
+}
+
+static void test_memory(void **state)
+{
+    struct hot *hot = new_hot(8, 100 * MIB, 1000000);
+
+    (void)state;
+    put(hot, 1, 30 * MIB);
+    put(hot, 2, 30 * MIB);
+    put(hot, 3, 30 * MIB);
+    put(hot, 4, 45 * MIB); /* two have to go for it */
+    assert_true(is_over(1) && is_over(2));
+    put(hot, 5, 101 * MIB); /* too large by itself, like all that are older */
+    assert_true(is_over(3) && is_over(4) && is_over(5));
+    hot_free(hot);
+}
+
+static void test_one_for_a_session(void **state)
+{
+    struct hot *hot = new_hot(4, 100 * MIB, 1000000);
+    int earlier;
+
+    (void)state;
+    put(hot, 1, MIB);
+    earlier = far_ends[1];
+    put(hot, 1, MIB);
+    assert_false(is_over(1));
+    far_ends[1] = earlier;
+    assert_true(is_over(1));
+    assert_false(take(hot, 1)); /* its keeper is gone */
+    put(hot, 2, MIB);
+    hot_drop(hot, "s2");
+    hot_drop(hot, "s2");
+    hot_drop(NULL, "s2");
+    assert_true(is_over(2));
+    hot_free(hot);
+}
+
+static bool is_second(void *context, const struct hot_cell *cell)
+{
+    (void)context;
+    return strcmp(cell->session_id, "s2") == 0;
+}
+
+static void test_expire(void **state)
+{
+    struct hot *hot = new_hot(4, 100 * MIB, 60000), *short_lived = new_hot(4, 100 * MIB, 1);
+
+    (void)state;
+    put(hot, 1, MIB);
+    put(hot, 2, MIB);
+    hot_expire(hot, is_second, NULL);
+    assert_true(is_over(2) && take(hot, 1) && is_over(1));
+    put(short_lived, 3, MIB);
+    usleep(5000);
+    hot_expire(short_lived, is_second, NULL);
+    assert_true(is_over(3));
+    put(hot, 4, MIB);
+    hot_free(hot);
+    assert_true(is_over(4));
+    hot_free(short_lived);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_taken_once), cmocka_unit_test(test_only_its_own),      cmocka_unit_test(test_number),
+        cmocka_unit_test(test_memory),     cmocka_unit_test(test_one_for_a_session), cmocka_unit_test(test_expire),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
