@@ -299,22 +299,33 @@ static int set_limits(struct slot *slot, struct run *run)
     return r ? r : cgroup_slot_begin(&slot->cgroup);
 }
 
+/* No program runs in a cell that something else may be in. */
+static int leave_unclear_cell(struct slot *slot)
+{
+    if (!slot->stock.expecting)
+        return 0;
+    discard_cell(slot);
+    return arm(slot);
+}
+
 /* What waits in the cell to be the program, if it can be that. What it cannot be ends. */
 static int take_copy(struct slot *slot, struct run *run)
 {
     enum warm_kind kind = (enum warm_kind)run->request.zygote;
     const struct stock_want want = { .kind = kind, .memory_mb = runtime_memory_mb(kind, run->request.memory_bytes) };
     bool waited;
+    int r;
 
+    stock_clear(&slot->stock, &want);
+    r = leave_unclear_cell(slot);
+    if (r < 0)
+        return r;
     if (!stock_take(&slot->stock, &slot->cell, &want, &waited)) {
         if (want.kind != WARM_NONE && slot->stock.board)
             run->origin = WIRE_ORIGIN_STARTED;
     } else if (!waited)
         run->origin = WIRE_ORIGIN_FORKED;
-    if (!slot->stock.expecting)
-        return 0;
-    discard_cell(slot);
-    return arm(slot);
+    return leave_unclear_cell(slot);
 }
 
 /* Only a copy of the zygote can be stopped apart from its keeper. */

@@ -196,13 +196,17 @@ int stock_idle_ms(const struct stock *stock)
     return until_ms(stock->wanted_us + DEMAND_US);
 }
 
+void stock_clear(struct stock *stock, const struct stock_want *want)
+{
+    if (!is_same(&stock->has, want))
+        stock_drop(stock);
+}
+
 bool stock_take(struct stock *stock, const struct cell *cell, const struct stock_want *want, bool *ret_waited)
 {
     int timeout_ms = warm_is_copy(want->kind) ? COPY_TIMEOUT_MS : RUNTIME_TIMEOUT_MS;
 
     *ret_waited = false;
-    if (stock->copy.socket_fd >= 0 && !is_same(&stock->has, want))
-        stock_drop(stock);
     if (!stock->board || want->kind == WARM_NONE)
         return false;
     stock->want = *want;
@@ -246,10 +250,13 @@ void stock_drop(struct stock *stock)
         return;
     if (awaits_copy(stock))
         stock->expecting |= warm_await(&stock->copy, BIRTH_TIMEOUT_MS) == -ETIMEDOUT;
+    else if (stock->copy.pid == 0)
+        stock->expecting |= warm_await(&stock->copy, 0) == -ETIMEDOUT; /* it looks at its socket when it has started */
     stock_release(stock);
-    for (int waited_us = 0; waited_us < DEATH_TIMEOUT_US; waited_us += DEATH_LOOK_US) {
+    for (int waited_us = 0; waited_us < DEATH_TIMEOUT_US && !stock->expecting; waited_us += DEATH_LOOK_US) {
         if (cgroup_slot_processes(stock->place.cgroup) <= OWN_PROCESSES)
             return;
         usleep(DEATH_LOOK_US);
     }
+    stock->expecting = true;
 }

@@ -47,7 +47,7 @@ struct stock {
     uint32_t generation;    /* of the copy's zygote */
     int64_t ordered_us;     /* when the copy was ordered */
     unsigned retries;       /* orders that nothing came of since one was answered */
-    bool expecting;         /* a copy that was forgotten may still be born in this cell */
+    bool expecting;         /* in this cell a copy that was forgotten may still be born, or what was dropped lives on */
     struct stock_want has;  /* what there is, if copy says that there is something */
     struct warm copy;
 };
@@ -67,8 +67,11 @@ enum warm_kind stock_ordered(const struct stock *stock);
 /* How long stock_settle() has nothing to do, -1 = for ever. */
 int stock_idle_ms(const struct stock *stock);
 
-/* For a run: true if there is what it wants. A copy is made on the spot if need be; a runtime is worth waiting for if
- * it has been started. What the run cannot use is dropped. *ret_waited: it had been waiting. */
+/* For a run: drops what it cannot use. */
+void stock_clear(struct stock *stock, const struct stock_want *want);
+
+/* For a run, after stock_clear(): true if there is what it wants. A copy is made on the spot if need be; a runtime is
+ * worth waiting for if it has been started. *ret_waited: it had been waiting. */
 bool stock_take(struct stock *stock, const struct cell *cell, const struct stock_want *want, bool *ret_waited);
 
 /* The cell that the stock is of has been replaced: nothing can come of earlier orders. */
@@ -79,7 +82,8 @@ void stock_release(struct stock *stock);
 
 /* Ends what there is, and waits for its death: the slot's figures are the next program's. An order that has not been
  * carried out leaves stock->expecting: no program may run in this cell then, since a copy is privileged when it is
- * born. */
+ * born. So does a runtime that is still being started, or does not die in time: its threads and its memory would count
+ * as the next program's. */
 void stock_drop(struct stock *stock);
 
 /* The slot holds a cell that rests, or does not any more. */

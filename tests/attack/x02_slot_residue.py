@@ -2,6 +2,7 @@
 """F7, N9: nothing of a session is left for the next one in its slot: counters of the network, times of devices, memory."""
 
 import os
+import time
 
 from support.client import in_threads
 
@@ -28,6 +29,19 @@ def test_x02_network_counters(attack, server_with):
         for _ in range(2):
             assert client.exec(SEND + COUNT).stdout.split()[0] == "777"
             assert client.exec(COUNT).stdout.split() == ["0", "0"]
+
+
+def test_x02_runtimes_of_others(attack, server_with):
+    """A compiler that is being started for the next program is no part of one that needs none: neither its process nor its
+    threads, whenever that comes."""
+    alone = [{"init", "bash"}, {"init", "bash", "cat"}]
+    with server_with(SANDBOX_POOL_ENABLED="true", SANDBOX_POOL_PY="0", MAX_CONCURRENT_EXECUTIONS="1").client() as client:
+        for n in range(6):
+            made = client.exec("public class Code { public static void main(String[] a) { System.out.println(%d); } }" % n, "java")
+            assert made.stdout == "%d\n" % n, dict(made)
+            time.sleep(n * 0.08)
+            seen = client.exec("cat /proc/[0-9]*/comm", "bash")
+            assert set(seen.stdout.split()) in alone, dict(seen)
 
 
 def test_x02_the_null_device_of_the_host_is_out_of_reach(attack):
