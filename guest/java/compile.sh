@@ -8,6 +8,7 @@
 prepared=${0%/*}/prepared
 archive=$prepared/javac.jsa
 if [ "$*" = --waiting ]; then
+    [ -e "$prepared/WaitingCompiler.class" ] || exit 1
     set -- -cp "$prepared" WaitingCompiler
 else
     set -- com.sun.tools.javac.Main "$@"

@@ -49,11 +49,14 @@ function restartClock() {
 // well, what is left of its end is to take itself apart, which the kernel does sooner.
 function endSooner(leave) {
   const { prototype } = EventEmitter;
+  const { emit } = prototype;
   const { reallyExit } = process;
   let asked = false;
-  const isOver = () => !process.exitCode && process._events?.exit === undefined && process.reallyExit === reallyExit;
+  const isOver = () =>
+    !process.exitCode && process._events?.exit === undefined && process.reallyExit === reallyExit && prototype.emit === emit;
   Object.defineProperty(Object.getPrototypeOf(process), 'emit', {
     configurable: true,
+    enumerable: true,
     get() {
       if (process._exiting && !asked) {
         asked = true;

@@ -66,6 +66,8 @@ FAILURES = [
     ("js", "const { reallyExit } = process; process.reallyExit = (code) => { console.log('really', code); reallyExit.call(process, 6) }; process.exit()"),
     ("js", "const fs = require('fs'); fs.createWriteStream('a.txt').end('a', () => fs.createReadStream('a.txt').on('data', (d) => console.log(String(d), new Error('x').stack)))"),
     ("js", "process.emit('exit', 0); console.log('goes on', process.emit.name, process.listenerCount('exit'), Object.keys(require('module')._cache))"),
+    ("js", "require('events').prototype.emit = (type) => require('fs').writeSync(1, type)"),
+    ("js", "for (const name in process) if (name === 'emit') console.log(name)"),
     ("js", "process.kill(process.pid, 'SIGTERM')"),
     ("js", "import fs from 'fs'; import { x } from './missing.mjs'"),
     ("js", "import os from 'os'; console.log(typeof os.EOL, import.meta.url, await 1); throw new TypeError('late')"),
