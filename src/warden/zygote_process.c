@@ -72,7 +72,8 @@ static const struct interpreter {
           "include_path=/mnt/data:/usr/share/php", "-d", "sys_temp_dir=/tmp", "-d",
           "auto_prepend_file=/opt/codecell/guest/php/zygote.php", "/opt/codecell/guest/php/run.php" },
         { COMMON_ENVIRONMENT },
-        { "usr/bin/php", "usr/lib/php/2*", "etc/php/*/cli", "etc/php/*/cli/conf.d" },
+        { "usr/bin/php", "etc/alternatives", "usr/lib/php/2*", "etc/php/*/cli", "etc/php/*/cli/conf.d",
+          "etc/php/*/mods-available" },
     },
 };
 

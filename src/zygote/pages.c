@@ -19,6 +19,9 @@
 #define ENTRIES_CHUNK 512
 #define RANGES_MAX    2048
 
+/* A trial that hangs is not waited for: it has the rights of its zygote, which has no copies until it is over. */
+#define TRIAL_SECONDS_MAX 60
+
 /* Pages of a file are mapped by so many at a time: fault_around_bytes of the kernel, unless somebody changed it. */
 #define AROUND ((uintptr_t)64 << 10)
 
@@ -109,8 +112,10 @@ int pages_learn(void)
     if (trial == MAP_FAILED)
         return error_from_errno();
     pid = fork();
-    if (pid == 0)
+    if (pid == 0) {
+        alarm(TRIAL_SECONDS_MAX);
         return 0;
+    }
     while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
     learnt = *trial;

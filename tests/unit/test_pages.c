@@ -69,11 +69,26 @@ static void test_a_trial_that_fails_teaches_nothing(void **state)
     assert_true(in_copy(pages_take, 0, PAGES) >= PAGES);
 }
 
+static void test_a_trial_has_a_limit_of_time(void **state)
+{
+    (void)state;
+    if (pages_learn() == 0) {
+        unsigned left = alarm(0);
+
+        touch(PAGES / 2, PAGES);
+        if (left > 0)
+            pages_report();
+        _exit(1);
+    }
+    assert_true(in_copy(pages_take, PAGES / 2, PAGES) < PAGES / 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_a_trial_touched_is_taken),
         cmocka_unit_test(test_a_trial_that_fails_teaches_nothing),
+        cmocka_unit_test(test_a_trial_has_a_limit_of_time),
     };
 
     memory = mmap(NULL, (size_t)PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
