@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,17 +33,37 @@ int rest_heard(int rest_fd)
     return n == 0 ? -EPIPE : n == sizeof(ready) ? 0 : -EBADMSG;
 }
 
-int rest_stop(struct cgroup_slot *cgroup)
+/* A program that said more than it was asked could answer before it has taken anything, run after run, until what it
+ * never took filled the socket and the keeper waited in it for ever. */
+static int check_quiet(int rest_fd)
 {
-    int r = cgroup_slot_rest(cgroup, true), n;
+    struct pollfd p = { .fd = rest_fd, .events = POLLIN };
+    int untaken_bytes;
+
+    if (ioctl(rest_fd, SIOCOUTQ, &untaken_bytes) < 0)
+        return error_from_errno();
+    return untaken_bytes != 0 || poll(&p, 1, 0) != 0 ? -EBADMSG : 0;
+}
+
+static int check_alone(const struct cgroup_slot *cgroup)
+{
+    int n = cgroup_slot_resting(cgroup);
+
+    return n == 1 ? 0 : n < 0 ? n : -EBUSY;
+}
+
+int rest_stop(int rest_fd, struct cgroup_slot *cgroup)
+{
+    int r = cgroup_slot_rest(cgroup, true);
 
     if (r < 0)
         return r;
-    n = cgroup_slot_resting(cgroup);
-    if (n == 1)
-        return 0;
-    (void)cgroup_slot_rest(cgroup, false);
-    return n < 0 ? n : -EBUSY;
+    r = check_alone(cgroup);
+    if (r == 0)
+        r = check_quiet(rest_fd);
+    if (r < 0)
+        (void)cgroup_slot_rest(cgroup, false);
+    return r;
 }
 
 /* A device of the host's would be one file for all cells; the keeper's root has the one that the cell sees

@@ -14,9 +14,10 @@
  * ask any more. */
 int rest_heard(int rest_fd);
 
-/* Stops the program. Returns 0 when it stands still, alone; otherwise it goes on, and the result is a negative errno:
- * -EBUSY if it has left other processes. */
-int rest_stop(struct cgroup_slot *cgroup);
+/* Stops the program. Returns 0 when it stands still, alone, with nothing on its way in either direction of the socket;
+ * otherwise it goes on, and the result is a negative errno: -EBUSY if it has left other processes, -EBADMSG if it has
+ * said more than it was asked or not taken what it was sent. */
+int rest_stop(int rest_fd, struct cgroup_slot *cgroup);
 
 /* Gives a program that stands still what it runs next, lets it go on, and waits until it has taken that. fds as of enum
  * zygote_start_fd, without tools. Returns 0 or a negative errno; then the program has to be killed. */

@@ -545,7 +545,7 @@ static void on_rest(struct slot *slot, struct run *run)
         return;
     if (r == 0 && run->started_us && !run->pace.killed_us && !run->failed.type) {
         brake_end(&run->brake, &slot->cgroup);
-        run->rests = rest_stop(&slot->cgroup) == 0;
+        run->rests = rest_stop(slot->rest_fd, &slot->cgroup) == 0;
     }
     if (run->rests)
         return;

@@ -72,6 +72,22 @@ def test_x09_a_forged_rest(attack):
     assert host.until(lambda: not named("atforged"), 10)
 
 
+# It says so without end, and never takes what it is sent.
+FLOOD = """
+import os
+while True:
+    os.write(255, (7).to_bytes(4, 'little'))
+"""
+
+
+def test_x09_a_rest_that_takes_nothing(attack):
+    """Its answers do not count before the question: else what it never takes fills the socket, and the keeper waits in it."""
+    session = start(attack, FLOOD).session
+    for _ in range(3):
+        run = attack.exec("print('ran')", "py", session_id=session)
+    assert run.usage["warm"] != "hot" and run.stdout == "ran\n", dict(run)
+
+
 def test_x09_nobody_else_gets_it(attack):
     """What is parked is found in its session, by the user whose it is, and nowhere else."""
     run = start(attack, "secret = 'a' + 'b'\nimport builtins, sys\nbuiltins.secret = sys.secret = secret")
