@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -28,6 +29,9 @@
 #define LOCK_WAIT_MS 3000
 
 #define HOT_MEMORY_SHARE 4 /* parked cells have a quarter of the machine's memory, unless it is said */
+
+/* More than all programs that may wait, run or be queued need, with their connections. */
+#define DESCRIPTORS_MAX 65536
 
 #define NUMBER_SIZE   24
 #define ARGUMENTS_MAX 64
@@ -328,6 +332,19 @@ static void hold_reloads(void)
     sigprocmask(SIG_BLOCK, &reload, NULL);
 }
 
+/* A shell gives a thousand and lets us have more: what waits takes five each, and one key's programs must not take the
+ * last of everybody's. Warden and api inherit it, cells have a limit of their own. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    if (limit.rlim_cur < DESCRIPTORS_MAX)
+        limit.rlim_cur = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int command_serve(int argc, char **argv)
 {
     struct serve serve = { .config_fd = -1 };
@@ -337,6 +354,7 @@ int command_serve(int argc, char **argv)
     if (!option_parse("serve", rows, argc, argv, &status))
         return status;
     umask(022);
+    raise_descriptors();
     hold_reloads();
     status = load(&serve);
     r = location_find(&serve.location);

@@ -11,8 +11,11 @@
 #define DYING_CPU_MILLIS 64000
 #define DYING_SHARES     (64 * CGROUP_SHARES_FULL)
 
-/* Little enough to compute nothing with, and enough to die with at once, should the keeper die first. */
-#define PAUSED_CPU_MILLIS 50
+/* Little enough to compute nothing with, and enough to die with at once, should the keeper die first. A hundred could
+ * still keep all processors busy with threads that do not wait: they get next to nothing of what others want. */
+#define PAUSED_CPU_MILLIS         50
+#define PAUSED_SHARES             (CGROUP_SHARES_FULL / 256)
+#define PAUSED_WITH_KEEPER_SHARES (CGROUP_SHARES_FULL / 16) /* enough for a keeper that has to live on them, too */
 
 /* The more of the processors a program has used, the less it gets of a busy machine: most programs are short, and a few
  * that loop for ever must not slow them down. The time that has passed would not do: on a busy machine what has hardly
@@ -54,12 +57,20 @@ static void set_cpu(struct cgroup_slot *cgroup, uint32_t cpu_millis)
     (void)cgroup_slot_limit(cgroup, &limits);
 }
 
+static void step_aside(struct pace *pace, struct cgroup_slot *cgroup)
+{
+    if (!pace->punctual)
+        pace->punctual = cgroup_slot_step_aside(cgroup) == 0;
+}
+
 void pace_pause(struct pace *pace, struct cgroup_slot *cgroup)
 {
     if (pace->killed_us)
         return;
     pace->started_us = 0;
     pace->cpu_millis = cgroup->current.cpu_millis;
+    step_aside(pace, cgroup);
+    (void)cgroup_slot_weigh(cgroup, pace->punctual ? PAUSED_SHARES : PAUSED_WITH_KEEPER_SHARES);
     set_cpu(cgroup, PAUSED_CPU_MILLIS);
 }
 
@@ -121,8 +132,7 @@ static void grow_older(struct pace *pace, struct cgroup_slot *cgroup, int64_t no
 {
     int64_t used = used_us(pace, cgroup, now_us);
 
-    if (!pace->punctual)
-        pace->punctual = cgroup_slot_step_aside(cgroup) == 0;
+    step_aside(pace, cgroup);
     while (pace->age + 1 < ARRAY_SIZE(ages) && used >= ages[pace->age + 1].from_us)
         pace->age++;
     (void)cgroup_slot_weigh(cgroup, ages[pace->age].shares);

@@ -31,7 +31,7 @@ int pace_begin(struct pace *pace, struct cgroup_slot *cgroup);
 void pace_start(struct pace *pace, int64_t started_us, uint64_t timeout_us);
 
 /* The program waits for somebody outside: no time of its own passes, and what it does meanwhile gets next to none of
- * the processor. Whoever spins in a pause slows its own keeper down and nobody else. */
+ * the processor, and less than anybody who runs: whoever spins in many pauses slows nobody else down. */
 void pace_pause(struct pace *pace, struct cgroup_slot *cgroup);
 
 /* It goes on since now_us, as if it had just started. */

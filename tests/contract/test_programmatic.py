@@ -594,6 +594,18 @@ def test_paused_runs_are_bounded(server_with):
             assert last.status == "completed", last
 
 
+def test_a_low_limit_of_descriptors(server_with):
+    """P8: a shell's soft limit is raised to the hard one: each program that waits takes five in the api."""
+    server = server_with(prefix=("/usr/bin/prlimit", "--nofile=64:4096"), MAX_CONCURRENT_EXECUTIONS="2")
+    for pid in (server.pid, server.api_pid):
+        line = next(line for line in host.read(f"/proc/{pid}/limits").splitlines() if line.startswith("Max open files"))
+        assert line.split()[3:5] == ["4096", "4096"], line
+    with server.client() as client:
+        waiting = [post(client, code="ask '{}'", lang="bash", tools=declare("ask")) for _ in range(16)]
+        assert [answer.status for answer in waiting] == ["tool_call_required"] * 16
+        assert client.exec("ulimit -n", "bash").stdout == "256\n"
+
+
 def memory_of(server):
     """Of all processes of the server; what several share is counted once."""
     rollups = [host.read(f"/proc/{pid}/smaps_rollup") for pid in host.descendants(server.pid)]

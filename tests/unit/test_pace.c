@@ -201,6 +201,7 @@ static void who_was_paused_is_young_again(void **state)
     pass(&fake, &pace, START_US + TIMEOUT_US / 2);
     pace_pause(&pace, &fake.slot);
     assert_true(pace_due_us(&pace) == PACE_NEVER_US);
+    assert_in_range(fake.slot.shares, 1, CGROUP_SHARES_FULL / 128); /* a hundred must not outweigh one that runs */
     pace_resume(&pace, &fake.slot, START_US + 2 * TIMEOUT_US, TIMEOUT_US);
     assert_int_equal(pass(&fake, &pace, START_US + 3 * TIMEOUT_US - 1), 0);
     assert_int_equal(fake.slot.shares, CGROUP_SHARES_FULL);
