@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -52,18 +53,25 @@ int fd_write_full(int fd, const void *data, size_t size)
     return 0;
 }
 
-int fd_offer(int fd, const void *data, size_t size)
+/* A descriptor that waits is asked first; one that does not is not: poll() calls a pipe full whose last page still has
+ * room for this. */
+static bool would_wait(int fd)
 {
     struct pollfd ready = { .fd = fd, .events = POLLOUT };
-    ssize_t n;
+    int flags = fcntl(fd, F_GETFL);
 
-    if (fd < 0)
-        return -EBADF; /* which poll() would pass over */
-    if (poll(&ready, 1, 0) == 0)
-        return FD_E_BUSY;
-    n = send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (n < 0 && errno == ENOTSOCK)
+    return flags >= 0 && !(flags & O_NONBLOCK) && poll(&ready, 1, 0) == 0;
+}
+
+int fd_offer(int fd, const void *data, size_t size)
+{
+    ssize_t n = send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    if (n < 0 && errno == ENOTSOCK) {
+        if (would_wait(fd))
+            return FD_E_BUSY;
         n = write(fd, data, size);
+    }
     if (n < 0)
         return errno == EAGAIN ? FD_E_BUSY : error_from_errno();
     return 0;

@@ -179,6 +179,33 @@ static void nobody_waits_for_a_reader(void **state)
     assert_a_stalled_reader_costs_lines_only(ends);
 }
 
+/* The last page of a pipe is filled up, so that what tells of a gap takes no line's place. */
+static void a_small_pipe_is_full_when_no_line_fits(void **state)
+{
+    char text[8192];
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_true(fcntl(ends[1], F_SETPIPE_SZ, 4096) > 0);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    fd_stop_waiting(ends[1]);
+    log_init(&(struct log_options){ .level = LOG_LEVEL_INFO, .fd = ends[1], .process = "test" });
+    for (int round = 0; round < 3; round++) {
+        unsigned n_kept = 0;
+
+        for (int i = 0; i < 200; i++)
+            log_info("line %d", i);
+        drain(ends[0], text, sizeof(text));
+        for (const char *at = text; (at = strstr(at, ": line ")); at++)
+            n_kept++;
+        assert_in_range(n_kept, 20, 199);
+    }
+    log_init(&(struct log_options){ .level = LOG_LEVEL_INFO, .fd = STDERR_FILENO, .process = "test" });
+    close(ends[0]);
+    close(ends[1]);
+}
+
 /* Others may have the same pipe open, and rely on waiting. */
 static void only_ones_own_description_stops_waiting(void **state)
 {
@@ -210,6 +237,7 @@ int main(void)
         cmocka_unit_test(a_long_message_is_cut_and_stays_one_valid_line),
         cmocka_unit_test(nowhere_to_write_is_no_failure),
         cmocka_unit_test(nobody_waits_for_a_reader),
+        cmocka_unit_test(a_small_pipe_is_full_when_no_line_fits),
         cmocka_unit_test(only_ones_own_description_stops_waiting),
     };
 
