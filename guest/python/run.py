@@ -319,6 +319,11 @@ def own_frames_removed(trace):
     return trace
 
 
+def is_success(status):
+    """Whether the interpreter would end with 0 for what a program gave to sys.exit(): 0.0 is text to be shown."""
+    return status is None or (isinstance(status, int) and status == 0)
+
+
 def report(error):
     """Shows an uncaught exception as the interpreter would, without the frames of this file."""
     error.__traceback__ = own_frames_removed(error.__traceback__)
@@ -418,7 +423,7 @@ def run(path, state, arguments, session=None):
         if posix.getpid() == process and (status in (None, 0) or state.endswith("+")):
             try:
                 limits = state.rstrip("+")
-                if status not in (None, 0) or session is None or not session.keep(program, limits):
+                if not is_success(status) or session is None or not session.keep(program, limits):
                     leave_state(limits, program.namespace, program.found)
             except BaseException:  # the program made it impossible, and is told nothing
                 pass

@@ -127,7 +127,7 @@ def test_a_module_of_the_workspace_is_read_again(session):
     assert session.hot("import mine; print(mine.value)") == "2000\n"
 
 
-@pytest.mark.parametrize("code", ["x = 2\nraise ValueError", "x = 2\nimport sys; sys.exit(1)", "x = 2\nimport os; os._exit(3)", "x = 2\nimport os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
+@pytest.mark.parametrize("code", ["x = 2\nraise ValueError", "x = 2\nimport sys; sys.exit(1)", "x = 2\nimport sys; sys.exit(0.0)", "x = 2\nimport os; os._exit(3)", "x = 2\nimport os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
 def test_a_run_that_fails_leaves_the_session(session, code):
     """10.7.2: what was before it is there, as far as it could be stored."""
     session.begin("x = 1\ng = (i for i in range(3))")
