@@ -899,7 +899,13 @@ WALLS = [
     wall(
         "parked: with other processes",
         "x09::test_x09_what_it_left_does_not_write_into_the_next",
-        ("warden/rest.c", "if (n == 1)", "if (n >= 1)"),
+        ("warden/rest.c", "return n == 1 ? 0", "return n >= 1 ? 0"),
+        copies=True,
+    ),
+    wall(
+        "parked: with messages that were not taken",
+        "x09::test_x09_a_rest_that_takes_nothing",
+        ("warden/rest.c", "return untaken_bytes != 0 || poll(&p, 1, 0) != 0 ? -EBADMSG : 0;", "(void)p;\n    return 0;"),
         copies=True,
     ),
     wall(
