@@ -888,7 +888,7 @@ WALLS = [
     ),
     wall(
         "parked: programs run on",
-        "x09::test_x09_a_forged_rest",
+        "x10::test_x10_a_forged_rest",
         ("cell/cgroup.c", """int r = dir_fd < 0 ? -ENOTSUP : fd_write_at(dir_fd, "cgroup.freeze", resting ? "1" : "0");
 
     if (r == 0 && resting && (r = await_frozen(dir_fd)) < 0)""", """int r = dir_fd < 0 ? -ENOTSUP : 0;
@@ -898,13 +898,13 @@ WALLS = [
     ),
     wall(
         "parked: with other processes",
-        "x09::test_x09_what_it_left_does_not_write_into_the_next",
+        "x10::test_x10_what_it_left_does_not_write_into_the_next",
         ("warden/rest.c", "return n == 1 ? 0", "return n >= 1 ? 0"),
         copies=True,
     ),
     wall(
         "parked: with messages that were not taken",
-        "x09::test_x09_a_rest_that_takes_nothing",
+        "x10::test_x10_a_rest_that_takes_nothing",
         ("warden/rest.c", "return untaken_bytes != 0 || poll(&p, 1, 0) != 0 ? -EBADMSG : 0;", "(void)p;\n    return 0;"),
         copies=True,
     ),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""X9: a program that says that it has ended, and rests until the next one of its session, is as harmless as a dead one."""
+"""X10: a program that says that it has ended, and rests until the next one of its session, is as harmless as a dead one."""
 
 import os
 import time
@@ -58,7 +58,7 @@ def start(attack, code):
     return runs[-1]
 
 
-def test_x09_a_forged_rest(attack):
+def test_x10_a_forged_rest(attack):
     """It stands still while its files are gathered and after that; what it does not take up again is run elsewhere."""
     run = start(attack, FORGED.format(name="atforged"))
     assert (run.outcome, run.code) == ("ok", 0), dict(run)
@@ -80,7 +80,7 @@ while True:
 """
 
 
-def test_x09_a_rest_that_takes_nothing(attack):
+def test_x10_a_rest_that_takes_nothing(attack):
     """Its answers do not count before the question: else what it never takes fills the socket, and the keeper waits in it."""
     session = start(attack, FLOOD).session
     for _ in range(3):
@@ -88,7 +88,7 @@ def test_x09_a_rest_that_takes_nothing(attack):
     assert run.usage["warm"] != "hot" and run.stdout == "ran\n", dict(run)
 
 
-def test_x09_nobody_else_gets_it(attack):
+def test_x10_nobody_else_gets_it(attack):
     """What is parked is found in its session, by the user whose it is, and nowhere else."""
     run = start(attack, "secret = 'a' + 'b'\nimport builtins, sys\nbuiltins.secret = sys.secret = secret")
     look = "import builtins, sys; print(hasattr(builtins, 'secret'), hasattr(sys, 'secret'), 'secret' in globals())"
@@ -98,7 +98,7 @@ def test_x09_nobody_else_gets_it(attack):
     assert attack.exec(look, "py", session_id=run.session).stdout == "True True True\n"
 
 
-def test_x09_what_it_left_does_not_write_into_the_next(attack):
+def test_x10_what_it_left_does_not_write_into_the_next(attack):
     """Processes that outlive their parents are seen by the kernel: such a program ends."""
     run = start(
         attack,
