@@ -10,7 +10,8 @@ for path in ("/etc/machine-id", "/var/lib/dbus/machine-id", "/etc/shadow", "/sys
     said = attempt(lambda: open(path).read().strip() and "bytes")
     held("read " + path, said != "ok:bytes", said if said.startswith("E") else "empty")
 mounts = open("/proc/self/mountinfo").read() + open("/proc/self/mounts").read()
-held("mounts", "codecell.db" not in mounts and "/blobs" not in mounts and "/work/" not in mounts, "no path of the server's")
+of_the_server = "codecell.db", "/blobs", "/%s/" % "work"
+held("mounts", not any(path in mounts for path in of_the_server), "no path of the server's")
 groups = open("/proc/self/cgroup").read().split()
 held("control groups", all(line.split(":", 2)[2] == "/" for line in groups), groups[0])
 users = {line.split(":")[0] for line in open("/etc/passwd") if 1000 <= int(line.split(":")[2]) < 60000}

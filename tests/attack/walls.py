@@ -1568,12 +1568,12 @@ def table(rows):
     return "\n".join(lines) + "\n"
 
 
-def write_table(path, text):
+def write_between(path, begin, end, text):
     with open(path, encoding="utf-8") as file:
         old = file.read()
-    head, rest = old.split(BEGIN)
+    head, rest = old.split(begin)
     with open(path, "w", encoding="utf-8") as file:
-        file.write(f"{head}{BEGIN}\n{text}{rest[rest.index(END):]}")
+        file.write(f"{head}{begin}\n{text}{rest[rest.index(end):]}")
 
 
 def main():
@@ -1618,7 +1618,7 @@ def main():
         shop.close()
     print("\n" + table(rows))
     if options.markdown:
-        write_table(options.markdown, table(rows))
+        write_between(options.markdown, BEGIN, END, table(rows))
     return 1 if any(said.isupper() for _, said, _ in rows) else 0
 
 

@@ -117,14 +117,6 @@ def table(rows):
     return "\n".join(["| wall taken away | self-test |", "| --- | --- |", *(f"| {n} | {s} |" for n, s in rows)]) + "\n"
 
 
-def write_table(path, text):
-    with open(path, encoding="utf-8") as file:
-        old = file.read()
-    head, rest = old.split(BEGIN)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(f"{head}{BEGIN}\n{text}{rest[rest.index(END):]}")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", default="")
@@ -158,7 +150,7 @@ def main():
         shop.close()
     print("\n" + table(rows))
     if options.markdown:
-        write_table(options.markdown, table(rows))
+        walls.write_between(options.markdown, BEGIN, END, table(rows))
     return 0
 
 

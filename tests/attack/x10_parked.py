@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """X10: a program that says that it has ended, and rests until the next one of its session, is as harmless as a dead one."""
 
-import os
 import time
 
 import pytest
@@ -29,18 +28,6 @@ def server(program):
     running.stop()
 
 
-def named(name):
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/comm") as comm:
-                if comm.read().strip() == name:
-                    found.append(int(pid))
-        except OSError:
-            pass
-    return found
-
-
 def processor_time(pid):
     with open(f"/proc/{pid}/stat") as stat:
         return sum(map(int, stat.read().rpartition(")")[2].split()[11:13]))
@@ -62,14 +49,14 @@ def test_x10_a_forged_rest(attack):
     """It stands still while its files are gathered and after that; what it does not take up again is run elsewhere."""
     run = start(attack, FORGED.format(name="atforged"))
     assert (run.outcome, run.code) == ("ok", 0), dict(run)
-    pids = named("atforged")
+    pids = host.named("atforged")
     assert len(pids) == 1
     before = processor_time(pids[0])
     time.sleep(0.5)
     assert processor_time(pids[0]) == before
     run = attack.exec("print('x' in globals())", "py", session_id=run.session)
     assert run.usage["warm"] != "hot" and run.stdout == "False\n", dict(run)
-    assert host.until(lambda: not named("atforged"), 10)
+    assert host.until(lambda: not host.named("atforged"), 10)
 
 
 # It says so without end, and never takes what it is sent.

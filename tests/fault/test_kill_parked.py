@@ -22,18 +22,6 @@ def copies(program):
     running.stop()
 
 
-def named(name):
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/comm") as comm:
-                if comm.read().strip() == name:
-                    found.append(int(pid))
-        except OSError:
-            pass
-    return found
-
-
 def park(client):
     sessions = []
 
@@ -41,7 +29,7 @@ def park(client):
         run = client.exec(CODE, "py")
         assert run.code == 0, dict(run)
         sessions.append(run.session)
-        return len(named(NAME)) == 1
+        return len(host.named(NAME)) == 1
 
     assert host.until(is_parked, 30)
     return sessions[-1]
@@ -64,7 +52,7 @@ def goes_on(server, session):
 def test_a_killed_cell(copies, victim):
     with copies.client() as client:
         session = park(client)
-    pid = named(NAME)[0]
+    pid = host.named(NAME)[0]
     os.kill(pid if victim == "program" else host.parent_of(pid), signal.SIGKILL)
     goes_on(copies, session)
 
@@ -72,8 +60,8 @@ def test_a_killed_cell(copies, victim):
 def test_a_keeper_that_dies(copies):
     with copies.client() as client:
         session = park(client)
-    os.kill(host.parent_of(host.parent_of(named(NAME)[0])), signal.SIGKILL)
-    assert host.until(lambda: not named(NAME), 5)
+    os.kill(host.parent_of(host.parent_of(host.named(NAME)[0])), signal.SIGKILL)
+    assert host.until(lambda: not host.named(NAME), 5)
     goes_on(copies, session)
 
 
@@ -91,11 +79,11 @@ def test_the_server_starts_again(copies, program, tmp_path):
     with copies.client() as client:
         session = park(client)
     os.kill(copies.api_pid, signal.SIGKILL)
-    assert host.until(lambda: not named(NAME), 10)
+    assert host.until(lambda: not host.named(NAME), 10)
     copies.wait_ready()
     goes_on(copies, session)
     copies.terminate()
-    assert copies.wait_exit(20) == 0 and named(NAME) == []
+    assert copies.wait_exit(20) == 0 and host.named(NAME) == []
     copies.start()
     with copies.client() as client:
         run = client.exec("print(x, 'g' in globals())", "py", session_id=session)
