@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The server itself: its door, its messages, its log, and what holds the api."""
+
+from walls_rows.row import wall
+
+ROWS = [
+    # -- the door
+    wall(
+        "door: any key",
+        "c10::test_c10_guessed_keys",
+        (
+            "api/gate.c",
+            "if (verdicts[verdict].status != 0) {",
+            "if (verdicts[verdict].status != 0 && verdict != UNKNOWN_KEY) {",
+        ),
+    ),
+    wall(
+        "door: failed keys are not counted",
+        "c11::test_c11_guesses_are_limited c11::test_c11_guesses_at_once",
+        (
+            "api/gate.c",
+            "if (verdicts[verdict].failure && !count_failure(gate, claim, ret_seconds))",
+            "if (false && !count_failure(gate, claim, ret_seconds))",
+        ),
+    ),
+    wall(
+        "door: failed keys are looked at and counted in two steps",
+        "unit:gate",
+        ("domain/tally.c", "added = count->count < limit;", "added = count->count < limit + 1000000;"),
+    ),
+    wall(
+        "door: any peer may say who its client is",
+        "c11::test_c11_spoofed_addresses",
+        ("http/address.c", "honoured |= address_block_has(&trusted[i], peer);", "honoured = true;"),
+    ),
+    wall(
+        "door: a key that was revoked stays known",
+        "c11::test_c11_a_revoked_key_has_no_afterlife unit:key",
+        (
+            "domain/keyring.c",
+            "return entry->generation == key_store_generation(ring->options.store) &&",
+            "return entry->generation != UINT64_MAX &&",
+        ),
+    ),
+    wall(
+        "door: the limits of a key",
+        "c14::test_c14_all_at_once c14::test_c14_spellings_share_one_limit",
+        (
+            "domain/keyring.c",
+            "if (ring->options.key_limits && rate_exceeded(limits, use->periods, now_ms, ret_standing))",
+            "if (false && rate_exceeded(limits, use->periods, now_ms, ret_standing))",
+        ),
+    ),
+    wall(
+        "door: what belongs to another tenant",
+        "f10::test_f10_another_tenant c16::test_c16_foreign_and_missing_are_one",
+        ("domain/session.c", "if (strcmp(session.tenant, tenant) != 0)", "if (false)"),
+    ),
+    wall(
+        "door: well-known keys",
+        "x05::test_x05_well_known_keys_stop_the_start",
+        (
+            "main/config_type.c",
+            "else if (is_known(key) || distinct_characters(key) < 6)",
+            "else if (distinct_characters(key) < 6)",
+        ),
+    ),
+    wall(
+        "door: short keys",
+        "c10::test_c10_refuses_to_start",
+        ("main/config_type.c", "if (strlen(key) < CONFIG_KEY_MIN_LENGTH)", "if (strlen(key) < 1)"),
+    ),
+    wall(
+        "door: one address may take all connections",
+        "c12::test_c12_one_address_cannot_take_all_connections unit:peers",
+        ("http/peers.c", "room = !found || found->connections < peers->limit;", "room = true;"),
+    ),
+    wall(
+        "door: no limit of waiting executions",
+        "r17::test_r17_bounded_queue",
+        (
+            "engine/admission.c",
+            "n_busy(a) + a->n_waiting >= a->n_workers + a->engine->max_queued ||",
+            "n_busy(a) + a->n_waiting >= 1000000 ||",
+        ),
+    ),
+    wall(
+        "wire: messages are not checked",
+        "unit:message",
+        (
+            "wire/message.c",
+            "    uint32_t type;\n\n    if (size < sizeof(type))\n        return WIRE_E_INVALID;\n    type = message->type;",
+            "    uint32_t type;\n\n    if (size || n_fds || sender)\n        return 0;\n    type = message->type;",
+        ),
+    ),
+    wall(
+        "warden: the api keeps its rights",
+        "x05::test_x05_the_process_that_speaks_http_has_no_rights x07::test_x07_the_proxy_has_no_rights",
+        (
+            "warden/unprivileged.c",
+            "drop_privileges(uid) < 0 ||",
+            "(uid == 0 && drop_privileges(uid) < 0) ||",
+        ),
+    ),
+    # -- the audit log
+    wall(
+        "audit: values are not escaped",
+        "c13::test_c13_nothing_breaks_out_of_its_value unit:audit",
+        ("domain/audit_event.c", "else if (code == '\"' || code == '\\\\')", "else if (code == '\"' && length > 4)"),
+    ),
+    wall(
+        "audit: a line does not cover the one before",
+        "unit:audit",
+        ("domain/audit_chain.c", "    digest_update(&digest, before, HEX_LENGTH);\n", "    (void)before;\n"),
+    ),
+    wall(
+        "audit: a cut end is not noticed at the start",
+        "unit:audit",
+        ("domain/audit_file.c", "if (h == 0 && (r != 0 || head.seq > last.seq)) {", "if (h == 0 && r != 0) {"),
+    ),
+    # -- the api around itself
+    wall(
+        "api: no filter of its own",
+        "x06::test_x06_every_thread_is_behind_the_filter",
+        ("main/api.c", "    return confine_calls();", "    return confine_calls ? 0 : -1;"),
+    ),
+    wall(
+        "api: not confined to its files",
+        "x06::test_x06_another_directory_of_the_same_name_is_out_of_reach",
+        ("main/api.c", "int r = confine_files(&options);", "int r = options.data_dir ? 0 : confine_files(&options);"),
+    ),
+    wall(
+        "api: the filter kills nobody",
+        "unit:confine",
+        (
+            "main/confine_calls.c",
+            "r = add_names(context, SCMP_ACT_KILL_PROCESS, deadly, ARRAY_SIZE(deadly));",
+            "r = deadly[0] ? 0 : -1;",
+        ),
+    ),
+    wall(
+        "api: programs may be started",
+        "unit:confine",
+        ("main/confine_calls.c", '    "execve",\n    "execveat",\n', ""),
+        ("main/confine_calls.c", '    "exit",\n', '    "execve",\n    "execveat",\n    "exit",\n'),
+    ),
+    wall(
+        "api: memory may become executable",
+        "unit:confine",
+        ("main/confine_calls.c", '{ "mmap", 2, PROT_EXEC, 0 },', '{ "mmap", 2, 0, 0 },'),
+        ("main/confine_calls.c", '{ "mprotect", 2, PROT_EXEC, 0 },', '{ "mprotect", 2, 0, 0 },'),
+    ),
+    wall(
+        "api: processes may be made",
+        "unit:confine",
+        ("main/confine_calls.c", "CLONE_VM | CLONE_THREAD | CLONE_SIGHAND", "0"),
+    ),
+    wall(
+        "api: signals to others",
+        "unit:confine",
+        ("main/confine_calls.c", '"tgkill", 1, &EQUAL_32(0, getpid())', '"tgkill", 0, NULL'),
+    ),
+    wall(
+        "api: all kinds of sockets",
+        "unit:confine",
+        ("main/confine_calls.c", '    "accept",\n', '    "socket",\n    "accept",\n'),
+    ),
+    wall(
+        "api: threads that exist stay outside the filter",
+        "unit:confine",
+        ("main/confine_calls.c", "SCMP_FLTATR_CTL_TSYNC, 1", "SCMP_FLTATR_CTL_TSYNC, 0"),
+    ),
+    wall(
+        "api: all files of its user",
+        "unit:confine",
+        ("main/confine_files.c", "syscall(SYS_landlock_restrict_self, ruleset_fd, 0) < 0", "ruleset_fd < 0"),
+    ),
+    wall(
+        "api: any port",
+        "unit:confine",
+        ("main/confine_files.c", "{ 4, { .ports = NET_BIND_TCP } },", "{ 4, { .ports = 0 } },"),
+    ),
+]
