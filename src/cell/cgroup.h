@@ -1,60 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cgroup.h -- limits and figures of a slot, on cgroup v1, v2 and hosts that mix them.
  *
- * Where the controllers are is read from /proc/self/cgroup and /proc/self/mountinfo, never guessed from the
- * distribution. On a mixed host limits come from the v1 controllers and CPU figures from the unified hierarchy.
- *
  * A process enters a slot's groups once, when the slot's keeper starts; cells inherit them by fork. Moving a process
  * into a v1 group waits for an RCU grace period (10 ms and more), a fork inside costs nothing. On v2 a process can be
  * cloned into a group; there each cell gets a fresh one below its slot's, because peaks count from a group's making and
- * kernels before 6.12 cannot reset them. The limits stay on the slot's. */
+ * kernels before 6.12 cannot reset them. The limits stay on the slot's.
+ *
+ * cgroup.c makes the groups and sets limits, cgroup_figures.c reads them, cgroup_freeze.c stops what is in them. */
 #pragma once
 
 #include <poll.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-#define CGROUP_PATH_SIZE 512
-
-enum cgroup_controller {
-    CGROUP_MEMORY,
-    CGROUP_CPU,
-    CGROUP_PIDS,
-    CGROUP_ACCOUNTING, /* where CPU time is read: the unified hierarchy, else v1's cpuacct */
-    CGROUP_CONTROLLERS,
-};
-
-/* Where each controller is. */
-struct cgroup_layout {
-    struct {
-        bool found;
-        bool unified;                     /* v2 files, else v1 files */
-        char mount[CGROUP_PATH_SIZE];     /* mount point of the hierarchy */
-        char directory[CGROUP_PATH_SIZE]; /* the group under which slots are made */
-    } controllers[CGROUP_CONTROLLERS];
-    bool pure_v2; /* one hierarchy for all */
-};
-
-/* Reads the layout of the calling process from proc ("/proc"). Returns 0; -ENOENT if a controller that limits need
- * (memory, pids, cpu) is on no hierarchy, with its name in missing; or another negative errno. */
-int cgroup_detect(const char *proc, struct cgroup_layout *ret_layout, char *missing, size_t missing_size);
-
-/* Parses the two files; separate for tests and fuzzing. */
-int cgroup_parse(const char *self_cgroup, const char *mountinfo, struct cgroup_layout *ret_layout, char *missing,
-                 size_t missing_size);
-
-/* True if the groups that cgroup_prepare() makes can have limits: on v2 a container or unit may be given none of the
- * controllers that its host has. */
-bool cgroup_offers_limits(const struct cgroup_layout *layout);
-
-/* Makes the server's own group below the detected one on every hierarchy and moves layout->controllers[].directory
- * there. On v2 turns the controllers on, moving the caller into a leaf if the kernel demands it. Empty groups of
- * servers that are dead are removed. Returns 0 or a negative errno with the path that refused in where. */
-int cgroup_prepare(struct cgroup_layout *layout, char *where, size_t where_size);
-
-/* Removes what cgroup_prepare() made. The groups of slots must be gone. */
-void cgroup_remove(const struct cgroup_layout *layout);
+#include "cell/cgroup_layout.h"
 
 struct cgroup_limits {
     uint64_t memory_bytes; /* swap included */

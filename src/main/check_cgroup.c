@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/fd.h"
-#include "cell/cgroup.h"
+#include "cell/cgroup_server.h"
 #include "main/check.h"
 
 static const char *const names[CGROUP_CONTROLLERS] = {

@@ -27,6 +27,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "cell/cgroup.h"
+#include "cell/cgroup_server.h"
 #include "cell/mount_api.h"
 #include "cell/rootfs.h"
 #include "cell/seccomp.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cell/cgroup.h"
+#include "cell/cgroup_layout.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

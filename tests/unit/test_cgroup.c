@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "cell/cgroup.h"
+#include "cell/cgroup_server.h"
 
 /* One row a kind of host: the two files as the kernel shows them there, and what must be found. */
 static const struct host {

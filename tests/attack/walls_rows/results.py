@@ -82,7 +82,7 @@ ROWS = [
         "parked: programs run on",
         "x10::test_x10_a_forged_rest",
         (
-            "cell/cgroup.c",
+            "cell/cgroup_freeze.c",
             """int r = dir_fd < 0 ? -ENOTSUP : fd_write_at(dir_fd, "cgroup.freeze", resting ? "1" : "0");
 
     if (r == 0 && resting && (r = await_frozen(dir_fd)) < 0)""",

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cgroup_freeze.c -- cells that stand still: those that fork in vain, and programs that rest between two runs. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "cell/cgroup.h"
+#include "cell/cgroup_file.h"
+
+#define COPIES            "copies"
+#define FREEZE_TIMEOUT_MS 2000
+
+int cgroup_slot_let_rest(struct cgroup_slot *slot)
+{
+    if (slot->per_cell || slot->shared_fd < 0)
+        return 0;
+    slot->copies_fd = cgroup_open_below(slot->shared_fd, COPIES);
+    return slot->copies_fd < 0 ? error_from_errno() : 0;
+}
+
+bool cgroup_slot_can_rest(const struct cgroup_slot *slot)
+{
+    return slot->per_cell || slot->copies_fd >= 0;
+}
+
+/* A keeper in its cell's group leaves before that is frozen. Cells cloned into a group of their own would take the one
+ * lock of all groups for as long as the clone lasts. */
+static int leave_shared(struct cgroup_slot *slot)
+{
+    int r = 0;
+
+    if (!slot->per_cell && !slot->outside)
+        r = fd_write_at(slot->dir_fds[CGROUP_ACCOUNTING], "cgroup.procs", "0");
+    slot->outside = !slot->per_cell && r == 0;
+    return r;
+}
+
+int cgroup_slot_freeze(struct cgroup_slot *slot, bool frozen)
+{
+    int dir_fd = slot->per_cell ? slot->cell_fd : slot->shared_fd;
+    int r = dir_fd < 0 ? -ENOTSUP : 0;
+
+    if (r == 0 && frozen)
+        r = leave_shared(slot);
+    return r ? r : fd_write_at(dir_fd, "cgroup.freeze", frozen ? "1" : "0");
+}
+
+/* The file tells of a change to whoever polls it. */
+static int await_frozen(int dir_fd)
+{
+    CLEANUP_CLOSE int events_fd = openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+    struct pollfd p = { .fd = events_fd, .events = POLLPRI };
+    char text[256];
+
+    if (events_fd < 0)
+        return error_from_errno();
+    for (;;) {
+        ssize_t n = pread(events_fd, text, sizeof(text) - 1, 0);
+
+        if (n < 0)
+            return error_from_errno();
+        text[n] = '\0';
+        if (strstr(text, "frozen 1"))
+            return 0;
+        if (poll(&p, 1, FREEZE_TIMEOUT_MS) == 0)
+            return -ETIMEDOUT;
+    }
+}
+
+int cgroup_slot_rest(struct cgroup_slot *slot, bool resting)
+{
+    int dir_fd = cgroup_slot_can_rest(slot) ? cgroup_slot_birthplace(slot) : -1;
+    int r = dir_fd < 0 ? -ENOTSUP : fd_write_at(dir_fd, "cgroup.freeze", resting ? "1" : "0");
+
+    if (r == 0 && resting && (r = await_frozen(dir_fd)) < 0)
+        (void)fd_write_at(dir_fd, "cgroup.freeze", "0");
+    return r;
+}
+
+int cgroup_slot_resting(const struct cgroup_slot *slot)
+{
+    char pids[256]; /* what does not fit is more than the few that are asked for */
+    int dir_fd = cgroup_slot_birthplace(slot), n = 0;
+    ssize_t length = dir_fd < 0 ? -ENOTSUP : fd_read_at(dir_fd, "cgroup.procs", pids, sizeof(pids));
+
+    if (length < 0)
+        return (int)length;
+    for (const char *at = pids; *at; at++)
+        n += *at == '\n';
+    return slot->per_cell ? n - 1 : n;
+}
