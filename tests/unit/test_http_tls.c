@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The server behind TLS: with its own certificate, and asking clients for theirs. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <arpa/inet.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
@@ -15,8 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
-#include "http/http.h"
+#include "http_client.h"
 
 /* A self-signed certificate with its key, as PEM text. It is its own authority. */
 struct identity {
@@ -77,19 +69,8 @@ static struct http_server *start(const struct identity *identity, const char *cl
     return server;
 }
 
-static int dial(struct http_server *server)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_port = htons(http_server_port(server)),
-                                   .sin_addr = { htonl(INADDR_LOOPBACK) } };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    assert_return_code(connect(fd, (struct sockaddr *)&address, sizeof(address)), errno);
-    return fd;
-}
-
 /* Asks once over TLS, showing a certificate if there is one. Writes the start of the answer. */
-static void ask(struct http_server *server, const struct identity *client, char *ret_answer, size_t size)
+static void ask_over_tls(struct http_server *server, const struct identity *client, char *ret_answer, size_t size)
 {
     static const char request[] = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     gnutls_certificate_credentials_t credentials;
@@ -130,7 +111,7 @@ static void test_tls(void **context)
     (void)context;
     make_identity(&identity);
     server = start(&identity, NULL);
-    ask(server, NULL, answer, sizeof(answer));
+    ask_over_tls(server, NULL, answer, sizeof(answer));
     assert_non_null(strstr(answer, "HTTP/1.1 200 OK"));
     assert_non_null(strstr(answer, "hello"));
     http_server_free(server);
@@ -166,11 +147,11 @@ static void test_client_certificates(void **context)
     make_identity(&identity);
     make_identity(&stranger);
     server = start(&identity, (const char *)identity.certificate.data);
-    ask(server, &identity, answer, sizeof(answer));
+    ask_over_tls(server, &identity, answer, sizeof(answer));
     assert_non_null(strstr(answer, "HTTP/1.1 200 OK"));
-    ask(server, NULL, answer, sizeof(answer));
+    ask_over_tls(server, NULL, answer, sizeof(answer));
     assert_non_null(strstr(answer, "HTTP/1.1 403 Forbidden"));
-    ask(server, &stranger, answer, sizeof(answer));
+    ask_over_tls(server, &stranger, answer, sizeof(answer));
     assert_null(strstr(answer, "HTTP/1.1 200 OK"));
     http_server_free(server);
 }
