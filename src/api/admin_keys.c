@@ -11,6 +11,7 @@
 #include "api/handlers.h"
 #include "api/key_body.h"
 #include "base/cleanup.h"
+#include "domain/key_event.h"
 
 #define FAULT_TEXT "Key storage is unavailable"
 
@@ -105,7 +106,7 @@ static void create_key(void *context)
     if (!take_body(request, true, &body))
         return;
     r = key_create(api->keys, &body.key, text);
-    audited_key(request, "create", r == 0 ? body.key.hash : NULL, body.key.name, r == 0);
+    audited_key(request, "create", r == 0 ? body.key.hash : NULL, body.key.name, NULL, r == 0);
     if (r == KEY_E_TOO_MANY)
         http_respond_error(request, 409, "There are too many keys; revoke some first", NULL, 0, NULL);
     else if (r < 0)
@@ -152,7 +153,7 @@ static void change_key(void *context)
     };
     if (!keyring_is_environment(gate_keyring(api->gate), hash))
         r = key_change(api->keys, hash, &change);
-    audited_key(request, change.enabled && !*change.enabled ? "disable" : "change", hash, change.name, r == 0);
+    audited_key(request, key_event_operation(&change), hash, change.name, &change, r == 0);
     answer_change(request, r, "Environment keys cannot be modified. Update the API_KEY environment variable instead.");
 }
 
@@ -165,7 +166,7 @@ static void revoke_key(void *context)
 
     if (!keyring_is_environment(gate_keyring(api->gate), hash))
         r = key_revoke(api->keys, hash);
-    audited_key(request, "revoke", hash, NULL, r == 0);
+    audited_key(request, "revoke", hash, NULL, NULL, r == 0);
     answer_change(request, r, "Environment keys cannot be revoked. Remove the API_KEY environment variable instead.");
 }
 

@@ -6,6 +6,7 @@
 
 #include "domain/audit.h"
 #include "domain/code_scan.h"
+#include "domain/key_event.h"
 #include "store/digest.h"
 
 #define CODE_HASH_LENGTH 16
@@ -61,15 +62,11 @@ void audited_limit(const struct api *api, const struct http_claim *claim, const 
 }
 
 void audited_key(struct http_request *request, const char *operation, const char *key_hash, const char *name,
-                 bool success)
+                 const struct key_change *change, bool success)
 {
     struct audit_event event;
 
-    audit_begin(&event, "key", success ? AUDIT_INFO : AUDIT_WARNING);
-    audit_text(&event, "operation", operation);
-    audit_text(&event, "key_hash", key_hash);
-    audit_text(&event, "name", name);
-    audit_flag(&event, "success", success);
+    key_event_begin(&event, operation, key_hash, name, change, success);
     audit_text(&event, "client_ip", http_request_client_ip(request));
     audit_text(&event, "request_id", http_request_id(request));
     audit_post(audit_of(request), &event);

@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "api/upload_intake.h"
+#include "domain/key.h"
 #include "engine/admission.h"
 
 /* http_options.attempted; data is the struct api. */
@@ -14,9 +15,9 @@ void audited_attempt(const struct http_attempt *attempt, void *data);
 void audited_limit(const struct api *api, const struct http_claim *claim, const char *type, const char *period,
                    int64_t limit, int64_t used);
 
-/* A change of a managed key; changed is what it was told to become, NULL if nothing but the operation. */
+/* A change of a managed key, or an attempt at one: key_event.h says what of. */
 void audited_key(struct http_request *request, const char *operation, const char *key_hash, const char *name,
-                 bool success);
+                 const struct key_change *change, bool success);
 
 /* After a run, however it ended, and when its program begins to wait for its client. Looks for patterns in its source
  * (S2): they are warnings and block nothing. */

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,7 +18,8 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
-#define OPEN_TRIES 1000
+#define OPEN_TRIES    1000
+#define LOCK_RETRY_MS 10
 
 ssize_t fd_read_full(int fd, void *data, size_t size)
 {
@@ -74,6 +76,18 @@ int fd_offer(int fd, const void *data, size_t size)
     }
     if (n < 0)
         return errno == EAGAIN ? FD_E_BUSY : error_from_errno();
+    return 0;
+}
+
+int fd_lock(int fd, int wait_ms)
+{
+    for (; flock(fd, LOCK_EX | LOCK_NB) < 0; wait_ms -= LOCK_RETRY_MS) {
+        if (errno != EWOULDBLOCK)
+            return error_from_errno();
+        if (wait_ms <= 0)
+            return FD_E_BUSY;
+        usleep(LOCK_RETRY_MS * 1000);
+    }
     return 0;
 }
 

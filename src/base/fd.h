@@ -12,13 +12,17 @@ ssize_t fd_read_full(int fd, void *data, size_t size);
 int fd_write_full(int fd, const void *data, size_t size);
 
 enum fd_outcome {
-    FD_E_BUSY = 1, /* it could not be written without waiting, and none of it was */
+    FD_E_BUSY = 1, /* not without (further) waiting, and nothing was done */
 };
 
 /* Writes up to PIPE_BUF bytes at once, or not at all: never waits for whoever reads a pipe, socket or terminal. (Of two
  * that write to one pipe at the same moment the second could still wait, unless it is O_NONBLOCK: fd_stop_waiting().)
  * Returns 0, FD_E_BUSY or a negative errno. */
 int fd_offer(int fd, const void *data, size_t size);
+
+/* Takes the lock of an open file against other open file descriptions (flock), waiting up to wait_ms for whoever holds
+ * it. It is free again when fd is closed, or by flock(fd, LOCK_UN). Returns 0, FD_E_BUSY or a negative errno. */
+int fd_lock(int fd, int wait_ms);
 
 /* Replaces fd, if it is a pipe to write to, by an open file description of its own that never waits; what others have
  * open is left as it is. Does nothing where that cannot be had. */

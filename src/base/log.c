@@ -119,6 +119,11 @@ static void own_up_to_gap(void)
     put(line, make_line(line, LOG_LEVEL_WARNING, message), n);
 }
 
+void log_end(void)
+{
+    own_up_to_gap();
+}
+
 void log_write(enum log_level level, const char *format, ...)
 {
     char message[LINE_MAX_BYTES / 2], line[LINE_MAX_BYTES];

@@ -28,6 +28,9 @@ struct log_options {
 /* Sets where and how lines are written. Before the first call: INFO, text, stderr. */
 void log_init(const struct log_options *options);
 
+/* At the end of a process: says how many lines were left out since the last one that was written, if somebody reads. */
+void log_end(void);
+
 /* True if a line of this level would be written; to skip costly preparation. */
 bool log_enabled(enum log_level level);
 

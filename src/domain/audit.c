@@ -2,8 +2,7 @@
 #include "domain/audit.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <poll.h>
+#include <jansson.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 
 #include "base/buffer.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "domain/audit_file.h"
@@ -20,6 +20,7 @@
 #define PAUSE_MS     5    /* between two batches, so that a busy server wakes the thread seldom */
 #define RETRY_MS     1000 /* after a failed write */
 #define REMIND_EVERY 60   /* retries */
+#define FOLLOW_MS    1000 /* between two looks whether another process wrote to the log */
 
 struct remembered {
     char *text;
@@ -46,19 +47,25 @@ struct audit {
 
 /* ---- the ring ---- */
 
+/* Takes entry->text, which may be NULL: no memory. */
+static void put_into_ring(struct audit *audit, const struct remembered *entry)
+{
+    free(audit->ring[audit->next].text);
+    audit->ring[audit->next] = *entry;
+    audit->next = (audit->next + 1) % audit->max_ring;
+    audit->n_ring += audit->n_ring < audit->max_ring;
+}
+
 static void remember(struct audit *audit, const struct audit_event *event)
 {
-    struct remembered *place = &audit->ring[audit->next];
-
-    free(place->text);
-    *place = (struct remembered){
+    struct remembered entry = {
         .text = strndup(event->text, event->length),
         .severity = event->severity,
         .wall_ms = event->wall_ms,
     };
-    memcpy(place->type, event->type, sizeof(place->type));
-    audit->next = (audit->next + 1) % audit->max_ring;
-    audit->n_ring += audit->n_ring < audit->max_ring;
+
+    memcpy(entry.type, event->type, sizeof(entry.type));
+    put_into_ring(audit, &entry);
 }
 
 static bool matches(const struct remembered *entry, const struct audit_filter *filter)
@@ -254,21 +261,22 @@ static bool write_batch(struct audit *audit, const struct buffer *batch, struct 
     }
 }
 
-/* A pipe that is ready takes PIPE_BUF bytes, more than a line has, without a wait. */
-static bool echo_is_ready(const struct audit *audit)
-{
-    struct pollfd poll_fd = { .fd = audit->echo_fd, .events = POLLOUT };
-
-    return poll(&poll_fd, 1, 0) > 0 && poll_fd.revents & POLLOUT;
-}
-
+/* An event itself, of the output only: it must be there whatever the level of the log is, and it is known whether it
+ * was written. */
 static void own_up_to_gap(struct audit *audit)
 {
-    if (audit->unechoed_unsaid == 0 || !echo_is_ready(audit))
+    struct audit_event event;
+
+    if (audit->unechoed_unsaid == 0)
         return;
-    log_warning("%" PRIu64 " security events are missing above: this output was not being read",
-                audit->unechoed_unsaid);
-    audit->unechoed_unsaid = 0;
+    audit_begin(&event, "audit", AUDIT_WARNING);
+    audit_text(&event, "operation", "events_left_out");
+    audit_number(&event, "left_out", (int64_t)audit->unechoed_unsaid);
+    audit_text(&event, "message", "events are missing above: this output was not being read");
+    audit_end(&event);
+    event.text[event.length++] = '\n'; /* there is room: the chain has not added to it */
+    if (fd_offer(audit->echo_fd, event.text, event.length) == 0)
+        audit->unechoed_unsaid = 0;
 }
 
 /* Each line with one write, so that those of other processes stay whole. Never waits: a reader of the log output that
@@ -294,21 +302,93 @@ static void echo(struct audit *audit, const struct buffer *lines)
     }
 }
 
+/* ---- what other processes wrote ---- */
+
+static bool severity_from_name(const char *name, enum audit_severity *ret_severity)
+{
+    for (int i = AUDIT_INFO; i <= AUDIT_CRITICAL; i++)
+        if (name && strcmp(name, audit_severity_name((enum audit_severity)i)) == 0) {
+            *ret_severity = (enum audit_severity)i;
+            return true;
+        }
+    return false;
+}
+
+/* A line of the file is what some process wrote there: the ring, which is shown as it is, takes only what is an event.
+ */
+static void remember_line(struct audit *audit, const char *line, size_t length)
+{
+    struct remembered entry = { .wall_ms = clock_wall_ms() };
+    json_t *object = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
+    const char *type = json_string_value(json_object_get(object, "event_type"));
+
+    if (type && strlen(type) < sizeof(entry.type) &&
+        severity_from_name(json_string_value(json_object_get(object, "severity")), &entry.severity)) {
+        memcpy(entry.type, type, strlen(type) + 1);
+        entry.text = strndup(line, length);
+        pthread_mutex_lock(&audit->lock);
+        put_into_ring(audit, &entry);
+        pthread_mutex_unlock(&audit->lock);
+    }
+    json_decref(object);
+}
+
+/* Their events are this server's as well: to be seen at the monitoring endpoints and in its output. */
+static void take_up_others(struct audit *audit)
+{
+    const struct buffer *others = &audit->file.others;
+    const char *at = others->data, *end = at + others->length;
+
+    for (const char *newline; at < end && (newline = memchr(at, '\n', (size_t)(end - at))); at = newline + 1)
+        remember_line(audit, at, (size_t)(newline - at));
+    echo(audit, others);
+    buffer_deinit(&audit->file.others);
+    audit->file.others = BUFFER_INIT(AUDIT_FILE_OTHERS_MAX_BYTES);
+}
+
+static void say_note(struct audit *audit)
+{
+    if (audit->file.note[0])
+        log_warning("%s; `codecell audit verify` tells more", audit->file.note);
+    audit->file.note[0] = '\0';
+}
+
+/* After each turn of the thread. */
+static void look_around(struct audit *audit)
+{
+    if (!audit->has_file)
+        return;
+    audit_file_follow(&audit->file);
+    if (audit->file.others.length > 0)
+        take_up_others(audit);
+    say_note(audit);
+}
+
+/* How long to wait for events; 0 = as long as it takes. */
+static int64_t next_look_ms(struct audit *audit)
+{
+    int64_t settle_ms = audit_file_settle(&audit->file);
+
+    return settle_ms > 0 || !audit->has_file ? settle_ms : FOLLOW_MS;
+}
+
 static void *audit_main(void *argument)
 {
     struct audit *audit = argument;
     struct buffer batch;
 
-    while (take_batch(audit, audit_file_settle(&audit->file), &batch)) {
+    while (take_batch(audit, next_look_ms(audit), &batch)) {
         CLEANUP(buffer_deinit) struct buffer lines = BUFFER_INIT(batch.length * 3 + AUDIT_EVENT_MAX_BYTES);
 
         if (!audit->has_file)
             echo(audit, &batch);
         else if (batch.length > 0 && write_batch(audit, &batch, &lines))
             echo(audit, &lines);
+        look_around(audit);
         buffer_deinit(&batch);
         (void)pause_for(audit, PAUSE_MS);
     }
+    own_up_to_gap(audit);
     buffer_deinit(&batch);
     return NULL;
 }
@@ -329,8 +409,8 @@ static int open_file(struct audit *audit, const struct audit_options *options)
     if (!audit->has_file)
         return 0;
     r = audit_file_open(&audit->file, &file);
-    if (r == 0 && audit->file.note[0])
-        log_warning("%s; `codecell audit verify` tells more", audit->file.note);
+    if (r == 0)
+        say_note(audit);
     return r;
 }
 

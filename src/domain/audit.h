@@ -6,7 +6,8 @@
  * says, into a bounded queue that one thread of the log's own empties, some milliseconds later. While the disk is full
  * or broken events wait there and the log says so; when the queue is full too they are counted, and the next one that
  * can be written is preceded by an event of type "audit", operation "events_lost", with their number. A server that is
- * killed outright loses what was in the queue. */
+ * killed outright loses what was in the queue. What another process writes to the same files, as the command line does
+ * for changes of keys, reaches the ring and the output about a second later. */
 #pragma once
 
 #include <stdbool.h>
@@ -23,8 +24,8 @@ struct audit_options {
     unsigned max_rotated;   /* rotated files that are kept; 0 = never rotate */
     size_t max_ring_events;
     size_t max_queue_bytes;
-    int echo_fd; /* every line goes there as well, unless its reader stalls: then lines are left out of it, and counted
-                  * in its log. -1 = nowhere. Borrowed */
+    int echo_fd; /* every line goes there as well, unless its reader stalls: then lines are left out of it, and an event
+                  * "audit", "events_left_out" there tells how many. -1 = nowhere. Borrowed */
 };
 
 struct audit_status {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -21,7 +22,20 @@
 #define RESERVE_MAX_BYTES (2 << 20)
 #define RESERVE_PART      32 /* of a small disk, the reserve */
 #define SETTLE_MS         1000
+#define LOCK_WAIT_MS      5000
 #define ROTATED_NAME_SIZE (sizeof(AUDIT_FILE_NAME) + 11)
+
+static int lock(const struct audit_file *file, int wait_ms)
+{
+    int r = fd_lock(file->dir_fd, wait_ms);
+
+    return r == FD_E_BUSY ? -EBUSY : r;
+}
+
+static void unlock(const struct audit_file *file)
+{
+    flock(file->dir_fd, LOCK_UN);
+}
 
 static int open_log(int dir_fd)
 {
@@ -66,19 +80,6 @@ static int sync_both(struct audit_file *file)
     if (file->head_lags)
         write_head(file);
     return 0;
-}
-
-int64_t audit_file_settle(struct audit_file *file)
-{
-    int64_t now_us = clock_monotonic_us(), passed_ms = (now_us - file->settled_us) / 1000;
-
-    if (!file->head_lags)
-        return 0;
-    if (file->settled_us != 0 && passed_ms < SETTLE_MS)
-        return SETTLE_MS - passed_ms;
-    file->settled_us = now_us;
-    (void)sync_both(file); /* if it failed, the head stays behind and this is tried again */
-    return file->head_lags ? SETTLE_MS : 0;
 }
 
 /* Reads the last size bytes, or all if there are fewer. Returns their number or a negative errno. */
@@ -165,6 +166,18 @@ static int take_log(struct audit_file *file, int fd)
     return 0;
 }
 
+/* With the lock: what audit_file_open() leaves to do. */
+static int open_files(struct audit_file *file)
+{
+    int r;
+
+    file->head_fd = openat(file->dir_fd, AUDIT_FILE_HEAD, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (file->head_fd < 0)
+        return error_from_errno();
+    r = take_log(file, open_log(file->dir_fd));
+    return r ? r : find_chain(file);
+}
+
 int audit_file_open(struct audit_file *file, const struct audit_file_options *options)
 {
     int r;
@@ -175,17 +188,93 @@ int audit_file_open(struct audit_file *file, const struct audit_file_options *op
     file->dir_fd = open(options->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (file->dir_fd < 0)
         return error_from_errno();
-    file->head_fd = openat(file->dir_fd, AUDIT_FILE_HEAD, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (file->head_fd < 0)
-        return error_from_errno();
-    r = take_log(file, open_log(file->dir_fd));
-    return r ? r : find_chain(file);
+    r = lock(file, LOCK_WAIT_MS);
+    if (r < 0)
+        return r;
+    r = open_files(file);
+    unlock(file);
+    return r;
 }
 
+/* Keeps what others wrote, from the byte where this process knew the end to be. What does not fit is in the file. */
+static void keep_others(struct audit_file *file, int64_t from)
+{
+    size_t length = (size_t)(file->size_bytes - from);
+    ssize_t n;
+
+    if (buffer_reserve(&file->others, length) < 0)
+        return;
+    n = pread(file->fd, file->others.data + file->others.length, length, from);
+    if (n == (ssize_t)length)
+        file->others.length += length;
+    file->others.data[file->others.length] = '\0';
+}
+
+/* With the lock: goes on where other processes left the chain, which never goes back. In a log that is shorter than it
+ * was somebody cut: its chain stays what it was, so that the gap can be seen. */
+static int catch_up(struct audit_file *file)
+{
+    int64_t known_bytes = file->size_bytes;
+    struct audit_chain last;
+    struct stat st;
+    int r;
+
+    if (fstat(file->fd, &st) < 0)
+        return error_from_errno();
+    if (st.st_size == known_bytes || st.st_size == 0)
+        return 0;
+    file->size_bytes = st.st_size;
+    r = read_last_line(file, &last);
+    if (r < 0)
+        return r;
+    if (file->size_bytes > known_bytes)
+        keep_others(file, known_bytes);
+    if (r == 0 && last.seq > file->chain.seq) {
+        file->chain = last;
+        file->head_lags = true;
+    }
+    return 0;
+}
+
+/* Takes the lock and knows the chain; unlock() afterwards if it returns 0. */
+static int enter(struct audit_file *file, int wait_ms)
+{
+    int r = lock(file, wait_ms);
+
+    if (r < 0)
+        return r;
+    r = catch_up(file);
+    if (r < 0)
+        unlock(file);
+    return r;
+}
+
+int64_t audit_file_settle(struct audit_file *file)
+{
+    int64_t now_us = clock_monotonic_us(), passed_ms = (now_us - file->settled_us) / 1000;
+
+    if (!file->head_lags)
+        return 0;
+    if (file->settled_us != 0 && passed_ms < SETTLE_MS)
+        return SETTLE_MS - passed_ms;
+    file->settled_us = now_us;
+    if (enter(file, 0) < 0)
+        return SETTLE_MS;
+    (void)sync_both(file); /* if it failed, the head stays behind and this is tried again */
+    unlock(file);
+    return file->head_lags ? SETTLE_MS : 0;
+}
+
+/* A head that lags behind what another process wrote proves less, and is no lie: so this does not wait for the lock. */
 void audit_file_close(struct audit_file *file)
 {
+    int locked = file->fd >= 0 ? enter(file, 0) : -EBADF;
+
     if (file->fd >= 0)
         (void)sync_both(file);
+    if (locked == 0)
+        unlock(file);
+    buffer_deinit(&file->others);
     cleanup_close_fd(&file->fd);
     cleanup_close_fd(&file->head_fd);
     cleanup_close_fd(&file->dir_fd);
@@ -226,11 +315,26 @@ static bool was_moved(const struct audit_file *file)
     return fstat(file->fd, &opened) == 0 && (named.st_ino != opened.st_ino || named.st_dev != opened.st_dev);
 }
 
+/* Of the new file nothing is known yet: another process may have begun it. */
+static int take_new_log(struct audit_file *file)
+{
+    int r;
+
+    (void)sync_both(file); /* an old file that cannot be synced must not hold up the new one */
+    r = take_log(file, open_log(file->dir_fd));
+    if (r < 0)
+        return r;
+    file->size_bytes = 0;
+    return catch_up(file);
+}
+
 static int renew(struct audit_file *file)
 {
     if (was_moved(file)) {
-        (void)sync_both(file); /* an old file that cannot be synced must not hold up the new one */
-        return take_log(file, open_log(file->dir_fd));
+        int r = take_new_log(file);
+
+        if (r < 0)
+            return r;
     }
     if (file->max_rotated > 0 && file->size_bytes >= file->max_bytes)
         return rotate(file);
@@ -279,7 +383,8 @@ static int append(struct audit_file *file, const char *bytes, size_t length)
     return 0;
 }
 
-int audit_file_write(struct audit_file *file, const struct buffer *events, struct buffer *ret_lines)
+/* With the lock. */
+static int write_lines(struct audit_file *file, const struct buffer *events, struct buffer *ret_lines)
 {
     size_t start = ret_lines->length;
     struct audit_chain chain;
@@ -301,4 +406,27 @@ int audit_file_write(struct audit_file *file, const struct buffer *events, struc
     file->chain = chain;
     file->head_lags = true;
     return 0;
+}
+
+int audit_file_write(struct audit_file *file, const struct buffer *events, struct buffer *ret_lines)
+{
+    int r = enter(file, LOCK_WAIT_MS);
+
+    if (r < 0)
+        return r;
+    r = write_lines(file, events, ret_lines);
+    unlock(file);
+    return r;
+}
+
+void audit_file_follow(struct audit_file *file)
+{
+    struct stat named;
+
+    if (fstatat(file->dir_fd, AUDIT_FILE_NAME, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
+        (named.st_size == file->size_bytes && !was_moved(file)) || enter(file, 0) < 0)
+        return;
+    if (was_moved(file))
+        (void)take_new_log(file);
+    unlock(file);
 }

@@ -27,7 +27,6 @@
 #define KEY_BYTES         24
 #define OWN_TENANT_DIGITS 16 /* of the digest */
 #define LOCK_WAIT_MS      5000
-#define LOCK_RETRY_MS     10
 
 struct key_store {
     struct kv *kv;                /* borrowed */
@@ -144,17 +143,13 @@ struct kv *key_store_kv(const struct key_store *store)
 /* Waits for the command line or the server, whichever the other is; neither holds it for longer than a transaction. */
 static int lock_store(struct key_store *store)
 {
-    pthread_mutex_lock(&store->lock);
-    for (int waited_ms = 0; flock(store->fd, LOCK_EX | LOCK_NB) < 0; waited_ms += LOCK_RETRY_MS) {
-        int r = errno == EWOULDBLOCK ? -EBUSY : error_from_errno();
+    int r;
 
-        if (r != -EBUSY || waited_ms >= LOCK_WAIT_MS) {
-            pthread_mutex_unlock(&store->lock);
-            return r;
-        }
-        usleep(LOCK_RETRY_MS * 1000);
-    }
-    return 0;
+    pthread_mutex_lock(&store->lock);
+    r = fd_lock(store->fd, LOCK_WAIT_MS);
+    if (r != 0)
+        pthread_mutex_unlock(&store->lock);
+    return r == FD_E_BUSY ? -EBUSY : r;
 }
 
 static void unlock_store(struct key_store *store)

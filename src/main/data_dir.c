@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,8 +16,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 
-#define LOCK_RETRY_MS 50
-#define KEY_PART      DATA_DIR_KEY ".part"
+#define KEY_PART DATA_DIR_KEY ".part"
 
 /* What may be in a directory that is taken over: our own files, and what a fresh file system holds. */
 static const char *const known_entries[] = { DATA_DIR_BLOBS,    DATA_DIR_WORK, DATA_DIR_AUDIT,      DATA_DIR_BUILDS,
@@ -149,16 +147,15 @@ int data_dir_prepare(const char *path, uid_t owner, char *reason, size_t reason_
 int data_dir_lock(const char *path, int wait_ms, int *ret_fd, char *reason, size_t reason_size)
 {
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r;
 
     if (fd < 0)
         return error_from_errno();
-    for (; flock(fd, LOCK_EX | LOCK_NB) < 0; wait_ms -= LOCK_RETRY_MS) {
-        if (errno != EWOULDBLOCK)
-            return error_from_errno();
-        if (wait_ms <= 0)
-            return refuse(reason, reason_size, "another server uses %s: stop it, or set another DATA_DIR", path);
-        usleep(LOCK_RETRY_MS * 1000);
-    }
+    r = fd_lock(fd, wait_ms);
+    if (r == FD_E_BUSY)
+        return refuse(reason, reason_size, "another server uses %s: stop it, or set another DATA_DIR", path);
+    if (r < 0)
+        return r;
     *ret_fd = TAKE_FD(fd);
     return 0;
 }

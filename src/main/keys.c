@@ -3,9 +3,9 @@
  * may do this.
  *
  * It works on the store itself, whether or not a server runs. The store takes turns between processes, and a running
- * server sees every change at its next request (domain/key.h). The directory belongs to the unprivileged api, so root
- * becomes its owner before opening anything in it: what the api could have put there is opened with no more rights than
- * it has itself. */
+ * server sees every change at its next request (domain/key.h). Each change leaves an event in the audit log, and none
+ * is made if that cannot be opened. The directory belongs to the unprivileged api, so root becomes its owner before
+ * opening anything in it: what the api could have put there is opened with no more rights than it has itself. */
 #include <fcntl.h>
 #include <grp.h>
 #include <jansson.h>
@@ -21,9 +21,11 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "domain/key.h"
+#include "domain/key_event.h"
 #include "main/command.h"
 #include "main/config.h"
 #include "main/data_dir.h"
+#include "main/keys_audit.h"
 #include "main/option.h"
 
 #define PREFIX_MIN 8 /* digits of a hash that are enough to name a key */
@@ -33,6 +35,7 @@ struct keys {
     int limits[RATE_PERIODS];                             /* -1 = not given, 0 = none */
     bool json;
     struct kv *kv;
+    struct keys_audit audit;
     struct key_store *store;
 };
 
@@ -86,17 +89,28 @@ static int enter_data_dir(const char *path, int *ret_fd)
     return 0;
 }
 
-static int open_store(struct keys *keys)
+static int open_audit(struct keys *keys, const struct config *config, uid_t uid)
+{
+    int r = keys_audit_open(&keys->audit, config, uid);
+
+    if (keys->audit.file.note[0])
+        fail("%s; `codecell audit verify` tells more", keys->audit.file.note);
+    return r < 0 ? fail("the audit log cannot be opened, so nothing is changed: %s", strerror(-r)) : 0;
+}
+
+/* changes: with the audit log. Returns the exit status. */
+static int open_store(struct keys *keys, bool changes)
 {
     CLEANUP(buffer_deinit) struct buffer problems = BUFFER_INIT(CONFIG_PROBLEMS_MAX_BYTES);
     CLEANUP(config_deinit) struct config config = { 0 };
     CLEANUP_CLOSE int fd = -1;
     char path[PATH_MAX], error[512] = "";
     int r = config_load(&config, environ, ".env", &problems), status;
+    uid_t uid = getuid(); /* before it becomes another */
 
     if (r < 0)
         return fail_error(r);
-    status = enter_data_dir(config.data_dir, &fd); /* of the configuration only DATA_DIR matters */
+    status = enter_data_dir(config.data_dir, &fd); /* of the configuration this matters, and the audit log */
     if (status != 0)
         return status;
     umask(077);
@@ -107,7 +121,7 @@ static int open_store(struct keys *keys)
         r = key_store_open(keys->kv, fd, &keys->store);
     if (r < 0)
         return fail("%s", *error ? error : strerror(-r));
-    return 0;
+    return changes ? open_audit(keys, &config, uid) : 0;
 }
 
 /* ---- what was asked for ---- */
@@ -194,6 +208,19 @@ static int find_key(struct keys *keys, struct key *ret_key)
 
 /* ---- the verbs ---- */
 
+/* After a change was tried: r is what came of it. Returns the exit status. */
+static int conclude(struct keys *keys, const char *operation, const struct key *key, const struct key_change *change,
+                    int r)
+{
+    int told = keys_audit_tell(&keys->audit, operation, key->hash[0] ? key->hash : NULL, key->name, change, r == 0);
+
+    if (r != 0)
+        return r == KEY_E_NOT_FOUND  ? fail("the key is gone")
+               : r == KEY_E_TOO_MANY ? fail("there are too many keys; revoke some first")
+                                     : fail_error(r);
+    return told < 0 ? fail("the change could not be noted in the audit log: %s", strerror(-told)) : 0;
+}
+
 static void print_row(const struct key *key, const struct key_use *use)
 {
     const char *state = !key->enabled                                           ? "disabled"
@@ -270,20 +297,20 @@ static int run_create(struct keys *keys)
     if (status != 0)
         return status;
     r = key_create(keys->store, &body.key, text);
-    if (r == KEY_E_TOO_MANY)
-        return fail("there are too many keys; revoke some first");
-    if (r < 0)
-        return fail_error(r);
-    print_created(keys, &body.key, text);
+    status = conclude(keys, "create", &body.key, NULL, r);
+    if (status == 0)
+        print_created(keys, &body.key, text);
+    else if (r == 0 && key_revoke(keys->store, body.key.hash) == 0)
+        fail("so the key, which nobody has seen, was taken back");
     explicit_bzero(text, sizeof(text));
-    return 0;
+    return status;
 }
 
-static int change(struct keys *keys, const char *hash, const struct key_change *wanted)
+static int change(struct keys *keys, const struct key *key, const struct key_change *wanted)
 {
-    int r = key_change(keys->store, hash, wanted);
+    int r = key_change(keys->store, key->hash, wanted);
 
-    return r == KEY_E_NOT_FOUND ? fail("the key is gone") : r < 0 ? fail_error(r) : 0;
+    return conclude(keys, key_event_operation(wanted), key, wanted, r);
 }
 
 /* Limits that were not asked for stay what they are at the moment of the change, not what they were when read. */
@@ -305,7 +332,7 @@ static int run_change(struct keys *keys)
         status = take_wishes(keys, key.limits, false, &body);
     if (status != 0)
         return status;
-    return change(keys, key.hash,
+    return change(keys, &key,
                   &(struct key_change){ .name = body.has_name ? body.key.name : NULL,
                                         .limits = wants_limits(keys) ? body.key.limits : NULL,
                                         .expires_ms = body.has_expiry ? &body.key.expires_ms : NULL,
@@ -317,7 +344,7 @@ static int set_enabled(struct keys *keys, bool enabled)
     CLEANUP(key_deinit) struct key key = KEY_INIT;
     int status = find_key(keys, &key);
 
-    return status != 0 ? status : change(keys, key.hash, &(struct key_change){ .enabled = &enabled });
+    return status != 0 ? status : change(keys, &key, &(struct key_change){ .enabled = &enabled });
 }
 
 static int run_enable(struct keys *keys)
@@ -333,12 +360,9 @@ static int run_disable(struct keys *keys)
 static int run_revoke(struct keys *keys)
 {
     CLEANUP(key_deinit) struct key key = KEY_INIT;
-    int status = find_key(keys, &key), r;
+    int status = find_key(keys, &key);
 
-    if (status != 0)
-        return status;
-    r = key_revoke(keys->store, key.hash);
-    return r == KEY_E_NOT_FOUND ? fail("the key is gone") : r < 0 ? fail_error(r) : 0;
+    return status != 0 ? status : conclude(keys, "revoke", &key, NULL, key_revoke(keys->store, key.hash));
 }
 
 /* ---- the command line ---- */
@@ -348,10 +372,11 @@ static const struct verb {
     int (*run)(struct keys *keys);
     bool of_one;    /* names a key */
     bool describes; /* takes what a key can be */
+    bool changes;
 } verbs[] = {
-    { "list", run_list, false, false },    { "create", run_create, false, true },
-    { "change", run_change, true, true },  { "disable", run_disable, true, false },
-    { "enable", run_enable, true, false }, { "revoke", run_revoke, true, false },
+    { "list", run_list, false, false, false },   { "create", run_create, false, true, true },
+    { "change", run_change, true, true, true },  { "disable", run_disable, true, false, true },
+    { "enable", run_enable, true, false, true }, { "revoke", run_revoke, true, false, true },
 };
 
 static const struct verb *find_verb(const char *name)
@@ -410,15 +435,16 @@ static bool parse(int argc, char **argv, struct keys *keys, const struct verb **
 
 int command_keys(int argc, char **argv)
 {
-    struct keys keys = { .limits = { -1, -1, -1, -1, -1 } };
+    struct keys keys = { .limits = { -1, -1, -1, -1, -1 }, .audit = KEYS_AUDIT_INIT };
     const struct verb *verb;
     int status;
 
     if (!parse(argc, argv, &keys, &verb, &status))
         return status;
-    status = open_store(&keys);
+    status = open_store(&keys, verb->changes);
     if (status == 0)
         status = verb->run(&keys);
+    keys_audit_close(&keys.audit);
     key_store_free(keys.store);
     kv_free(keys.kv);
     return status;

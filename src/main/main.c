@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "main/build_info.h"
 #include "main/command.h"
 #include "main/config.h"
@@ -109,6 +110,12 @@ int command_version(int argc, char **argv)
     return 0;
 }
 
+static int finish(int status)
+{
+    log_end();
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -121,7 +128,7 @@ int main(int argc, char **argv)
         argv[1] = "version";
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
         if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
+            return finish(commands[i].run(argc - 1, argv + 1));
     fprintf(stderr, "codecell: unknown command '%s'; see codecell help\n", argv[1]);
     return EXIT_USAGE;
 }

@@ -12,6 +12,7 @@ int main(int argc, char **argv)
 {
     static struct warden_options options; /* static: what it points to lives as long, and is not lost */
     char error[160];
+    int status;
 
     if (warden_options_parse(&options, argc, argv, error, sizeof(error)) < 0) {
         fprintf(stderr, "codecell-warden: %s\n", error);
@@ -25,5 +26,7 @@ int main(int argc, char **argv)
     });
     title_init(argc, argv);
     title_set("codecell-warden");
-    return warden_run(&options);
+    status = warden_run(&options);
+    log_end();
+    return status;
 }

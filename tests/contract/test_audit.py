@@ -175,6 +175,11 @@ def test_keys(served):
         assert client.delete(f"{ADMIN}/keys/{key_hash}").status == 200
     assert newest(served, "key", operation="create")["key_hash"] == key_hash
     assert newest(served, "key", operation="revoke")["success"] is True
+    with served.client(key=MASTER) as client:
+        assert client.delete(f"{ADMIN}/keys/{key_hash}").status == 404
+        assert client.patch(f"{ADMIN}/keys/{key_hash}", {"enabled": False}).status == 404
+    refused = newest(served, "key", operation="disable")
+    assert refused["success"] is False and refused["severity"] == "warning" and refused["changed"] == ["enabled"]
 
 
 def test_configuration(served):

@@ -8,9 +8,11 @@ import subprocess
 
 import pytest
 
+from support import host
 from support.server import PROGRAM
 
 USAGE = 2
+MASTER = "mk-" + "Ht4Jw8Pn2Sx6Bv9Kd3Qz"
 
 
 class Command:
@@ -35,6 +37,22 @@ class Command:
 def running(server_with):
     server = server_with()
     return server, Command(server.data_dir)
+
+
+def audit_log(server):
+    return os.path.join(server.data_dir, "audit", "audit.log")
+
+
+def key_events(server):
+    """(operation, first digits of the hash, success) of each, in order."""
+    lines = [json.loads(line) for line in host.read(audit_log(server)).splitlines()]
+    assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
+    return [(e["operation"], e["key_hash"][:8], e["success"]) for e in lines if e["event_type"] == "key"]
+
+
+def is_sound(server):
+    ran = subprocess.run([PROGRAM, "audit", "verify", audit_log(server)], capture_output=True, text=True, timeout=60)
+    return ran.returncode == 0
 
 
 def _status(server, key):
@@ -72,6 +90,61 @@ def test_the_key_alone_is_on_stdout(running):
     assert "scripted" in table and ran.stdout.strip() not in table
 
 
+def test_every_change_is_in_the_audit_log(server_with):
+    """S5: one chain, whoever writes: the server, the command beside it, and the command without a server."""
+    server = server_with(MASTER_API_KEY=MASTER)
+    command = Command(server.data_dir)
+    key_hash = command.create("audited")["record"]["key_hash"]
+    with server.client(key=MASTER) as client:
+        assert client.patch(f"/api/v1/admin/keys/{key_hash}", {"enabled": False}).status == 200
+        assert client.patch(f"/api/v1/admin/keys/{key_hash}", {"enabled": True, "name": "n"}).status == 200
+    short = key_hash[:8]
+    seen = [("create", short, True), ("disable", short, True), ("enable", short, True)]
+    assert host.until(lambda: key_events(server) == seen, 10, 0.05), key_events(server)
+    command("change", short, "--hourly", "7", "--network", "off")
+    command("disable", short)
+    command("list")
+    seen += [("change", short, True), ("disable", short, True)]
+    assert key_events(server) == seen, "it is there when the command returns"
+    with server.client(key=MASTER) as client:
+
+        def newest():
+            return client.get("/api/v1/admin/security/events?event_type=key").json["events"][0]
+
+        assert host.until(lambda: newest()["operation"] == "disable" and "source" in newest(), 20, 0.1), newest()
+        told = client.get("/api/v1/admin/security/events?event_type=key").json["events"]
+    assert sorted((each["operation"], each.get("source")) for each in told if "source" in each) == [
+        (operation, "command line") for operation in ("change", "create", "disable")
+    ]
+    change = [each for each in told if each["operation"] == "change"][0]
+    assert change["changed"] == ["rate_limits", "network"] and change["uid"] == os.getuid()
+    enable = [each for each in told if each["operation"] == "enable"][0]
+    assert enable["changed"] == ["name", "enabled"] and enable["client_ip"] == "127.0.0.1"
+    server.terminate()
+    command.environment["ENABLE_SECURITY_LOGS"] = "false"  # of the command, not of the server that wrote the log
+    command("enable", short)
+    server.start()
+    command("revoke", short)
+    with server.client() as client:
+        client.get("/files/afterwards")
+    assert host.until(lambda: "afterwards" in host.read(audit_log(server)), 10, 0.05)
+    assert key_events(server) == [*seen, ("enable", short, True), ("revoke", short, True)]
+    assert host.until(lambda: is_sound(server), 10, 0.1)
+
+
+def test_nothing_changes_without_the_audit_log(running):
+    server, command = running
+    key_hash = command.create("kept")["record"]["key_hash"]
+    server.terminate()
+    audit = os.path.join(server.data_dir, "audit")
+    os.rename(audit, audit + ".away")
+    for words in (("create", "--name", "unseen"), ("disable", key_hash), ("revoke", key_hash)):
+        assert "nothing is changed" in command(*words, status=1).stderr
+    assert [(key["name"], key["enabled"]) for key in command.list()] == [("kept", True)]
+    os.rename(audit + ".away", audit)
+    command("revoke", key_hash)
+
+
 def test_without_a_server(running):
     """Before a start and between two; the store stays the api's."""
     server, command = running
@@ -105,6 +178,7 @@ def test_two_commands_and_the_server_at_once(running):
         keys.append(out.strip())
     assert len(command.list()) == 6
     assert [_status(server, key) for key in keys] == [200] * 6
+    assert host.until(lambda: len(key_events(server)) == 6 and is_sound(server), 10, 0.1), key_events(server)
 
 
 @pytest.mark.parametrize(

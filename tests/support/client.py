@@ -129,10 +129,13 @@ class Client:
     def delete(self, path, **kwargs):
         return self.request("DELETE", path, **kwargs)
 
-    def post(self, path, value=None, headers=None, **kwargs):
+    def post(self, path, value=None, headers=None, method="POST", **kwargs):
         """Posts a JSON value."""
         sent = {"Content-Type": "application/json", **(headers or {})}
-        return self.request("POST", path, body=json.dumps(value).encode(), headers=sent, **kwargs)
+        return self.request(method, path, body=json.dumps(value).encode(), headers=sent, **kwargs)
+
+    def patch(self, path, value, **kwargs):
+        return self.post(path, value, method="PATCH", **kwargs)
 
     def exec_reply(self, code, lang="py", path="/exec", headers=None, **fields):
         return self.post(path, {"lang": lang, "code": code, **fields}, headers=headers)

@@ -12,8 +12,10 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "domain/audit.h"
 #include "domain/audit_file.h"
@@ -780,7 +782,8 @@ static bool wait_for_log(const char *what)
     return found;
 }
 
-/* The log output may be a pipe that nobody reads: the file goes on, and what is missing there is said. */
+/* The log output may be a pipe that nobody reads: the file goes on, and what is missing there is said, whatever the
+ * level of the log. */
 static void a_reader_that_stalls_stops_nothing(void **state)
 {
     struct audit_options options = {
@@ -790,7 +793,7 @@ static void a_reader_that_stalls_stops_nothing(void **state)
         .max_ring_events = 1,
         .max_queue_bytes = 1 << 16,
     };
-    struct log_options log = { .level = LOG_LEVEL_INFO, .process = "test" };
+    struct log_options log = { .level = LOG_LEVEL_CRITICAL, .process = "test" };
     char *echoed = calloc(1, (1 << 20) + 1), *said;
     struct audit *audit = NULL;
     size_t length;
@@ -813,9 +816,9 @@ static void a_reader_that_stalls_stops_nothing(void **state)
     log.fd = STDERR_FILENO;
     log_init(&log);
     drain(fds[0], echoed + length, 1 << 19);
-    said = strstr(echoed, "events are missing above");
+    said = strstr(echoed, "\"operation\":\"events_left_out\",\"left_out\":");
     assert_non_null(said);
-    assert_null(strstr(said + 1, "events are missing above"));
+    assert_null(strstr(strstr(said, "left_out\":"), "events_left_out"));
     assert_non_null(strstr(said, "\"number\":22,"));
     assert_null(strstr(echoed, "\"number\":20,"));
     assert_string_equal(verify_log().problem, "");
@@ -825,20 +828,202 @@ static void a_reader_that_stalls_stops_nothing(void **state)
     free(echoed);
 }
 
+/* Even if no event comes after it. */
+static void the_last_gap_is_said_at_the_end(void **state)
+{
+    struct audit_options options = {
+        .directory = place,
+        .max_file_bytes = 1 << 20,
+        .max_ring_events = 1,
+        .max_queue_bytes = 1 << 16,
+    };
+    char *echoed = calloc(1, (1 << 20) + 1), *said;
+    struct audit *audit = NULL;
+    unsigned left_out = 0, kept = 0;
+    size_t length;
+    int fds[2];
+
+    (void)state;
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    stuff(fds[1]);
+    options.echo_fd = fds[1];
+    assert_int_equal(audit_new(&options, &audit), 0);
+    for (int i = 1; i <= 20; i++)
+        post(audit, i);
+    assert_true(wait_for_log("\"number\":20,"));
+    usleep(20000);
+    length = drain(fds[0], echoed, 1 << 19);
+    audit_free(audit);
+    drain(fds[0], echoed + length, 1 << 19);
+    said = strstr(echoed, "\"left_out\":");
+    assert_non_null(said);
+    assert_int_equal(sscanf(said, "\"left_out\":%u,", &left_out), 1);
+    for (const char *at = echoed; (at = strstr(at, "\"number\":")); at++)
+        kept++;
+    assert_int_equal(left_out + kept, 21); /* with the opening */
+    close(fds[0]);
+    close(fds[1]);
+    free(echoed);
+}
+
+/* ---- several processes ---- */
+
+static struct audit_file open_another(void)
+{
+    const struct audit_file_options options = { .directory = place };
+    struct audit_file file;
+
+    assert_int_equal(audit_file_open(&file, &options), 0);
+    return file;
+}
+
+/* One chain, whoever writes; and the server knows of the others' events. */
+static void another_process_may_write(void **state)
+{
+    struct audit *audit = start(1 << 20, 3);
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct audit_file other = open_another();
+
+        post(audit, i);
+        write_batch(&other);
+        post(audit, i);
+        audit_file_close(&other);
+    }
+    for (int wait = 0; wait < 1000 && count(audit, "test", "info", 0, 10) < 5; wait++)
+        usleep(20000);
+    assert_int_equal(count(audit, "test", "info", 0, 10), 5); /* all that the ring holds */
+    audit_free(audit);
+    assert_string_equal(verify_log().problem, "");
+    assert_int_equal(verify_log().last_seq, 1 + 3 * (1 + 10 + 1));
+}
+
+/* Lines are taken up once, by those who did not write them. */
+static void own_lines_are_nobody_elses(void **state)
+{
+    struct audit_file first = open_another(), second;
+    size_t n = 0;
+
+    (void)state;
+    write_batch(&first);
+    audit_file_follow(&first);
+    assert_int_equal(first.others.length, 0);
+    second = open_another();
+    write_batch(&second);
+    assert_int_equal(second.others.length, 0);
+    audit_file_follow(&first);
+    audit_file_follow(&first);
+    for (const char *at = first.others.data; (at = strchr(at, '\n')); at++)
+        n++;
+    assert_int_equal(n, 10);
+    audit_file_close(&first);
+    audit_file_close(&second);
+    assert_string_equal(verify_log().problem, "");
+}
+
+static void write_and_exit(int n)
+{
+    struct audit_file file = open_another();
+
+    for (int i = 0; i < n; i++)
+        write_batch(&file);
+    audit_file_close(&file);
+    _exit(0);
+}
+
+static void many_processes_at_once_make_one_chain(void **state)
+{
+    pid_t children[4];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(children); i++) {
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i] == 0)
+            write_and_exit(20);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(children); i++) {
+        int status = -1;
+
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_int_equal(status, 0);
+    }
+    assert_string_equal(verify_log().problem, "");
+    assert_int_equal(verify_log().last_seq, 1 + 4 * 20 * 10);
+}
+
+/* A process that is ended in the middle of a line, and one that finds the log moved away. */
+static void what_another_leaves_behind_is_mended(void **state)
+{
+    static const char *const both[] = { "moved", "audit.log", NULL };
+    struct audit_file first = open_another(), other;
+    char from[128], to[128];
+
+    (void)state;
+    write_batch(&first);
+    assert_int_equal(write(first.fd, "{\"event_type\":\"od", 17), 17);
+    write_batch(&first);
+    assert_string_equal(first.note, "a torn line at the end of the audit log was cut off");
+    assert_true(audit_file_settle(&first) >= 0);
+    assert_string_equal(verify_log().problem, "");
+    path_of(AUDIT_FILE_NAME, from);
+    path_of("moved", to);
+    assert_int_equal(rename(from, to), 0);
+    other = open_another();
+    write_batch(&other);
+    write_batch(&first);
+    audit_file_close(&other);
+    audit_file_close(&first);
+    assert_string_equal(verify(both).problem, "");
+    assert_int_equal(verify(both).last_seq, 1 + 20 + 1 + 20);
+}
+
+/* Whoever holds the log is waited for, and nothing is lost. */
+static void a_held_log_is_waited_for(void **state)
+{
+    struct audit *audit = start(1 << 20, 3);
+    int fd = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    (void)state;
+    assert_int_equal(fd_lock(fd, 1000), 0);
+    post(audit, 1);
+    usleep(50000);
+    close(fd);
+    audit_free(audit);
+    assert_string_equal(verify_log().problem, "");
+    assert_int_equal(verify_log().last_seq, 2);
+}
+
 #define IN_EMPTY_PLACE(test) cmocka_unit_test_setup(test, empty_place)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hostile_values_stay_values),   cmocka_unit_test(large_values_are_cut_and_fields_left_out),
-        IN_EMPTY_PLACE(the_ring_holds_the_newest),      cmocka_unit_test(nobody_needs_to_listen),
-        IN_EMPTY_PLACE(what_was_written_is_sound),      IN_EMPTY_PLACE(every_kind_of_tampering_is_found),
-        IN_EMPTY_PLACE(a_restart_hides_nothing),        IN_EMPTY_PLACE(a_torn_line_is_cut_off),
-        IN_EMPTY_PLACE(a_head_that_lags_is_no_problem), IN_EMPTY_PLACE(rotation_loses_no_line),
-        IN_EMPTY_PLACE(a_moved_file_is_opened_again),   IN_EMPTY_PLACE(what_is_lost_is_said),
-        IN_EMPTY_PLACE(many_threads_may_post),          IN_EMPTY_PLACE(lines_are_echoed),
-        IN_EMPTY_PLACE(all_that_is_torn_is_cut_off),    IN_EMPTY_PLACE(a_log_at_work_is_sound),
-        IN_EMPTY_PLACE(the_head_follows_by_itself),     IN_EMPTY_PLACE(a_reader_that_stalls_stops_nothing),
+        cmocka_unit_test(hostile_values_stay_values),
+        cmocka_unit_test(large_values_are_cut_and_fields_left_out),
+        IN_EMPTY_PLACE(the_ring_holds_the_newest),
+        cmocka_unit_test(nobody_needs_to_listen),
+        IN_EMPTY_PLACE(what_was_written_is_sound),
+        IN_EMPTY_PLACE(every_kind_of_tampering_is_found),
+        IN_EMPTY_PLACE(a_restart_hides_nothing),
+        IN_EMPTY_PLACE(a_torn_line_is_cut_off),
+        IN_EMPTY_PLACE(a_head_that_lags_is_no_problem),
+        IN_EMPTY_PLACE(rotation_loses_no_line),
+        IN_EMPTY_PLACE(a_moved_file_is_opened_again),
+        IN_EMPTY_PLACE(what_is_lost_is_said),
+        IN_EMPTY_PLACE(many_threads_may_post),
+        IN_EMPTY_PLACE(lines_are_echoed),
+        IN_EMPTY_PLACE(all_that_is_torn_is_cut_off),
+        IN_EMPTY_PLACE(a_log_at_work_is_sound),
+        IN_EMPTY_PLACE(the_head_follows_by_itself),
+        IN_EMPTY_PLACE(a_reader_that_stalls_stops_nothing),
+        IN_EMPTY_PLACE(the_last_gap_is_said_at_the_end),
+        IN_EMPTY_PLACE(another_process_may_write),
+        IN_EMPTY_PLACE(own_lines_are_nobody_elses),
+        IN_EMPTY_PLACE(many_processes_at_once_make_one_chain),
+        IN_EMPTY_PLACE(what_another_leaves_behind_is_mended),
+        IN_EMPTY_PLACE(a_held_log_is_waited_for),
     };
 
     return cmocka_run_group_tests(tests, make_place, remove_place);

@@ -66,6 +66,26 @@ static void small_files_are_read_and_written_below_a_directory(void **state)
     close(dir);
 }
 
+/* Between two open file descriptions, of one process or two. */
+static void a_lock_is_one_descriptions(void **state)
+{
+    int first = memfd_create("locked", MFD_CLOEXEC), second;
+    char path[32];
+
+    (void)state;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", first);
+    second = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(first >= 0 && second >= 0);
+    assert_int_equal(fd_lock(first, 0), 0);
+    assert_int_equal(fd_lock(first, 0), 0);
+    assert_int_equal(fd_lock(second, 0), FD_E_BUSY);
+    assert_int_equal(fd_lock(second, 30), FD_E_BUSY);
+    close(first);
+    assert_int_equal(fd_lock(second, 0), 0);
+    close(second);
+    assert_int_equal(fd_lock(-1, 0), -EBADF);
+}
+
 static void links_are_not_followed(void **state)
 {
     struct scratch *scratch = *state;
@@ -143,6 +163,7 @@ int main(void)
         cmocka_unit_test(writing_goes_on_until_all_is_written),
         cmocka_unit_test_setup_teardown(small_files_are_read_and_written_below_a_directory, scratch_setup,
                                         scratch_teardown),
+        cmocka_unit_test(a_lock_is_one_descriptions),
         cmocka_unit_test_setup_teardown(links_are_not_followed, scratch_setup, scratch_teardown),
         cmocka_unit_test(sealed_memory_never_changes),
         cmocka_unit_test(all_but_the_kept_descriptors_are_closed),

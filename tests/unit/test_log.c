@@ -206,6 +206,36 @@ static void a_small_pipe_is_full_when_no_line_fits(void **state)
     close(ends[1]);
 }
 
+/* Nothing comes after the last line. */
+static void the_last_gap_is_said_at_the_end(void **state)
+{
+    static char text[1 << 18];
+    unsigned n_kept = 0, n_missing = 0;
+    const char *said;
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    log_init(&(struct log_options){ .level = LOG_LEVEL_ERROR, .fd = ends[1], .process = "test" });
+    for (int i = 0; i < 3000; i++)
+        log_error("line %d of many that nobody reads", i);
+    drain(ends[0], text, sizeof(text));
+    for (const char *at = text; (at = strstr(at, " of many")); at++)
+        n_kept++;
+    log_end();
+    log_end();
+    drain(ends[0], text, sizeof(text));
+    said = strstr(text, "WARNING test: ");
+    assert_non_null(said);
+    assert_int_equal(sscanf(said, "WARNING test: %u lines are missing above", &n_missing), 1);
+    assert_int_equal(n_kept + n_missing, 3000);
+    assert_null(strstr(said + 1, "missing above: this output was not being read\n2"));
+    log_init(&(struct log_options){ .level = LOG_LEVEL_INFO, .fd = STDERR_FILENO, .process = "test" });
+    close(ends[0]);
+    close(ends[1]);
+}
+
 /* Others may have the same pipe open, and rely on waiting. */
 static void only_ones_own_description_stops_waiting(void **state)
 {
@@ -238,6 +268,7 @@ int main(void)
         cmocka_unit_test(nowhere_to_write_is_no_failure),
         cmocka_unit_test(nobody_waits_for_a_reader),
         cmocka_unit_test(a_small_pipe_is_full_when_no_line_fits),
+        cmocka_unit_test(the_last_gap_is_said_at_the_end),
         cmocka_unit_test(only_ones_own_description_stops_waiting),
     };
 
