@@ -2,20 +2,15 @@
 #include "api/exec_answer.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/json.h"
 
 /* Digits of a number in the answer: enough for microseconds of a day, and 0.84 stays 0.84. */
 #define REAL_DIGITS 15
-
-static void cleanup_json(json_t **json)
-{
-    json_decref(*json);
-}
 
 /* Every value is made and added here, so that one failed addition is found at one place: a NULL value (no memory, or
  * text that is not UTF-8) makes jansson return -1. */
@@ -56,7 +51,7 @@ static int reference_add(json_t *entry, const struct execution_file *reference)
 
 static int output_add(json_t *list, const struct execution_output *file)
 {
-    CLEANUP(cleanup_json)
+    CLEANUP_JSON
     json_t *entry = json_pack("{s:s, s:s, s:s, s:s}", "id", file->id, "name", file->name, "storage_session_id",
                               file->session_id, "session_id", file->session_id);
     char path[sizeof("/mnt/data/") + FILE_NAME_SIZE];
@@ -81,7 +76,7 @@ static int output_add(json_t *list, const struct execution_output *file)
 
 static int outputs_add(json_t *answer, const struct execution_result *result)
 {
-    CLEANUP(cleanup_json) json_t *list = json_array();
+    CLEANUP_JSON json_t *list = json_array();
 
     for (size_t i = 0; i < result->n_files; i++) {
         int r = output_add(list, &result->files[i]);
@@ -94,7 +89,7 @@ static int outputs_add(json_t *answer, const struct execution_result *result)
 
 static json_t *names(char *const *list, size_t n)
 {
-    CLEANUP(cleanup_json) json_t *array = json_array();
+    CLEANUP_JSON json_t *array = json_array();
 
     for (size_t i = 0; i < n; i++)
         if (json_array_append_new(array, json_string(list[i])) < 0)
@@ -123,7 +118,7 @@ static int truncation_add(json_t *answer, const struct execution_result *result)
         { "bad_name", result->truncation.bad_name },
         { "max_scan", result->truncation.max_scan },
     };
-    CLEANUP(cleanup_json) json_t *counts = json_object();
+    CLEANUP_JSON json_t *counts = json_object();
 
     if (!result->truncation.skipped)
         return 0;
@@ -173,7 +168,7 @@ int exec_answer_add_usage(json_t *object, const struct execution_usage *usage)
         { "stdout_bytes", usage->stdout_bytes },
         { "stderr_bytes", usage->stderr_bytes },
     };
-    CLEANUP(cleanup_json) json_t *figures = json_object();
+    CLEANUP_JSON json_t *figures = json_object();
     int r = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(times) && r == 0; i++)
@@ -258,7 +253,7 @@ char *exec_answer_dump(const json_t *object)
 int exec_answer_render(const char *execution_id, const struct execution_result *result, char **ret_text,
                        size_t *ret_length)
 {
-    CLEANUP(cleanup_json) json_t *answer = json_object();
+    CLEANUP_JSON json_t *answer = json_object();
     char *text;
     int r;
 
@@ -277,7 +272,7 @@ int exec_answer_render(const char *execution_id, const struct execution_result *
 
 int exec_answer_render_rest(const char *execution_id, const struct execution_result *result, char **ret_text)
 {
-    CLEANUP(cleanup_json) json_t *answer = json_object();
+    CLEANUP_JSON json_t *answer = json_object();
     int r;
 
     if (!answer)
@@ -293,7 +288,7 @@ int exec_answer_render_rest(const char *execution_id, const struct execution_res
 
 int exec_answer_json(const char *execution_id, const struct execution_result *result, json_t **ret_answer)
 {
-    CLEANUP(cleanup_json) json_t *answer = json_object();
+    CLEANUP_JSON json_t *answer = json_object();
     int r = answer ? answer_fill(answer, execution_id, result) : -ENOMEM;
 
     if (r == 0)

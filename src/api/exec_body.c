@@ -12,6 +12,7 @@
 
 #include "api/entity_id.h"
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "engine/feed.h"
 
 #define TIMEOUT_MIN_MS  1000
@@ -53,11 +54,6 @@ static const struct text_rule file_texts[] = {
     { "kind", offsetof(struct execution_file, kind), LABEL_MAX_BYTES, TEXT_REFUSE_LONG },
     { "entity_id", offsetof(struct execution_file, entity_id), LABEL_MAX_BYTES, TEXT_REFUSE_LONG },
 };
-
-static void cleanup_json(json_t **json)
-{
-    json_decref(*json);
-}
 
 void exec_body_refusal_deinit(struct exec_body_refusal *refusal)
 {
@@ -406,7 +402,7 @@ static int refuse(struct exec_body_refusal *refusal, int status, const char *err
 static int refuse_one(struct exec_body_refusal *refusal, int status, const char *error, const char *field,
                       const char *code, const char *message)
 {
-    CLEANUP(cleanup_json) json_t *details = json_array();
+    CLEANUP_JSON json_t *details = json_array();
 
     if (!details || details_add(details, field, code, message) < 0)
         return -ENOMEM;
@@ -416,7 +412,7 @@ static int refuse_one(struct exec_body_refusal *refusal, int status, const char 
 /* Step 1: the shape. All violations are collected before the answer. */
 static int shape_check(const json_t *root, struct execution_request *request, struct exec_body_refusal *refusal)
 {
-    CLEANUP(cleanup_json) json_t *details = json_array();
+    CLEANUP_JSON json_t *details = json_array();
     struct check check = { .details = details, .prefix = "body" };
     int r;
 

@@ -17,6 +17,7 @@
 #include "api/probe.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/json.h"
 
 #define PROBE_LIMIT_MS 3000
 #define CACHE_US       (30 * 1000000LL)
@@ -69,11 +70,6 @@ struct health {
     enum status report_status;
     int64_t report_us;
 };
-
-static void cleanup_json(json_t **json)
-{
-    json_decref(*json);
-}
 
 static bool ask_kv(void *context, char ret_reason[static PROBE_REASON_SIZE])
 {
@@ -172,8 +168,8 @@ static json_t *summary_json(const unsigned counts[static UNHEALTHY + 1])
 /* Asks all services at once and renders the report of A1.2. Returns its text (the caller's) or NULL without memory. */
 static char *report_make(struct health *health, enum status *ret_worst)
 {
-    CLEANUP(cleanup_json) json_t *list = json_object();
-    CLEANUP(cleanup_json) json_t *report = NULL;
+    CLEANUP_JSON json_t *list = json_object();
+    CLEANUP_JSON json_t *report = NULL;
     uint64_t tickets[SERVICE_COUNT];
     unsigned counts[UNHEALTHY + 1] = { 0 };
     char timestamp[CLOCK_ISO_SIZE];

@@ -21,6 +21,7 @@
 #include "api/ptc_results.h"
 #include "api/ptc_runs.h"
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "engine/running.h"
 #include "store/digest.h"
@@ -39,11 +40,6 @@ struct call {
     char request_id[PTC_REQUEST_ID_MAX + 1];
     char execution_id[ID_SIZE];
 };
-
-static void cleanup_json(json_t **json)
-{
-    json_decref(*json);
-}
 
 static void cleanup_refusal(struct exec_body_refusal *refusal)
 {
@@ -410,7 +406,7 @@ static void handle_continuation(struct http_request *request, const char *reques
 static void handle_body(struct http_request *request, const char *request_id, json_t *root)
 {
     CLEANUP(cleanup_refusal) struct exec_body_refusal refusal = EXEC_BODY_REFUSAL_INIT;
-    CLEANUP(cleanup_json) json_t *owned = root;
+    CLEANUP_JSON json_t *owned = root;
     struct api *api = http_request_data(request);
     struct execution_job *job = execution_job_new();
     struct ptc_body body = { 0 };
@@ -463,7 +459,7 @@ void handle_programmatic(struct http_request *request)
 void handle_programmatic_cancel(struct http_request *request)
 {
     struct api *api = http_request_data(request);
-    CLEANUP(cleanup_json) json_t *root = http_json_object(request);
+    CLEANUP_JSON json_t *root = http_json_object(request);
     const json_t *id;
 
     if (!root)

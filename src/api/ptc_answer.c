@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 
 #include "api/exec_answer.h"
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "engine/json_text.h"
 #include "engine/text.h"
 #include "engine/tool_frame.h"
@@ -18,11 +18,6 @@
 #define REAL_DIGITS     15
 #define CALLS_BYTES_MAX (256u << 20) /* far above what a channel keeps, six bytes for each of its */
 #define REASON_SIZE     256
-
-static void cleanup_json(json_t **json)
-{
-    json_decref(*json);
-}
 
 static json_t *text_or_null(const char *text)
 {
@@ -43,7 +38,7 @@ static int append_text(struct buffer *to, const char *text)
 static int append_string(struct buffer *to, const char *text, size_t length)
 {
     CLEANUP(buffer_deinit) struct buffer clean = BUFFER_INIT(3 * length + sizeof(TEXT_TRUNCATED));
-    CLEANUP(cleanup_json) json_t *string = NULL;
+    CLEANUP_JSON json_t *string = NULL;
     CLEANUP_FREE char *quoted = NULL;
     int r = text_clean(&clean, text, length, 3 * length);
 
@@ -101,7 +96,7 @@ static int render(const json_t *answer, const struct tool_call *calls, char **re
 
 int ptc_answer_paused(const struct execution_job *job, const char *token, char **ret_text, size_t *ret_length)
 {
-    CLEANUP(cleanup_json)
+    CLEANUP_JSON
     json_t *answer =
         json_pack("{s:s, s:s, s:s, s:o, s:o, s:[], s:n}", "status", "tool_call_required", "session_id",
                   job->result.session_id, "continuation_token", token, "stdout", buffer_text(&job->result.out),
@@ -112,7 +107,7 @@ int ptc_answer_paused(const struct execution_job *job, const char *token, char *
 
 int ptc_answer_error(const char *error, const char *session_id, const char *err, char **ret_text, size_t *ret_length)
 {
-    CLEANUP(cleanup_json)
+    CLEANUP_JSON
     json_t *answer =
         json_pack("{s:s, s:o, s:n, s:s, s:s, s:[], s:s}", "status", "error", "session_id", text_or_null(session_id),
                   "continuation_token", "stdout", "", "stderr", err, "files", "error", error);
@@ -224,7 +219,7 @@ static json_t *error_text(const char *error)
 
 int ptc_answer_ended(struct execution_job *job, char **ret_text, size_t *ret_length)
 {
-    CLEANUP(cleanup_json) json_t *answer = NULL;
+    CLEANUP_JSON json_t *answer = NULL;
     bool failed = job->request.tools->end != TOOL_CHANNEL_OPEN || job->result.outcome != OUTCOME_OK;
     struct reason reason;
     int r;

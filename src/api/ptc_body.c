@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "engine/tool_frame.h"
 
 #define RESULTS_MAX TOOL_CALLS_MAX
@@ -16,11 +17,6 @@ struct check {
     json_t *details;
     int error; /* a negative errno that ends the checks */
 };
-
-static void cleanup_json(json_t **json)
-{
-    json_decref(*json);
-}
 
 static bool is_given(const json_t *value)
 {
@@ -139,7 +135,7 @@ static int refuse(struct check *check, struct exec_body_refusal *refusal)
 
 static int check_results(const json_t *root, struct ptc_body *body, struct exec_body_refusal *refusal)
 {
-    CLEANUP(cleanup_json) json_t *details = json_array();
+    CLEANUP_JSON json_t *details = json_array();
     struct check check = { .details = details };
     const json_t *list = json_object_get(root, "tool_results");
 
@@ -161,7 +157,7 @@ static int append_name(json_t *names, const char *name)
 /* The names of a tool's parameters in the order of positional arguments: required ones first (P5.4). */
 static json_t *parameter_names(json_t *schema)
 {
-    CLEANUP(cleanup_json) json_t *names = json_array();
+    CLEANUP_JSON json_t *names = json_array();
     json_t *properties = json_object_get(schema, "properties"), *required = json_object_get(schema, "required");
     const char *key;
     json_t *value;
@@ -196,7 +192,7 @@ static int describe_tool(json_t *manifest, const json_t *tool)
 /* What the agent inside the cell is told of the tools. */
 static int make_manifest(const json_t *tools, char **ret_manifest)
 {
-    CLEANUP(cleanup_json) json_t *manifest = json_array();
+    CLEANUP_JSON json_t *manifest = json_array();
     int r = manifest ? 0 : -ENOMEM;
 
     for (size_t i = 0; i < json_array_size(tools) && r == 0; i++)
@@ -239,7 +235,7 @@ static int make_channel(struct check *check, const json_t *tools, struct tool_ch
 
 static int take_tools(const json_t *root, struct execution_request *request, struct exec_body_refusal *refusal)
 {
-    CLEANUP(cleanup_json) json_t *details = json_array();
+    CLEANUP_JSON json_t *details = json_array();
     struct check check = { .details = details };
     const json_t *tools = json_object_get(root, "tools");
     int r;
@@ -256,7 +252,7 @@ static int take_tools(const json_t *root, struct execution_request *request, str
 /* A name that means a language which can call tools, or a refusal. */
 static int check_language(const char *lang, const struct language_table *languages, struct exec_body_refusal *refusal)
 {
-    CLEANUP(cleanup_json) json_t *details = json_array();
+    CLEANUP_JSON json_t *details = json_array();
     struct check check = { .details = details };
     const struct language *language = language_find(languages, lang);
 
@@ -273,7 +269,7 @@ static int check_language(const char *lang, const struct language_table *languag
 static json_t *as_exec(const json_t *root)
 {
     static const char *const shared[] = { "code", "session_id", "user_id", "entity_id", "files", "timeout" };
-    CLEANUP(cleanup_json) json_t *body = json_object();
+    CLEANUP_JSON json_t *body = json_object();
     json_t *lang = json_object_get(root, "lang");
 
     if (!is_given(lang))
@@ -294,7 +290,7 @@ static json_t *as_exec(const json_t *root)
 static int take_first(const json_t *root, const struct language_table *languages, struct execution_request *request,
                       struct ptc_body *body, struct exec_body_refusal *refusal)
 {
-    CLEANUP(cleanup_json) json_t *exec = as_exec(root);
+    CLEANUP_JSON json_t *exec = as_exec(root);
     const char *lang = json_string_value(json_object_get(exec, "lang"));
     int r;
 
@@ -326,7 +322,7 @@ int ptc_body_parse(const json_t *root, const struct language_table *languages, s
         return check_results(root, ret_body, ret_refusal);
     }
     if (is_given(token) && !json_is_string(token)) {
-        CLEANUP(cleanup_json) json_t *details = json_array();
+        CLEANUP_JSON json_t *details = json_array();
         struct check check = { .details = details };
 
         if (!details)

@@ -2,13 +2,13 @@
 #include "domain/record.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistr.h>
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "domain/filename.h"
 #include "domain/limits.h"
 #include "store/digest.h"
@@ -98,11 +98,6 @@ static const char *const origin_names[] = {
     [FILE_OUTPUT] = "output",
     [FILE_ALIAS] = "alias",
 };
-
-static void json_free(json_t **json)
-{
-    json_decref(*json);
-}
 
 static struct record_name name_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -298,7 +293,7 @@ static int dump(const json_t *json, char **ret_json, size_t *ret_length)
 /* *ret_json is an object. */
 static int parse(const char *text, size_t length, json_t **ret_json)
 {
-    CLEANUP(json_free) json_t *json = NULL;
+    CLEANUP_JSON json_t *json = NULL;
     json_error_t error;
 
     if (length > LIMIT_RECORD_BYTES)
@@ -314,7 +309,7 @@ static int parse(const char *text, size_t length, json_t **ret_json)
 
 int record_encode_session(const struct session *session, char **ret_json, size_t *ret_length)
 {
-    CLEANUP(json_free) json_t *json = json_object();
+    CLEANUP_JSON json_t *json = json_object();
     int r = json ? fields_encode(session_fields, ARRAY_SIZE(session_fields), session, json) : -ENOMEM;
 
     return r < 0 ? r : dump(json, ret_json, ret_length);
@@ -322,7 +317,7 @@ int record_encode_session(const struct session *session, char **ret_json, size_t
 
 int record_decode_session(const char *json_text, size_t length, const char *session_id, struct session *ret_session)
 {
-    CLEANUP(json_free) json_t *json = NULL;
+    CLEANUP_JSON json_t *json = NULL;
     struct session session = { 0 };
     int r;
 
@@ -352,7 +347,7 @@ static bool file_is_sound(const struct file_record *record)
 
 int record_encode_file(const struct file_record *record, char **ret_json, size_t *ret_length)
 {
-    CLEANUP(json_free) json_t *json = json_object();
+    CLEANUP_JSON json_t *json = json_object();
     int r;
 
     if ((unsigned)record->origin >= ARRAY_SIZE(origin_names) || !file_is_sound(record))
@@ -379,7 +374,7 @@ static int decode_origin(const json_t *json, enum file_origin *ret_origin)
 int record_decode_file(const char *json_text, size_t length, const char *session_id, const char *file_id,
                        struct file_record *ret_record)
 {
-    CLEANUP(json_free) json_t *json = NULL;
+    CLEANUP_JSON json_t *json = NULL;
     struct file_record record = { 0 };
     int r;
 
@@ -402,7 +397,7 @@ int record_decode_file(const char *json_text, size_t length, const char *session
 
 int record_encode_state(const struct state_record *record, char **ret_json, size_t *ret_length)
 {
-    CLEANUP(json_free) json_t *json = json_object();
+    CLEANUP_JSON json_t *json = json_object();
     int r = json ? fields_encode(state_fields, ARRAY_SIZE(state_fields), record, json) : -ENOMEM;
     char *text = NULL;
     size_t length = 0;
@@ -426,7 +421,7 @@ static bool state_is_sound(const struct state_record *record)
 
 int record_decode_state(const char *value, size_t length, struct state_record *ret_record, size_t *ret_text_at)
 {
-    CLEANUP(json_free) json_t *json = NULL;
+    CLEANUP_JSON json_t *json = NULL;
     const char *end = length ? memchr(value, '\n', length < LIMIT_RECORD_BYTES ? length : LIMIT_RECORD_BYTES) : NULL;
     struct state_record record = { 0 };
     int r = end ? parse(value, (size_t)(end - value), &json) : -EBADMSG;
@@ -457,7 +452,7 @@ static bool key_is_sound(const struct key *key)
 
 int record_encode_key(const struct key *key, char **ret_json, size_t *ret_length)
 {
-    CLEANUP(json_free) json_t *json = json_object();
+    CLEANUP_JSON json_t *json = json_object();
     int r;
 
     if (!key_is_sound(key))
@@ -480,7 +475,7 @@ static bool network_decode(const json_t *json, enum key_network *ret_network)
 
 int record_decode_key(const char *json_text, size_t length, const char *hash, struct key *ret_key)
 {
-    CLEANUP(json_free) json_t *json = NULL;
+    CLEANUP_JSON json_t *json = NULL;
     struct key key = { 0 };
     int r = digest_is_hex(hash) ? parse(json_text, length, &json) : -EBADMSG;
 
@@ -531,7 +526,7 @@ static int windows_decode(const json_t *list, struct rate_window *windows, size_
 
 int record_encode_key_use(const struct key_use *use, char **ret_json, size_t *ret_length)
 {
-    CLEANUP(json_free) json_t *json = json_object();
+    CLEANUP_JSON json_t *json = json_object();
     int r;
 
     if (!json || json_object_set_new(json, "periods", windows_encode(use->periods, RATE_PERIODS)) < 0 ||
@@ -543,7 +538,7 @@ int record_encode_key_use(const struct key_use *use, char **ret_json, size_t *re
 
 int record_decode_key_use(const char *json_text, size_t length, struct key_use *ret_use)
 {
-    CLEANUP(json_free) json_t *json = NULL;
+    CLEANUP_JSON json_t *json = NULL;
     struct key_use use = { 0 };
     int r = parse(json_text, length, &json);
 

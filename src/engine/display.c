@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/json.h"
 #include "engine/text.h"
 
 #define HEAD_MAX       200
@@ -36,11 +37,6 @@ struct entry {
     const char *content;
     size_t length;
 };
-
-static void cleanup_json(json_t **json)
-{
-    json_decref(*json);
-}
 
 static char *to_base64(const char *data, size_t size)
 {
@@ -85,7 +81,7 @@ static json_t *data_json(const char *data, size_t size)
 /* Adds an entry of a known type. Returns 0 or -ENOMEM. */
 static int add(struct scan *scan, const struct entry *entry, bool text)
 {
-    CLEANUP(cleanup_json) json_t *json = json_object();
+    CLEANUP_JSON json_t *json = json_object();
     json_t *content = text ? text_json(entry->content, entry->length) : data_json(entry->content, entry->length);
 
     if (json_object_set_new(json, "type", json_string(entry->type)) < 0 ||

@@ -8,11 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/json.h"
 #include "wire/built.h"
 
 #define FILE_BYTES_MAX      65536
@@ -20,13 +19,6 @@
 #define FACTOR_MIN          0.1
 #define FACTOR_MAX          100.0
 #define PROCESSES_EXTRA_MAX 4096
-
-static void cleanup_json(json_t **json)
-{
-    json_decref(*json);
-}
-
-#define CLEANUP_JSON CLEANUP(cleanup_json)
 
 int language_refuse(const struct language_report *report, const char *field, const char *format, ...)
 {

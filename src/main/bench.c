@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/json.h"
 #include "main/bench.h"
 #include "main/bench_report.h"
 #include "main/build_info.h"
@@ -28,11 +29,6 @@
 /* A server that is ready may still be filling its stock of warm cells. How long that takes is for py-ready to tell;
  * here it is given the time. */
 #define SETTLE_S 5
-
-static void cleanup_json(json_t **json)
-{
-    json_decref(*json);
-}
 
 static int fail(const char *what, int error)
 {
@@ -222,7 +218,7 @@ static json_t *host_json(const struct bench *bench)
 
 static int write_json(const struct bench *bench, const char *started, json_t *host, json_t *list, int json_fd)
 {
-    CLEANUP(cleanup_json)
+    CLEANUP_JSON
     json_t *report =
         json_pack("{s:s, s:s, s:s, s:b, s:O, s:O}", "version", CODECELL_VERSION, "started", started, "server",
                   bench->options.url ? bench->options.url : "its own, every setting at its default", "quick",
@@ -233,7 +229,7 @@ static int write_json(const struct bench *bench, const char *started, json_t *ho
 
 static int measure(struct bench *bench, int json_fd, int svg_fd)
 {
-    CLEANUP(cleanup_json) json_t *list = json_array(), *host = host_json(bench);
+    CLEANUP_JSON json_t *list = json_array(), *host = host_json(bench);
     char started[CLOCK_ISO_SIZE];
     int status, r;
 

@@ -6,18 +6,14 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/json.h"
 
 #define NOTE_SHOWS 100 /* bytes of a wrong answer */
 #define HTTP_OK    200
 
-static void cleanup_json(json_t **json)
-{
-    json_decref(*json);
-}
-
 static int prepare_call(struct caller *client, const struct bench_call *call)
 {
-    CLEANUP(cleanup_json) json_t *body = json_pack("{s:s, s:s}", "lang", call->language, "code", call->code);
+    CLEANUP_JSON json_t *body = json_pack("{s:s, s:s}", "lang", call->language, "code", call->code);
     CLEANUP_FREE char *text = NULL;
 
     if (call->session_id && *call->session_id &&
@@ -25,13 +21,6 @@ static int prepare_call(struct caller *client, const struct bench_call *call)
         return -ENOMEM;
     text = json_dumps(body, JSON_COMPACT);
     return text ? caller_prepare(client, "POST", "/exec", text) : -ENOMEM;
-}
-
-static const char *member(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text ? text : "";
 }
 
 /* What an interpreter says last says most. */
@@ -44,12 +33,14 @@ static const char *last_bytes(const char *text)
 
 static int judge_answer(const struct bench_call *call, int status, const json_t *body, char *note, size_t note_size)
 {
-    const char *out = member(body, "stdout"), *outcome = member(body, "outcome"), *err = member(body, "stderr");
+    const char *out = json_member_text(body, "stdout"), *outcome = json_member_text(body, "outcome"),
+               *err = json_member_text(body, "stderr");
 
     if (status == HTTP_OK && strcmp(outcome, "ok") == 0 && strcmp(out, call->expected) == 0)
         return 0;
     if (status != HTTP_OK)
-        snprintf(note, note_size, "%s: status %d: %.*s", call->language, status, NOTE_SHOWS, member(body, "error"));
+        snprintf(note, note_size, "%s: status %d: %.*s", call->language, status, NOTE_SHOWS,
+                 json_member_text(body, "error"));
     else
         snprintf(note, note_size, "%s: outcome %s, stdout '%.*s', stderr '%s'", call->language, outcome, NOTE_SHOWS,
                  out, last_bytes(err));
@@ -59,7 +50,7 @@ static int judge_answer(const struct bench_call *call, int status, const json_t 
 int bench_exec(struct caller *client, const struct bench_call *call, struct bench_answer *ret_answer, char *note,
                size_t note_size)
 {
-    CLEANUP(cleanup_json) json_t *parsed = NULL;
+    CLEANUP_JSON json_t *parsed = NULL;
     const char *body = NULL;
     size_t length = 0;
     int r = prepare_call(client, call);
@@ -71,7 +62,8 @@ int bench_exec(struct caller *client, const struct bench_call *call, struct benc
         return r;
     }
     parsed = json_loadb(body, length, 0, NULL);
-    snprintf(ret_answer->session_id, sizeof(ret_answer->session_id), "%s", member(parsed, "session_id"));
-    snprintf(ret_answer->warm, sizeof(ret_answer->warm), "%s", member(json_object_get(parsed, "usage"), "warm"));
+    snprintf(ret_answer->session_id, sizeof(ret_answer->session_id), "%s", json_member_text(parsed, "session_id"));
+    snprintf(ret_answer->warm, sizeof(ret_answer->warm), "%s",
+             json_member_text(json_object_get(parsed, "usage"), "warm"));
     return judge_answer(call, r, parsed, note, note_size);
 }

@@ -8,7 +8,6 @@
  * opening anything in it: what the api could have put there is opened with no more rights than it has itself. */
 #include <fcntl.h>
 #include <grp.h>
-#include <jansson.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "domain/key.h"
 #include "domain/key_event.h"
 #include "main/command.h"
@@ -126,11 +126,6 @@ static int open_store(struct keys *keys, bool changes)
 
 /* ---- what was asked for ---- */
 
-static void cleanup_json(json_t **json)
-{
-    json_decref(*json);
-}
-
 static void cleanup_body(struct key_body *body)
 {
     key_body_deinit(body);
@@ -160,7 +155,7 @@ static json_t *limits_wanted(const struct keys *keys, const int64_t current[RATE
 static int take_wishes(const struct keys *keys, const int64_t current[RATE_PERIODS], bool creation,
                        struct key_body *body)
 {
-    CLEANUP(cleanup_json) json_t *json = json_object();
+    CLEANUP_JSON json_t *json = json_object();
     const json_t *detail;
     size_t index;
     int r;
@@ -236,7 +231,7 @@ static void print_row(const struct key *key, const struct key_use *use)
 
 static int print_list(struct keys *keys, const struct key *list, size_t n)
 {
-    CLEANUP(cleanup_json) json_t *json = json_array();
+    CLEANUP_JSON json_t *json = json_array();
 
     if (!keys->json)
         puts("hash              prefix       state           used  created               tenant                name");
@@ -274,7 +269,7 @@ static int run_list(struct keys *keys)
 /* The key itself is all that goes to stdout, so that a script can take it. */
 static void print_created(const struct keys *keys, const struct key *key, const char *text)
 {
-    CLEANUP(cleanup_json) json_t *json = NULL;
+    CLEANUP_JSON json_t *json = NULL;
     const struct key_use unused = { 0 };
 
     if (!keys->json) {

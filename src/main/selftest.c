@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/id.h"
+#include "base/json.h"
 #include "main/command.h"
 #include "main/interrupt.h"
 #include "main/location.h"
@@ -31,11 +32,6 @@
 
 /* What a server of its own takes over from the caller's environment: everything that makes cells what they are. */
 static const char *const inherited[] = { "SANDBOX_", "MAX_", "ALLOWED_FILE_EXTENSIONS=", "FILENAME_STRICT=" };
-
-static void cleanup_json(json_t **json)
-{
-    json_decref(*json);
-}
 
 static int fail(const char *what, const char *why)
 {
@@ -148,7 +144,7 @@ static void choose_mark(struct selftest *test)
 static void probe(struct selftest *test, struct selftest_result *result)
 {
     static const struct selftest_case row = { .language = "bash", .code = "echo still here\n" };
-    CLEANUP(cleanup_json) json_t *body = NULL;
+    CLEANUP_JSON json_t *body = NULL;
     double ms = 0;
     int status = selftest_exec(test, &test->caller, &row, NULL, NULL, &body, &ms);
     const char *out = json_string_value(json_object_get(body, "stdout"));
@@ -168,7 +164,7 @@ static void warm_up(struct selftest *test)
     double ms;
 
     while (!test->options.url && !*warm && clock_monotonic_us() < end_us && !interrupt_came()) {
-        CLEANUP(cleanup_json) json_t *body = NULL;
+        CLEANUP_JSON json_t *body = NULL;
 
         if (selftest_exec(test, &test->caller, &row, NULL, NULL, &body, &ms) != HTTP_OK)
             return;
@@ -273,7 +269,7 @@ static enum selftest_verdict worst_of(const struct selftest_count *count)
 
 static int attack(struct selftest *test, int json_fd)
 {
-    CLEANUP(cleanup_json) json_t *list = json_array(), *report = NULL;
+    CLEANUP_JSON json_t *list = json_array(), *report = NULL;
     struct selftest_count count = { 0 };
     int64_t start_us = clock_monotonic_us();
     char started[CLOCK_ISO_SIZE];

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/json.h"
 #include "main/caller_reply.h"
 #include "main/interrupt.h"
 #include "main/selftest.h"
@@ -32,11 +33,6 @@ static const struct {
     { "c", { "helpers.h" } },
     { "bash", { "helpers.sh" } },
 };
-
-static void cleanup_json(json_t **json)
-{
-    json_decref(*json);
-}
 
 static int append_file(const struct selftest *test, const char *file, struct buffer *text)
 {
@@ -113,7 +109,7 @@ int selftest_text(const struct selftest *test, const char *language, const char 
 int selftest_body(const struct selftest *test, const struct selftest_case *row, const char *file,
                   const char *session_id, char **ret_body)
 {
-    CLEANUP(cleanup_json) json_t *body = NULL, *fields = NULL;
+    CLEANUP_JSON json_t *body = NULL, *fields = NULL;
     CLEANUP_FREE char *text = NULL, *filled = NULL;
     int r = selftest_text(test, row->language, file, row->code, &text);
 

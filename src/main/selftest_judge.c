@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/json.h"
 
 #define HTTP_OK         200
 #define SHOWN_BYTES     120 /* of a text that came */
@@ -98,13 +99,6 @@ void selftest_judge_report(const char *text, struct selftest_result *result)
         selftest_note(result, SELFTEST_UNKNOWN, "the program tried nothing");
 }
 
-static const char *member(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text ? text : "";
-}
-
 /* What an interpreter says last says most. */
 static const char *last_line(const char *text)
 {
@@ -119,7 +113,7 @@ static const char *last_line(const char *text)
 
 static void judge_outcome(const struct selftest_case *row, const json_t *body, struct selftest_result *result)
 {
-    const char *outcome = member(body, "outcome");
+    const char *outcome = json_member_text(body, "outcome");
 
     if (selftest_has_word(row->outcomes ? row->outcomes : "ok", outcome)) {
         if (row->flags & SELFTEST_ANSWERS)
@@ -128,12 +122,12 @@ static void judge_outcome(const struct selftest_case *row, const json_t *body, s
     }
     /* A limit that another end has met than those listed was not held; an attempt that broke off shows nothing. */
     selftest_note(result, row->outcomes || row->flags & SELFTEST_ANSWERS ? SELFTEST_DOWN : SELFTEST_UNKNOWN,
-                  "outcome %s: %.*s", outcome, SHOWN_BYTES, last_line(member(body, "stderr")));
+                  "outcome %s: %.*s", outcome, SHOWN_BYTES, last_line(json_member_text(body, "stderr")));
 }
 
 static void judge_text(const struct selftest_case *row, const json_t *body, struct selftest_result *result)
 {
-    const char *out = member(body, "stdout"), *err = member(body, "stderr");
+    const char *out = json_member_text(body, "stdout"), *err = json_member_text(body, "stderr");
     json_int_t code = json_integer_value(json_object_get(body, "code"));
 
     if (row->out && strncmp(out, row->out, strlen(row->out)) != 0)
@@ -151,8 +145,9 @@ static void judge_files(const struct selftest_case *row, const json_t *body, str
 
     for (const char *at = row->files; (at = strchr(at, ',')); at++)
         wanted++;
-    json_array_foreach(files, i, entry) if (!selftest_has_word(row->files, member(entry, "name")))
-        selftest_note(result, SELFTEST_DOWN, "'%.*s' is among the outputs", SHOWN_BYTES, member(entry, "name"));
+    json_array_foreach(files, i, entry) if (!selftest_has_word(row->files, json_member_text(entry, "name")))
+        selftest_note(result, SELFTEST_DOWN, "'%.*s' is among the outputs", SHOWN_BYTES,
+                      json_member_text(entry, "name"));
     if (json_array_size(files) < wanted)
         selftest_note(result, SELFTEST_UNKNOWN, "%zu outputs instead of %zu", json_array_size(files), wanted);
     else
@@ -178,7 +173,8 @@ void selftest_judge_answer(const struct selftest_case *row, int status, const js
         return;
     }
     if (status != HTTP_OK) {
-        selftest_note(result, SELFTEST_UNKNOWN, "status %d: %.*s", status, SHOWN_BYTES, member(body, "error"));
+        selftest_note(result, SELFTEST_UNKNOWN, "status %d: %.*s", status, SHOWN_BYTES,
+                      json_member_text(body, "error"));
         return;
     }
     judge_outcome(row, body, result);
@@ -187,7 +183,7 @@ void selftest_judge_answer(const struct selftest_case *row, int status, const js
         judge_files(row, body, result);
     judge_time(row, ms, result);
     if (!(row->flags & SELFTEST_ANSWERS))
-        selftest_judge_report(member(body, "stdout"), result);
+        selftest_judge_report(json_member_text(body, "stdout"), result);
 }
 
 void selftest_judge_request(const struct selftest_case *row, int status, const char *text,

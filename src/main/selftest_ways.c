@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "main/interrupt.h"
 #include "main/selftest.h"
 #include "main/selftest_eye.h"
@@ -15,18 +16,6 @@
 #define MEET_WITHIN_MS   5000
 #define HTTP_OK          200
 
-static void cleanup_json(json_t **json)
-{
-    json_decref(*json);
-}
-
-static const char *member(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text ? text : "";
-}
-
 /* The bytes of an entry of an answer's files, borrowed until the caller's next call; NULL with *ret_status. */
 static const char *download(struct caller *caller, const json_t *entry, size_t *ret_length, int *ret_status)
 {
@@ -34,7 +23,8 @@ static const char *download(struct caller *caller, const json_t *entry, size_t *
     char path[256];
     double ms;
 
-    snprintf(path, sizeof(path), "/download/%s/%s", member(entry, "storage_session_id"), member(entry, "id"));
+    snprintf(path, sizeof(path), "/download/%s/%s", json_member_text(entry, "storage_session_id"),
+             json_member_text(entry, "id"));
     *ret_status = caller_prepare(caller, "GET", path, NULL);
     if (*ret_status == 0)
         *ret_status = caller_send(caller, &ms, &body, ret_length);
@@ -53,9 +43,10 @@ static void judge_contents(struct caller *caller, const json_t *answer, const ch
         const char *bytes = download(caller, entry, &length, &status);
 
         if (!bytes)
-            selftest_note(result, SELFTEST_UNKNOWN, "download of '%.80s': status %d", member(entry, "name"), status);
+            selftest_note(result, SELFTEST_UNKNOWN, "download of '%.80s': status %d", json_member_text(entry, "name"),
+                          status);
         else if (length != strlen(expected) || memcmp(bytes, expected, length) != 0)
-            selftest_note(result, SELFTEST_DOWN, "'%.80s' holds '%.*s'", member(entry, "name"),
+            selftest_note(result, SELFTEST_DOWN, "'%.80s' holds '%.*s'", json_member_text(entry, "name"),
                           length < 80 ? (int)length : 80, bytes);
     }
 }
@@ -77,12 +68,12 @@ static void *run_neighbour(void *data)
     CLEANUP(caller_deinit) struct caller caller = CALLER_INIT(&neighbour->test->server.address);
 
     while (!neighbour->stopped && !interrupt_came()) {
-        CLEANUP(cleanup_json) json_t *body = NULL;
+        CLEANUP_JSON json_t *body = NULL;
         double ms = 0;
         int status = selftest_exec(neighbour->test, &caller, &row, NULL, NULL, &body, &ms);
 
         neighbour->runs++;
-        neighbour->wrong += status != HTTP_OK || strcmp(member(body, "stdout"), "fine\n") != 0;
+        neighbour->wrong += status != HTTP_OK || strcmp(json_member_text(body, "stdout"), "fine\n") != 0;
         neighbour->worst_ms = ms > neighbour->worst_ms ? ms : neighbour->worst_ms;
         usleep(NEIGHBOUR_US);
     }
@@ -117,7 +108,7 @@ static json_t *try_program(struct selftest *test, const struct selftest_case *ro
 void selftest_program(struct selftest *test, const struct selftest_case *row, struct selftest_result *result)
 {
     struct neighbour neighbour = { .test = test };
-    CLEANUP(cleanup_json) json_t *body = NULL;
+    CLEANUP_JSON json_t *body = NULL;
 
     if (row->flags & SELFTEST_NEIGHBOUR)
         neighbour.started = pthread_create(&neighbour.thread, NULL, run_neighbour, &neighbour) == 0;
@@ -143,11 +134,11 @@ static json_t *prepare(struct selftest *test, const struct selftest_case *row, s
 static void follow(struct selftest *test, const struct selftest_case *row, bool same_session,
                    struct selftest_result *result)
 {
-    CLEANUP(cleanup_json) json_t *first = prepare(test, row, result), *second = NULL;
+    CLEANUP_JSON json_t *first = prepare(test, row, result), *second = NULL;
 
     if (!first)
         return;
-    second = try_program(test, row, row->second, same_session ? member(first, "session_id") : NULL, result);
+    second = try_program(test, row, row->second, same_session ? json_member_text(first, "session_id") : NULL, result);
     selftest_forget(&test->caller, second);
     selftest_forget(&test->caller, first);
 }
@@ -164,14 +155,14 @@ void selftest_after(struct selftest *test, const struct selftest_case *row, stru
 
 void selftest_kept(struct selftest *test, const struct selftest_case *row, struct selftest_result *result)
 {
-    CLEANUP(cleanup_json) json_t *first = prepare(test, row, result), *second = NULL;
+    CLEANUP_JSON json_t *first = prepare(test, row, result), *second = NULL;
     struct selftest_case attack = *row;
 
     if (!first)
         return;
     attack.contents = NULL;
     judge_contents(&test->caller, first, row->contents, result);
-    second = try_program(test, &attack, row->second, member(first, "session_id"), result);
+    second = try_program(test, &attack, row->second, json_member_text(first, "session_id"), result);
     judge_contents(&test->caller, first, row->contents, result);
     selftest_forget(&test->caller, second);
     selftest_forget(&test->caller, first);
@@ -179,7 +170,7 @@ void selftest_kept(struct selftest *test, const struct selftest_case *row, struc
 
 void selftest_beside(struct selftest *test, const struct selftest_case *row, struct selftest_result *result)
 {
-    CLEANUP(cleanup_json) json_t *second = NULL;
+    CLEANUP_JSON json_t *second = NULL;
     struct selftest_errand errand;
 
     if (selftest_errand_start(&errand, test, row, row->file) < 0) {
@@ -198,7 +189,7 @@ void selftest_beside(struct selftest *test, const struct selftest_case *row, str
 void selftest_repeat(struct selftest *test, const struct selftest_case *row, struct selftest_result *result)
 {
     for (int i = 0; i < REPEATED && result->verdict == SELFTEST_HELD; i++) {
-        CLEANUP(cleanup_json) json_t *body = try_program(test, row, row->file, NULL, result);
+        CLEANUP_JSON json_t *body = try_program(test, row, row->file, NULL, result);
 
         selftest_forget(&test->caller, body);
     }
@@ -223,11 +214,11 @@ static unsigned judge_lines(const char *one, const char *other, struct selftest_
 
 void selftest_differ(struct selftest *test, const struct selftest_case *row, struct selftest_result *result)
 {
-    CLEANUP(cleanup_json) json_t *first = prepare(test, row, result), *second = prepare(test, row, result);
-    unsigned n = judge_lines(member(first, "stdout"), member(second, "stdout"), result);
+    CLEANUP_JSON json_t *first = prepare(test, row, result), *second = prepare(test, row, result);
+    unsigned n = judge_lines(json_member_text(first, "stdout"), json_member_text(second, "stdout"), result);
 
     if (n == 0)
-        selftest_note(result, SELFTEST_UNKNOWN, "nothing was drawn: %.100s", member(first, "stderr"));
+        selftest_note(result, SELFTEST_UNKNOWN, "nothing was drawn: %.100s", json_member_text(first, "stderr"));
     else
         selftest_note(result, SELFTEST_HELD, "%u sources, no two draws alike", n);
 }

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/json.h"
 #include "main/selftest.h"
 #include "main/selftest_eye.h"
 #include "main/selftest_judge.h"
@@ -24,11 +25,6 @@
 #define KNOCKS          20
 #define KNOCK_PAUSE_US  50000
 #define FIELD_SIZE      256
-
-static void cleanup_json(json_t **json)
-{
-    json_decref(*json);
-}
 
 /* -- sockets of the host */
 
@@ -346,7 +342,7 @@ static bool contains(const json_t *list, const json_t *text)
 /* Groups that are not ours belong to root, so that no program has a say in them. */
 static void judge_owners(const json_t *groups, struct selftest_result *result)
 {
-    CLEANUP(cleanup_json) json_t *ours = selftest_eye_groups(getpid());
+    CLEANUP_JSON json_t *ours = selftest_eye_groups(getpid());
     unsigned own = 0;
     const json_t *group;
     struct stat status;
@@ -366,7 +362,7 @@ static void judge_owners(const json_t *groups, struct selftest_result *result)
 
 void selftest_groups(struct selftest *test, const struct selftest_case *row, struct selftest_result *result)
 {
-    CLEANUP(cleanup_json) json_t *groups = NULL;
+    CLEANUP_JSON json_t *groups = NULL;
     struct selftest_errand errand;
     char text[FIELD_SIZE];
     pid_t pid = start_marked(test, row, &errand, result);
@@ -412,7 +408,7 @@ static json_t *groups_of(const pid_t *pids, size_t n, const json_t *before)
     json_t *found = json_array();
 
     for (size_t p = 0; p < n; p++) {
-        CLEANUP(cleanup_json) json_t *groups = selftest_eye_groups(pids[p]);
+        CLEANUP_JSON json_t *groups = selftest_eye_groups(pids[p]);
         json_t *group;
         size_t i;
 
@@ -444,7 +440,7 @@ static size_t count_directories(const json_t *paths)
 /* Mounts of the server that have come since: those of others are not ours to judge. */
 static size_t count_mounts(const struct selftest *test)
 {
-    CLEANUP(cleanup_json) json_t *now = selftest_eye_mounts();
+    CLEANUP_JSON json_t *now = selftest_eye_mounts();
     const json_t *mount;
     size_t i, n = 0;
 
@@ -455,7 +451,7 @@ static size_t count_mounts(const struct selftest *test)
 
 void selftest_remains(struct selftest *test, const struct selftest_case *row, struct selftest_result *result)
 {
-    CLEANUP(cleanup_json) json_t *groups = NULL;
+    CLEANUP_JSON json_t *groups = NULL;
     int64_t end_us = clock_monotonic_us() + END_WITHIN_MS * 1000LL;
     pid_t pids[EYE_PIDS_MAX];
     size_t n = selftest_eye_family(test->server.pid, pids, EYE_PIDS_MAX);

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/json.h"
 #include "main/selftest.h"
 #include "main/selftest_judge.h"
 
@@ -22,18 +23,6 @@
 #define HTTP_UNKNOWN_KEY 401
 #define HTTP_NOT_FOUND   404
 #define HTTP_TOO_MANY    429
-
-static void cleanup_json(json_t **json)
-{
-    json_decref(*json);
-}
-
-static const char *member(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text ? text : "";
-}
 
 static int append_times(struct buffer *bytes, const char *text, size_t length, unsigned long times)
 {
@@ -151,7 +140,7 @@ void selftest_stampede(struct selftest *test, const struct selftest_case *row, s
         n++;
     for (unsigned i = 0; i < n; i++) {
         selftest_errand_join(&errands[i]);
-        wrong += errands[i].status != HTTP_OK || strcmp(member(errands[i].body, "stdout"), row->out) != 0;
+        wrong += errands[i].status != HTTP_OK || strcmp(json_member_text(errands[i].body, "stdout"), row->out) != 0;
         worst_ms = errands[i].ms > worst_ms ? errands[i].ms : worst_ms;
         json_decref(errands[i].body);
     }
@@ -185,21 +174,21 @@ static int ask_as(const struct selftest *test, const char *key, const char *meth
 /* Makes a key of another tenant. */
 static int make_key(const struct selftest *test, char *ret_key, size_t size)
 {
-    CLEANUP(cleanup_json) json_t *answer = NULL;
+    CLEANUP_JSON json_t *answer = NULL;
     CLEANUP_FREE char *text = NULL;
     int r = ask_as(test, test->master, "POST", "/api/v1/admin/keys", "{\"name\":\"selftest\"}", &text);
 
     if (r < 0)
         return r;
     answer = json_loads(text, 0, NULL);
-    snprintf(ret_key, size, "%s", member(answer, "api_key"));
+    snprintf(ret_key, size, "%s", json_member_text(answer, "api_key"));
     return *ret_key ? 0 : -EPROTO;
 }
 
 /* Whether two answers are one but for what names the request: its id and its time. */
 static bool same_answer(const char *one, const char *other)
 {
-    CLEANUP(cleanup_json) json_t *first = json_loads(one, 0, NULL), *second = json_loads(other, 0, NULL);
+    CLEANUP_JSON json_t *first = json_loads(one, 0, NULL), *second = json_loads(other, 0, NULL);
 
     json_object_del(first, "request_id");
     json_object_del(second, "request_id");
@@ -229,7 +218,7 @@ static void judge_foreign(const struct selftest *test, const char *key, const ch
 
 void selftest_tenants(struct selftest *test, const struct selftest_case *row, struct selftest_result *result)
 {
-    CLEANUP(cleanup_json) json_t *body = NULL;
+    CLEANUP_JSON json_t *body = NULL;
     char key[CALLER_KEY_SIZE], missing[ID_SIZE], there[320], nowhere[320];
     const json_t *file;
     double ms;
@@ -240,10 +229,11 @@ void selftest_tenants(struct selftest *test, const struct selftest_case *row, st
         return;
     }
     id_generate(missing);
-    snprintf(there, sizeof(there), "/download/%s/%s", member(body, "session_id"), member(file, "id"));
+    snprintf(there, sizeof(there), "/download/%s/%s", json_member_text(body, "session_id"),
+             json_member_text(file, "id"));
     snprintf(nowhere, sizeof(nowhere), "/download/%s/%s", missing, missing);
     judge_foreign(test, key, there, nowhere, result);
-    snprintf(there, sizeof(there), "/files/%s", member(body, "session_id"));
+    snprintf(there, sizeof(there), "/files/%s", json_member_text(body, "session_id"));
     snprintf(nowhere, sizeof(nowhere), "/files/%s", missing);
     judge_foreign(test, key, there, nowhere, result);
     selftest_forget(&test->caller, body);
