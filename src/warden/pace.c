@@ -63,10 +63,29 @@ static void step_aside(struct pace *pace, struct cgroup_slot *cgroup)
         pace->punctual = cgroup_slot_step_aside(cgroup) == 0;
 }
 
-void pace_pause(struct pace *pace, struct cgroup_slot *cgroup)
+/* What it has used, where the kernel tells; else it can be no more than what has passed while it ran. */
+static int64_t used_us(const struct pace *pace, const struct cgroup_slot *cgroup, int64_t now_us)
+{
+    int64_t used_us = cgroup_slot_cpu_us(cgroup);
+
+    return used_us < 0 ? pace->ran_us + now_us - pace->started_us : used_us;
+}
+
+static void note_age(struct pace *pace, const struct cgroup_slot *cgroup, int64_t now_us)
+{
+    int64_t used = used_us(pace, cgroup, now_us);
+
+    while (pace->age + 1 < ARRAY_SIZE(ages) && used >= ages[pace->age + 1].from_us)
+        pace->age++;
+}
+
+/* Its age is noted here, too: one that always waits before it is looked at would stay young for ever. */
+void pace_pause(struct pace *pace, struct cgroup_slot *cgroup, int64_t now_us)
 {
     if (pace->killed_us)
         return;
+    note_age(pace, cgroup, now_us);
+    pace->ran_us += now_us - pace->started_us;
     pace->started_us = 0;
     pace->cpu_millis = cgroup->current.cpu_millis;
     step_aside(pace, cgroup);
@@ -76,13 +95,11 @@ void pace_pause(struct pace *pace, struct cgroup_slot *cgroup)
 
 void pace_resume(struct pace *pace, struct cgroup_slot *cgroup, int64_t now_us, uint64_t timeout_us)
 {
-    uint32_t cpu_millis = pace->cpu_millis;
-
     if (pace->killed_us)
         return;
-    set_cpu(cgroup, cpu_millis);
-    (void)pace_begin(pace, cgroup);
-    pace->young_us = cgroup_slot_cpu_us(cgroup);
+    set_cpu(cgroup, pace->cpu_millis);
+    (void)cgroup_slot_weigh(cgroup, ages[pace->age].shares);
+    pace->in_last_moments = false;
     pace_start(pace, now_us, timeout_us);
 }
 
@@ -111,14 +128,6 @@ int64_t pace_due_us(const struct pace *pace)
     return pace->look_us < last_us ? pace->look_us : last_us;
 }
 
-/* What it has used, where the kernel tells; else it can be no more than what has passed. */
-static int64_t used_us(const struct pace *pace, const struct cgroup_slot *cgroup, int64_t now_us)
-{
-    int64_t used_us = cgroup_slot_cpu_us(cgroup);
-
-    return used_us < 0 ? now_us - pace->started_us : used_us - pace->young_us;
-}
-
 static int64_t next_look_us(const struct pace *pace, int64_t now_us)
 {
     int64_t wait_us = (now_us - pace->started_us) / LOOKS_PER_LIFE;
@@ -130,11 +139,8 @@ static int64_t next_look_us(const struct pace *pace, int64_t now_us)
 
 static void grow_older(struct pace *pace, struct cgroup_slot *cgroup, int64_t now_us)
 {
-    int64_t used = used_us(pace, cgroup, now_us);
-
+    note_age(pace, cgroup, now_us);
     step_aside(pace, cgroup);
-    while (pace->age + 1 < ARRAY_SIZE(ages) && used >= ages[pace->age + 1].from_us)
-        pace->age++;
     (void)cgroup_slot_weigh(cgroup, ages[pace->age].shares);
     pace->look_us = next_look_us(pace, now_us);
 }

@@ -17,7 +17,7 @@ struct pace {
     int64_t started_us, limit_us; /* when the program started and when its time is over; 0 = not started */
     int64_t killed_us;            /* 0 = not killed */
     int64_t look_us;              /* when to look at its age again */
-    int64_t young_us;             /* processor time that it had used when it started */
+    int64_t ran_us;               /* how long it has run before it waited */
     size_t age;                   /* row of ages[] that holds */
     bool punctual;                /* the keeper does not live on the program's share */
     bool in_last_moments;
@@ -32,9 +32,9 @@ void pace_start(struct pace *pace, int64_t started_us, uint64_t timeout_us);
 
 /* The program waits for somebody outside: no time of its own passes, and what it does meanwhile gets next to none of
  * the processor, and less than anybody who runs: whoever spins in many pauses slows nobody else down. */
-void pace_pause(struct pace *pace, struct cgroup_slot *cgroup);
+void pace_pause(struct pace *pace, struct cgroup_slot *cgroup, int64_t now_us);
 
-/* It goes on since now_us, as if it had just started. */
+/* It goes on since now_us, with all its time again, and as old as it was: what it has used counts for all its life. */
 void pace_resume(struct pace *pace, struct cgroup_slot *cgroup, int64_t now_us, uint64_t timeout_us);
 
 /* To be called just before the cell is killed. What dies shall die fast. */

@@ -497,7 +497,7 @@ static void pause_run(struct slot *slot, struct run *run, enum wire_pause_kind k
     }
     run->paused_us = now_us;
     tell_pause(slot, run, kind);
-    pace_pause(&run->pace, &slot->cgroup);
+    pace_pause(&run->pace, &slot->cgroup, now_us);
 }
 
 /* Anything else on the execution channel before the end is a wish to end: a kill, a closed channel, or nonsense. */

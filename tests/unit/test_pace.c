@@ -192,20 +192,71 @@ static void who_dies_gets_nearly_everything(void **state)
     cgroup_slot_close(&fake.slot);
 }
 
-static void who_was_paused_is_young_again(void **state)
+static void who_was_paused_is_as_old_as_before(void **state)
+{
+    struct fake fake = fake_slot(*state);
+    struct pace pace = start(&fake);
+    uint32_t before;
+
+    use(&fake, 70000000 + 5000000);
+    pass(&fake, &pace, START_US + TIMEOUT_US / 2);
+    before = fake.slot.shares;
+    assert_true(before < CGROUP_SHARES_FULL);
+    pace_pause(&pace, &fake.slot, START_US + TIMEOUT_US / 2);
+    assert_true(pace_due_us(&pace) == PACE_NEVER_US);
+    assert_in_range(fake.slot.shares, 1, CGROUP_SHARES_FULL / 128); /* a hundred must not outweigh one that runs */
+    pace_resume(&pace, &fake.slot, START_US + 2 * TIMEOUT_US, TIMEOUT_US);
+    assert_int_equal(fake.slot.shares, before);
+    assert_int_equal(pass(&fake, &pace, START_US + 3 * TIMEOUT_US - 1), 0);
+    assert_int_equal(fake.slot.shares, before);
+    assert_int_equal(pass(&fake, &pace, INT64_MAX - 1), START_US + 3 * TIMEOUT_US);
+    cgroup_slot_close(&fake.slot);
+}
+
+/* Rounds that are each too short for a look. */
+static uint32_t shares_after_rounds(struct fake *fake, struct pace *pace, long cpu_us_a_round)
+{
+    for (int i = 1; i <= 20; i++) {
+        int64_t round_us = START_US + i * TIMEOUT_US;
+
+        use(fake, 70000000 + i * cpu_us_a_round);
+        pace_pause(pace, &fake->slot, round_us - TIMEOUT_US + 30000);
+        pace_resume(pace, &fake->slot, round_us, TIMEOUT_US);
+        assert_int_equal(pass(fake, pace, round_us + 30000), 0);
+    }
+    return fake->slot.shares;
+}
+
+static void who_always_waits_grows_old_too(void **state)
 {
     struct fake fake = fake_slot(*state);
     struct pace pace = start(&fake);
 
-    use(&fake, 70000000 + 5000000);
-    pass(&fake, &pace, START_US + TIMEOUT_US / 2);
-    pace_pause(&pace, &fake.slot);
-    assert_true(pace_due_us(&pace) == PACE_NEVER_US);
-    assert_in_range(fake.slot.shares, 1, CGROUP_SHARES_FULL / 128); /* a hundred must not outweigh one that runs */
-    pace_resume(&pace, &fake.slot, START_US + 2 * TIMEOUT_US, TIMEOUT_US);
-    assert_int_equal(pass(&fake, &pace, START_US + 3 * TIMEOUT_US - 1), 0);
+    assert_true(shares_after_rounds(&fake, &pace, 30000) < CGROUP_SHARES_FULL / 8);
+    cgroup_slot_close(&fake.slot);
+}
+
+static void waiting_makes_nobody_old(void **state)
+{
+    struct fake fake = fake_slot(*state);
+    struct pace pace = start(&fake);
+
+    assert_int_equal(shares_after_rounds(&fake, &pace, 1000), CGROUP_SHARES_FULL);
+    cgroup_slot_close(&fake.slot);
+}
+
+static void where_it_is_not_told_the_time_of_all_rounds_counts(void **state)
+{
+    struct fake fake = fake_slot(*state);
+    struct pace pace = start(&fake);
+
+    unlink(scratch_path(fake.scratch, "cpu.stat"));
+    pace_pause(&pace, &fake.slot, START_US + 90000);
+    pace_resume(&pace, &fake.slot, START_US + TIMEOUT_US, TIMEOUT_US);
     assert_int_equal(fake.slot.shares, CGROUP_SHARES_FULL);
-    assert_int_equal(pass(&fake, &pace, INT64_MAX - 1), START_US + 3 * TIMEOUT_US);
+    pace_pause(&pace, &fake.slot, START_US + TIMEOUT_US + 90000);
+    pace_resume(&pace, &fake.slot, START_US + 2 * TIMEOUT_US, TIMEOUT_US);
+    assert_true(fake.slot.shares < CGROUP_SHARES_FULL);
     cgroup_slot_close(&fake.slot);
 }
 
@@ -222,7 +273,10 @@ int main(void)
         WITH_SCRATCH(the_next_cell_is_armed_in_the_slot_or_not_at_all),
         WITH_SCRATCH(a_keeper_that_cannot_leave_gets_its_last_moments),
         WITH_SCRATCH(who_dies_gets_nearly_everything),
-        WITH_SCRATCH(who_was_paused_is_young_again),
+        WITH_SCRATCH(who_was_paused_is_as_old_as_before),
+        WITH_SCRATCH(who_always_waits_grows_old_too),
+        WITH_SCRATCH(waiting_makes_nobody_old),
+        WITH_SCRATCH(where_it_is_not_told_the_time_of_all_rounds_counts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
