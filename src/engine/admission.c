@@ -491,7 +491,7 @@ unsigned admission_waiting(struct admission *admission)
     unsigned n;
 
     pthread_mutex_lock(&admission->lock);
-    n = admission->n_waiting;
+    n = admission->n_waiting + admission->n_resumed;
     pthread_mutex_unlock(&admission->lock);
     return n;
 }

@@ -76,7 +76,7 @@ int admission_resume(struct admission *admission, struct execution_job *job);
 /* Kills the program of a paused job, which stays the caller's; done is not called. */
 void admission_abandon(struct admission *admission, struct execution_job *job);
 
-/* Numbers for health and metrics. */
+/* Numbers for health and metrics; those that wait to go on wait too. */
 unsigned admission_running(struct admission *admission);
 unsigned admission_waiting(struct admission *admission);
 

@@ -551,7 +551,6 @@ static struct execution *execution_new(struct engine *engine, const struct execu
         .cell.state_fd = -1,
         .begun_us = clock_monotonic_us(),
     };
-    x->queue_ms = (double)(x->begun_us - request->received_us) / 1000;
     return x;
 }
 
@@ -588,6 +587,7 @@ int execution_run(struct engine *engine, const struct execution_request *request
         return -ENOMEM;
     x->error = error;
     x->error_size = error_size;
+    x->queue_ms += (double)(clock_monotonic_us() - request->received_us) / 1000; /* of this round */
     run_begin(request->run, request->wake_fd);
     live_attach(request->live, request->wake_fd);
     feed_attach(request->feed, request->wake_fd);

@@ -52,13 +52,25 @@ def test_not_ready_is_503(server_with):
 
 
 def test_queue_ms(single):
-    """X1, X2: a run that waited says how long."""
-    thread = start_blocker(single, 2)
+    """X1, X2: a run that waited says how long; so does one that waited to go on."""
     with single.client() as client:
-        run = client.exec("echo x", "bash")
+        paused = client.post("/exec/programmatic", {"code": "await echo()", "tools": [{"name": "echo"}]}).json
+        results = [{"call_id": call["id"], "result": 1} for call in paused["tool_calls"]]
+        thread = start_blocker(single, 2)
+        resumed = in_threads(
+            [
+                lambda: single.client().exec("echo x", "bash"),
+                lambda: single.client().post(
+                    "/exec/programmatic",
+                    {"continuation_token": paused["continuation_token"], "tool_results": results},
+                ).json,
+            ]
+        )
     thread.join()
+    run, usage = resumed[0], resumed[1]["usage"]
     assert run.outcome == "ok" and 1000 < run.usage["queue_ms"] < 10000, run.usage
     assert run.usage["wall_ms"] < 1000
+    assert resumed[1]["status"] == "completed" and 1000 < usage["queue_ms"] < 10000, resumed[1]
 
 
 def test_full_queue(single):

@@ -252,6 +252,28 @@ static void beyond_the_queue_jobs_are_refused_at_once(void **state)
     admission_free(a);
 }
 
+/* What has begun and goes on is not refused, but takes the room of others. */
+static void who_goes_on_waits_in_the_queue_too(void **state)
+{
+    static const char *const order[] = { "running", "on", "new" };
+    struct admission *a = start(1, 2, 30, true);
+
+    (void)state;
+    assert_int_equal(submit(a, "k", "running"), 0);
+    wait_for(&seen.n_begun, 1);
+    assert_int_equal(submit(a, "k", "new"), 0);
+    assert_int_equal(admission_resume(a, new_job("k", "on")), 0);
+    assert_int_equal(admission_waiting(a), 2);
+    assert_int_equal(submit(a, "other", "beyond"), ADMISSION_E_FULL);
+    release();
+    wait_for(&seen.n_ended, ARRAY_SIZE(order));
+    for (size_t i = 0; i < ARRAY_SIZE(order); i++)
+        assert_string_equal(seen.order[i], order[i]);
+    assert_int_equal(admission_waiting(a), 0);
+    admission_drain(a, 1000);
+    admission_free(a);
+}
+
 static void a_job_that_waits_too_long_is_handed_back(void **state)
 {
     struct admission *a = start(1, 5, 1, true);
@@ -432,6 +454,7 @@ int main(void)
         cmocka_unit_test(no_more_run_at_once_than_there_are_places),
         cmocka_unit_test(order_is_kept_within_a_key_and_keys_take_turns),
         cmocka_unit_test(beyond_the_queue_jobs_are_refused_at_once),
+        cmocka_unit_test(who_goes_on_waits_in_the_queue_too),
         cmocka_unit_test(a_job_that_waits_too_long_is_handed_back),
         cmocka_unit_test(who_hangs_up_while_waiting_leaves_the_queue),
         cmocka_unit_test(waiting_and_running_jobs_tick),
