@@ -265,6 +265,7 @@ static void add_zygote(struct arguments *arguments, const struct serve *serve)
         return;
     add_text(arguments, "--zygote-library", serve->location.zygote);
     add_number(arguments, "--pool-python", config->sandbox_pool_py);
+    add_number(arguments, "--zygote-seconds", config->repl_warmup_timeout_seconds);
 }
 
 static void write_arguments(const struct serve *serve, struct arguments *arguments)
@@ -278,6 +279,7 @@ static void write_arguments(const struct serve *serve, struct arguments *argumen
     add_number(arguments, "--slots", serve->slots);
     add_number(arguments, "--parked-slots", serve->parked_slots);
     add_number(arguments, "--hot", config->hot_sessions_max > 0);
+    add_number(arguments, "--give-back-seconds", config->sandbox_pool_replenish_interval);
     add_number(arguments, "--api-uid", serve->identity.api_uid);
     add_number(arguments, "--uid-base", serve->identity.cell_base);
     add_number(arguments, "--sandbox-uid", config->sandbox_uid);

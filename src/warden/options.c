@@ -48,6 +48,8 @@ static const struct option_row {
     { "--tmp-mb", NUMBER, offsetof(struct warden_options, tmp_mb), 1, 1 << 20 },
     { "--config-fd", NUMBER, offsetof(struct warden_options, config_fd), 3, 1 << 20 },
     { "--pool-python", NUMBER, offsetof(struct warden_options, pool_python), 0, WARDEN_SLOTS_MAX, .optional = true },
+    { "--zygote-seconds", NUMBER, offsetof(struct warden_options, zygote_seconds), 1, 3600, .optional = true },
+    { "--give-back-seconds", NUMBER, offsetof(struct warden_options, give_back_seconds), 1, 3600 },
     { "--log-level", LEVEL, offsetof(struct warden_options, log_level) },
 };
 

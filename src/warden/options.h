@@ -28,9 +28,11 @@ struct warden_options {
     struct wan_options wan;      /* name NULL = cells have no network */
     const char *wan_name_before; /* then the name that an earlier server's had, if there was one; or NULL */
     uint64_t slots, api_uid, uid_base, sandbox_uid, mask_host_info, tmp_mb, log_level, config_fd;
-    uint64_t parked_slots; /* more of them, for as many as hold a program that waits, or a parked cell */
-    uint64_t hot;          /* 1 = cells may be parked */
-    uint64_t pool_python;  /* slots that always have a copy of the Python zygote */
+    uint64_t parked_slots;      /* more of them, for as many as hold a program that waits, or a parked cell */
+    uint64_t hot;               /* 1 = cells may be parked */
+    uint64_t pool_python;       /* slots that always have a copy of the Python zygote */
+    uint64_t zygote_seconds;    /* that a zygote may take to start */
+    uint64_t give_back_seconds; /* between two slots that are given back */
 };
 
 /* Fills options from argv; strings are copied, for the life of the process, because argv is overwritten by process

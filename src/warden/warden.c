@@ -35,6 +35,7 @@
 #include "warden/api_process.h"
 #include "warden/proxy_process.h"
 #include "warden/slot.h"
+#include "warden/spares.h"
 #include "warden/turns.h"
 #include "warden/zygote_process.h"
 #include "wire/message.h"
@@ -71,6 +72,7 @@ struct keeper {
     int64_t started_us;
     bool ready;                                                         /* has an armed cell and no program */
     bool parked;                                                        /* its cell rests */
+    bool given_back;                                                    /* it has ended, or shall, for want of use */
     uint32_t runs_sent;                                                 /* compared with struct slot_ready */
     char execution_id[sizeof(((struct wire_run *)NULL)->execution_id)]; /* of the run that it was given last */
 };
@@ -100,9 +102,10 @@ struct warden {
     struct waiting_run *waiting_ring;
     unsigned waiting_head, waiting_count;
     int epoll_fd, signal_fd;
-    int work_dir_fd;          /* DATA_DIR/work */
-    unsigned failures;        /* keepers that died since one was ready */
-    bool keeper_missing;      /* one could not be started; it is tried again */
+    int work_dir_fd;     /* DATA_DIR/work */
+    unsigned failures;   /* keepers that died since one was ready */
+    bool keeper_missing; /* one could not be started; it is tried again */
+    struct spares spares;
     struct warm_counts *warm; /* what the api is shown of ready */
     int warm_fd;
     bool greeted, stopping, finished;
@@ -324,6 +327,7 @@ static int open_zygotes(struct warden *w)
         .filter = &w->zygote_filter,
         .own_filter = &w->filter,
         .uid = (uid_t)(w->options->uid_base + w->n_slots),
+        .start_seconds = (unsigned)w->options->zygote_seconds,
         .may_pass_groups = w->cgroups.controllers[CGROUP_ACCOUNTING].unified,
     };
     board = mmap(NULL, sizeof(struct zygote_board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -354,7 +358,7 @@ static int start_keeper(struct warden *w, unsigned index)
     }
     keeper->socket_fd = sockets[0];
     keeper->started_us = clock_monotonic_us();
-    keeper->ready = false;
+    keeper->ready = keeper->given_back = false;
     keeper->runs_sent = 0;
     r = watch(w, keeper->socket_fd, WATCH_SLOT + index);
     if (r < 0)
@@ -582,17 +586,71 @@ static void settle(struct keeper *keeper)
         (void)packet_send(keeper->socket_fd, SLOT_SETTLE, sizeof(SLOT_SETTLE), NULL, 0);
 }
 
+static bool holds_nothing(const struct keeper *keeper)
+{
+    return !keeper->parked && !keeper->given_back;
+}
+
+/* A slot that was given back, or one that was never there. Returns false if there are no more. */
+static bool find_place(struct warden *w, unsigned *ret_slot)
+{
+    for (unsigned i = 0; i < w->n_started; i++)
+        if (w->keepers[i].given_back && w->keepers[i].pid < 0) {
+            *ret_slot = i;
+            return true;
+        }
+    *ret_slot = w->n_started;
+    return w->n_started < w->n_slots;
+}
+
 /* For each slot whose cell is parked there is one more, so that no program waits for it to be given up; and another has
  * its place in the pool. */
 static void replace_parked(struct warden *w)
 {
-    unsigned n_others = 0;
+    unsigned n_others = 0, place;
 
     for (unsigned i = 0; i < w->n_started; i++)
-        if (!w->keepers[i].parked && ++n_others == w->options->pool_python)
+        if (holds_nothing(&w->keepers[i]) && ++n_others == w->options->pool_python)
             settle(&w->keepers[i]);
-    if (n_others < w->options->slots && w->n_started < w->n_slots)
-        restart_keeper(w, w->n_started++);
+    if (n_others >= w->options->slots || !find_place(w, &place))
+        return;
+    w->n_started += place == w->n_started;
+    restart_keeper(w, place);
+}
+
+static unsigned n_spare(const struct warden *w)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < w->n_started; i++)
+        n += holds_nothing(&w->keepers[i]);
+    return n > w->options->slots ? n - (unsigned)w->options->slots : 0;
+}
+
+/* The last that waits, since the first have a place in the pool. Its keeper ends when it sees the end of its socket. */
+static void give_back(struct warden *w)
+{
+    unsigned index = w->n_started;
+
+    while (index > 0 && !w->keepers[index - 1].ready)
+        index--;
+    if (index-- == 0)
+        return;
+    log_debug("slot %u is given back", index);
+    lose_turn(w, index);
+    cleanup_close_fd(&w->keepers[index].socket_fd);
+    w->keepers[index].socket_fd = -1;
+    w->keepers[index].given_back = true;
+    if (w->context.board)
+        atomic_store(&w->context.board->is_parked[index], true);
+}
+
+static void tend_slots(struct warden *w)
+{
+    int64_t pause_us = (int64_t)w->options->give_back_seconds * 1000000;
+
+    if (!w->stopping && spares_due(&w->spares, n_spare(w), clock_monotonic_us(), pause_us))
+        give_back(w);
 }
 
 static void on_slot(struct warden *w, unsigned index)
@@ -704,7 +762,7 @@ static void restart_missing_keepers(struct warden *w)
 {
     w->keeper_missing = false;
     for (unsigned i = 0; i < w->n_started && !w->stopping; i++)
-        if (w->keepers[i].pid < 0)
+        if (w->keepers[i].pid < 0 && !w->keepers[i].given_back)
             restart_keeper(w, i);
 }
 
@@ -714,8 +772,12 @@ static void on_keeper_death(struct warden *w, unsigned index)
 
     lose_turn(w, index);
     cleanup_close_fd(&keeper->socket_fd);
-    *keeper = (struct keeper){ .pid = -1, .socket_fd = -1, .started_us = keeper->started_us };
-    if (w->stopping)
+    *keeper = (struct keeper){
+        .pid = -1, .socket_fd = -1, .started_us = keeper->started_us, .given_back = keeper->given_back
+    };
+    if (keeper->given_back)
+        (void)cgroup_slot_remove(&w->cgroups, index); /* else by teardown() */
+    if (w->stopping || keeper->given_back)
         return;
     if (++w->failures > FAILURES_PER_SLOT * w->n_started) {
         log_error("no slot can be kept alive (`codecell doctor` tells what this host lacks)");
@@ -733,7 +795,7 @@ static void on_zygote_death(struct warden *w, struct zygote *zygote)
 {
     int pause_ms = zygote_process_died(&zygote->process);
 
-    if (pause_ms >= 0 && !w->stopping)
+    if (!w->stopping)
         zygote->due_us = clock_monotonic_us() + (int64_t)pause_ms * 1000;
 }
 
@@ -803,11 +865,13 @@ static void renew_zygote(struct warden *w, enum warm_kind kind, const char *why)
 
 static void tend_zygote(struct warden *w, enum warm_kind kind)
 {
-    const struct zygote *zygote = &w->zygotes[kind];
+    struct zygote *zygote = &w->zygotes[kind];
     int64_t now_us = clock_monotonic_us();
 
     if (zygote->due_us && now_us >= zygote->due_us)
         start_zygote(w, kind);
+    if (zygote->process.ready_by_us && now_us >= zygote->process.ready_by_us)
+        zygote_process_late(&zygote->process);
     if (zygote->renew_us && now_us >= zygote->renew_us)
         renew_zygote(w, kind, "it has new files");
     else if (zygote->process.state && atomic_load(&zygote->process.state->unanswered) >= UNANSWERED_MAX)
@@ -816,10 +880,10 @@ static void tend_zygote(struct warden *w, enum warm_kind kind)
 
 static bool something_is_missing(const struct warden *w)
 {
-    bool missing = w->keeper_missing || (w->options->proxy_hosts && w->proxy.pid < 0);
+    bool missing = w->keeper_missing || w->spares.due_us || (w->options->proxy_hosts && w->proxy.pid < 0);
 
     for (int kind = 0; kind < WARM_KINDS; kind++)
-        missing |= w->zygotes[kind].due_us || w->zygotes[kind].renew_us;
+        missing |= w->zygotes[kind].due_us || w->zygotes[kind].renew_us || w->zygotes[kind].process.ready_by_us;
     return missing;
 }
 
@@ -865,6 +929,7 @@ static void loop(struct warden *w)
             else if (tag >= WATCH_SLOT && w->keepers[tag - WATCH_SLOT].socket_fd >= 0)
                 on_slot(w, tag - WATCH_SLOT);
         }
+        tend_slots(w);
         show_what_waits(w);
     }
 }

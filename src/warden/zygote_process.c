@@ -39,10 +39,13 @@
 #define ENVIRONMENT_MAX 16
 #define WATCHED_MAX     8
 
-#define FAILURES_MAX     5
-#define RESTART_PAUSE_MS 1000
-#define LAST_PIECES      16
-#define QUIET_US         3000000 /* after the last change of its files */
+/* One that cannot live is tried again for ever, since what it lacks may come back, but ever more rarely. */
+#define FAILURES_TOLD        5
+#define RESTART_PAUSE_MS     1000
+#define RESTART_PAUSE_MAX_MS 300000
+#define START_DOUBLINGS_MAX  4
+#define LAST_PIECES          16
+#define QUIET_US             3000000 /* after the last change of its files */
 
 /* Environments are those of the languages' cells, as far as an interpreter looks at its own when it starts. */
 #define COMMON_ENVIRONMENT                                                                                             \
@@ -309,6 +312,14 @@ bool zygote_process_renew(struct zygote_process *zygote, const char *why)
     return runs;
 }
 
+/* A machine may be slow, or busy: after the second try there is more time. */
+static unsigned start_seconds(const struct zygote_process *zygote)
+{
+    unsigned doublings = zygote->failures > 0 ? zygote->failures - 1 : 0;
+
+    return zygote->options->start_seconds << (doublings < START_DOUBLINGS_MAX ? doublings : START_DOUBLINGS_MAX);
+}
+
 int zygote_process_start(struct zygote_process *zygote)
 {
     struct birth birth = { .zygote = zygote };
@@ -336,7 +347,17 @@ int zygote_process_start(struct zygote_process *zygote)
         r = error_from_errno();
     zygote->output_fd = output[0];
     zygote->started_us = clock_monotonic_us();
+    if (zygote->pid > 0)
+        zygote->ready_by_us = zygote->started_us + (int64_t)start_seconds(zygote) * 1000000;
     return r;
+}
+
+void zygote_process_late(struct zygote_process *zygote)
+{
+    log_warning("zygote: %s is not ready after %u s and is ended", interpreter_of(zygote)->name, start_seconds(zygote));
+    zygote->ready_by_us = 0;
+    if (zygote->pid > 0)
+        kill(zygote->pid, SIGKILL);
 }
 
 bool zygote_process_heard(struct zygote_process *zygote)
@@ -347,6 +368,7 @@ bool zygote_process_heard(struct zygote_process *zygote)
     if (n != sizeof(text) || memcmp(text, ZYGOTE_READY, sizeof(text)) != 0)
         return false;
     zygote->failures = 0;
+    zygote->ready_by_us = 0;
     atomic_store(&zygote->state->generation, ++zygote->generations);
     log_info("zygote: %s is ready after %lld ms", interpreter_of(zygote)->name,
              (long long)(clock_monotonic_us() - zygote->started_us) / 1000);
@@ -378,9 +400,19 @@ void zygote_process_log(struct zygote_process *zygote)
         close_output(zygote);
 }
 
+static int restart_pause_ms(unsigned failures)
+{
+    int ms = RESTART_PAUSE_MS;
+
+    for (unsigned i = 2; i < failures && ms < RESTART_PAUSE_MAX_MS; i++)
+        ms *= 2;
+    return failures <= 1 ? 0 : ms < RESTART_PAUSE_MAX_MS ? ms : RESTART_PAUSE_MAX_MS;
+}
+
 int zygote_process_died(struct zygote_process *zygote)
 {
     zygote->pid = -1;
+    zygote->ready_by_us = 0;
     atomic_store(&zygote->state->generation, 0);
     /* Its last words. A copy that is just being made may hold the other end still. */
     for (int i = 0; i < LAST_PIECES && zygote->output_fd >= 0 && log_piece(zygote) > 0; i++)
@@ -391,13 +423,12 @@ int zygote_process_died(struct zygote_process *zygote)
         zygote->renewing = false;
         return 0;
     }
-    if (++zygote->failures <= FAILURES_MAX) {
-        log_warning("zygote: %s died and is started again", interpreter_of(zygote)->name);
-        return zygote->failures == 1 ? 0 : RESTART_PAUSE_MS;
-    }
-    log_error("zygote: %s dies each time it is started; programs start their own interpreter",
-              interpreter_of(zygote)->name);
-    return -1;
+    zygote->failures++;
+    log_warning("zygote: %s died and is started again", interpreter_of(zygote)->name);
+    if (zygote->failures == FAILURES_TOLD)
+        log_error("zygote: %s dies each time it is started; programs start their own interpreter",
+                  interpreter_of(zygote)->name);
+    return restart_pause_ms(zygote->failures);
 }
 
 void zygote_process_close(struct zygote_process *zygote)

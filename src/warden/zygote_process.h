@@ -20,7 +20,8 @@ struct zygote_options {
     const struct seccomp_filter *filter;     /* of the zygote, which its copies inherit */
     const struct seccomp_filter *own_filter; /* that the copies add */
     uid_t uid;
-    bool may_pass_groups; /* where there are v2 groups: cloning into one is a matter of file permissions */
+    unsigned start_seconds; /* that one may take until it is ready; later tries have more */
+    bool may_pass_groups;   /* where there are v2 groups: cloning into one is a matter of file permissions */
 };
 
 struct zygote_process {
@@ -34,6 +35,7 @@ struct zygote_process {
     bool renewing;              /* it was ended because they did */
     struct zygote_state *state; /* on the board */
     int64_t started_us;
+    int64_t ready_by_us; /* until when it must be ready; 0 = it is, or there is none */
     uint32_t generations;
     unsigned failures; /* deaths since one was ready */
 };
@@ -67,7 +69,11 @@ int64_t zygote_process_changed(struct zygote_process *zygote);
  * could die: then another is to be started at once. */
 bool zygote_process_renew(struct zygote_process *zygote, const char *why);
 
-/* It died. Returns after how many milliseconds another should be started, -1 = never: it dies each time. */
+/* It is not ready and ready_by_us has passed: it hangs. Ends it. */
+void zygote_process_late(struct zygote_process *zygote);
+
+/* It died. Returns after how many milliseconds another should be started: the more of them have died before they were
+ * ready, the later. */
 int zygote_process_died(struct zygote_process *zygote);
 
 /* Ends it and gives everything back. */

@@ -690,8 +690,8 @@ def test_one_slot_is_enough(server_with):
 
 
 def test_paused_runs_leave_slots_for_others(server_with):
-    """Those that wait have slots of their own: as many as ever run beside them."""
-    server = server_with(MAX_CONCURRENT_EXECUTIONS="2")
+    """Those that wait have slots of their own: as many as ever run beside them. Slots that are left over are given back."""
+    server = server_with(MAX_CONCURRENT_EXECUTIONS="2", SANDBOX_POOL_REPLENISH_INTERVAL="1")
     with server.client() as client:
         waiting = [post(client, code=WAITS, tools=[WEATHER]) for _ in range(6)]
         began = time.monotonic()
@@ -700,6 +700,15 @@ def test_paused_runs_leave_slots_for_others(server_with):
         for answer in waiting:
             last = resume(client, answer, [{"call_id": answer.calls[0]["id"], "result": 1}])
             assert last.status == "completed", last
+        assert slots(server) == 8
+        assert host.until(lambda: slots(server) == 4, 30), slots(server)
+        for answer in [post(client, code=WAITS, tools=[WEATHER]) for _ in range(6)]:
+            last = resume(client, answer, [{"call_id": answer.calls[0]["id"], "result": 1}])
+            assert last.status == "completed", last
+
+
+def slots(server):
+    return [host.command_line(pid)[:1] for pid in host.descendants(server.pid)].count(["codecell-slot"])
 
 
 def test_paused_runs_cost_no_thread(server_with):

@@ -93,6 +93,7 @@ class Server:
             {name: os.environ[name] for name in os.environ if name.startswith(("ASAN_", "UBSAN_", "TSAN_", "LSAN_"))}
         )
         env.update(API_HOST=self.host, API_PORT=str(self.port), API_KEY=self.key, DATA_DIR=self.data_dir)
+        env["REPL_WARMUP_TIMEOUT_SECONDS"] = "60"  # the machine may be busy with other tests
         if "CODECELL_TEST_POOL" in os.environ:  # tests/attack/walls.py: each wall is met on the way that it is on
             env["SANDBOX_POOL_ENABLED"] = os.environ["CODECELL_TEST_POOL"]
         env.update({name: value for name, value in self.given.items() if value is not None})

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "warden/options.h"
 
-#define PAIRS 14
+#define PAIRS 15
 
 static const char *const good[PAIRS][2] = {
     { "--data-dir", "/var/lib/codecell" },
@@ -24,6 +24,7 @@ static const char *const good[PAIRS][2] = {
     { "--mask-host-info", "1" },
     { "--tmp-mb", "64" },
     { "--config-fd", "3" },
+    { "--give-back-seconds", "2" },
     { "--log-level", "WARNING" },
 };
 
