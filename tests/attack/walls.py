@@ -24,9 +24,10 @@ TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [TESTS, os.path.join(TESTS, "attack")]
 from support import host  # noqa: E402 -- after the path to it
 from walls_rows import WALLS  # noqa: E402
-from walls_workshop import REPOSITORY, Workshop, files_of  # noqa: E402
+from walls_workshop import REPOSITORY, ROW_TIMEOUT_S, Workshop, files_of, not_run  # noqa: E402
 
 BEGIN, END = "<!-- walls: begin -->", "<!-- walls: end -->"
+WORTHLESS = ("NOT", "DOES NOT BUILD")  # verdicts that make the run fail
 
 
 def misfits():
@@ -37,23 +38,25 @@ def misfits():
             count = host.read(os.path.join(REPOSITORY, "src", edit.file)).count(edit.old)
             if count != 1:
                 found.append(f"{row.name}: in src/{edit.file} this occurs {count} times:\n    {edit.old}")
-        for test in row.tests:
-            if not test.startswith("unit:") and not exists(test):
-                found.append(f"{row.name}: there is no test {test}")
+        if not row.tests and not row.behind:
+            found.append(f"{row.name}: names no test")
+        found += [f"{row.name}: there is no test {test}" for test in row.tests if not exists(test)]
     return found
 
 
 def exists(test):
+    if test.startswith("unit:"):
+        return f"['{test[5:]}', " in host.read(os.path.join(REPOSITORY, "tests/unit/meson.build"))
     name = test.partition("::")[2].partition("[")[0]
-    return any(f"def {name}" in host.read(path) for path in files_of(REPOSITORY, test))
+    return any(f"def {name}(" in host.read(path) if name else True for path in files_of(REPOSITORY, test))
 
 
 def try_wall(shop, row):
-    """{test: message} of what failed without this wall; None if it does not build."""
+    """What the row's tests came to without this wall, as Workshop.test() says; None if it does not build."""
     saved = shop.apply(row)
     try:
         shop.make(row.tests)
-        return {test: message for test, message in shop.test(row.tests, row.copies).items() if message}
+        return shop.test(row.tests, row.copies)
     except subprocess.CalledProcessError as error:
         print(error.stdout[-3000:], error.stderr[-2000:])
         return None
@@ -61,9 +64,20 @@ def try_wall(shop, row):
         shop.restore(saved)
 
 
-def verdict(row, failed):
-    if failed is None:
-        return "DOES NOT BUILD"
+def verdict(row, results, unsound):
+    """What happened without the wall, and {test: message} of the tests that noticed. Said in capitals: the row proves nothing."""
+    if results is None:
+        return "DOES NOT BUILD", {}
+    failed = {test: message for test, message in results.items() if message and test not in unsound}
+    silent = {} if "(all)" in results else not_run(row.tests, results)
+    if silent:
+        return "NOT RUN: " + "; ".join(f"{test} ({why})" for test, why in sorted(silent.items())), failed
+    if not failed and any(message for test, message in results.items()):
+        return "NOT SOUND: what fails without the wall fails with it", failed
+    return said(row, failed), failed
+
+
+def said(row, failed):
     if failed and all(message.startswith("no server") for message in failed.values()):
         return "held: no cell starts without it"
     if failed:
@@ -73,9 +87,9 @@ def verdict(row, failed):
 
 def table(rows):
     lines = ["| wall taken away | what happens | tests that fail |", "| --- | --- | --- |"]
-    for name, said, failed in rows:
-        names = sorted({test.split("[")[0].split("::")[-1].replace("unit:", "unit/test_") for test in failed or {}})
-        lines.append(f"| {name} | {said} | {', '.join(f'`{each}`' for each in names)} |")
+    for name, happened, failed in rows:
+        noticed = sorted({test.split("[")[0].split("::")[-1].replace("unit:", "unit/test_") for test in failed})
+        lines.append(f"| {name} | {happened} | {', '.join(f'`{each}`' for each in noticed)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -85,6 +99,18 @@ def write_between(path, begin, end, text):
     head, rest = old.split(begin)
     with open(path, "w", encoding="utf-8") as file:
         file.write(f"{head}{begin}\n{text}{rest[rest.index(end):]}")
+
+
+def try_all(shop, chosen):
+    """With every wall in place: the tests that fail, and so prove nothing; and {test: reason} of what rows name and does not run."""
+    shop.make(sorted({test for row in chosen for test in row.tests}))
+    unsound, silent = set(), {}
+    for copies in sorted({row.copies for row in chosen}):
+        tests = sorted({test for row in chosen if row.copies == copies for test in row.tests})
+        results = shop.test(tests, copies, ROW_TIMEOUT_S * (1 + len(tests) // 10))
+        unsound |= {test for test, message in results.items() if message}
+        silent |= not_run(tests, results)
+    return unsound, silent
 
 
 def main():
@@ -106,31 +132,22 @@ def main():
     shop = Workshop(options.keep)
     rows = []
     try:
-        # What fails with every wall in place proves nothing.
-        every = sorted({test for row in chosen for test in row.tests})
-        shop.make(every)
-        unsound = set()
-        for copies in sorted({row.copies for row in chosen}):
-            tests = sorted({test for row in chosen if row.copies == copies for test in row.tests})
-            unsound |= {test for test, message in shop.test(tests, copies).items() if message}
-        print(
-            f"{len(chosen)} walls; with all of them in place {len(unsound)} tests fail: {sorted(unsound)}", flush=True
-        )
+        unsound, silent = try_all(shop, chosen)
+        print(f"{len(chosen)} walls; with all of them in place {len(unsound)} tests fail: {sorted(unsound)}")
+        print(f"    and {len(silent)} that rows name do not run: {silent}", flush=True)
         for row in chosen:
             began = time.monotonic()
-            failed = try_wall(shop, row)
-            if failed is not None:
-                failed = {test: message for test, message in failed.items() if test not in unsound}
-            rows.append((row.name, verdict(row, failed), failed))
-            print(f"{row.name}: {rows[-1][1]} ({time.monotonic() - began:.0f} s)", flush=True)
-            for test, message in (failed or {}).items():
+            happened, failed = verdict(row, try_wall(shop, row), unsound)
+            rows.append((row.name, happened, failed))
+            print(f"{row.name}: {happened} ({time.monotonic() - began:.0f} s)", flush=True)
+            for test, message in failed.items():
                 print(f"    {test}: {message[:160]!r}", flush=True)
     finally:
         shop.close()
     print("\n" + table(rows))
     if options.markdown:
         write_between(options.markdown, BEGIN, END, table(rows))
-    return 1 if any(said.isupper() for _, said, _ in rows) else 0
+    return 1 if unsound or silent or any(happened.startswith(WORTHLESS) for _, happened, _ in rows) else 0
 
 
 if __name__ == "__main__":

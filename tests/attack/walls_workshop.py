@@ -39,6 +39,26 @@ def node_ids(tree, tests):
     ]
 
 
+def names(test, result):
+    """Whether a result came of what a row names: "k07", "k07::test_name", "k07::test_name[one]" or "unit:audit"."""
+    if test.startswith("unit:"):
+        return test == result
+    (file, _, name), (module, _, function) = test.partition("::"), result.partition("::")
+    return module.startswith(file) and name in ("", function, function.partition("[")[0])
+
+
+def not_run(tests, results):
+    """What of a row says nothing, and why: {test: reason}. A test that is not found, deselected or skipped cannot notice anything."""
+    reasons = {}
+    for test in tests:
+        own = [message for result, message in results.items() if names(test, result)]
+        if not own:
+            reasons[test] = "no such test ran"
+        elif None in own and ("::" in test or own.count(None) == len(own)):
+            reasons[test] = "skipped"
+    return reasons
+
+
 class Workshop:
     """A copy of HEAD with one build directory. Leaves nothing behind unless it is kept."""
 
@@ -113,8 +133,8 @@ class Workshop:
         ]
         self.run(["ninja", "-C", self.build, "-j1", *targets])
 
-    def test(self, tests, copies):
-        """{test: "" or what it failed with}."""
+    def test(self, tests, copies, timeout_s=ROW_TIMEOUT_S):
+        """{test: "" or what it failed with; None if it was skipped}."""
         results = {}
         for test in (each for each in tests if each.startswith("unit:")):
             done = subprocess.run(
@@ -126,10 +146,10 @@ class Workshop:
             results[test] = "" if done.returncode == 0 else f"exit {done.returncode}"
         nodes = node_ids(self.tree, tests)
         if nodes:
-            results.update(self.pytest(nodes, copies))
+            results.update(self.pytest(nodes, copies, timeout_s))
         return results
 
-    def pytest(self, nodes, copies):
+    def pytest(self, nodes, copies, timeout_s):
         report = os.path.join(self.home, "report.xml")
         if os.path.exists(report):
             os.unlink(report)
@@ -145,23 +165,28 @@ class Workshop:
             text=True,
         )
         try:
-            output, _ = process.communicate(timeout=ROW_TIMEOUT_S)
+            output, _ = process.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGTERM)
             output, _ = process.communicate()
-            return {"(all)": f"no end within {ROW_TIMEOUT_S} s"}
+            return {"(all)": f"no end within {timeout_s} s"}
         finally:
             self.sweep()
-        if not os.path.exists(report):
-            raise SystemExit("pytest did not run:\n" + output)
+        if process.returncode not in (0, 1):  # what it did not run is missing in the report, and said by not_run()
+            print(output[-2000:], flush=True)
+        return self.results_of(report) if os.path.exists(report) else {}
+
+    @staticmethod
+    def results_of(report):
         results = {}
         for case in xml.etree.ElementTree.parse(report).iter("testcase"):
             bad = [part for part in case if part.tag in ("failure", "error")]
-            if any(part.tag == "skipped" for part in case):
-                continue
             name = case.get("classname").split(".")[-1] + "::" + case.get("name")
+            if any(part.tag == "skipped" for part in case):
+                results.setdefault(name)
+                continue
             text = " ".join((part.get("message") or "") for part in bad)
-            results[name] = results.get(name, "") or (
+            results[name] = results.get(name) or (
                 ("no server: " if "the server ended" in text or "not ready within" in text else "") + text
                 if bad
                 else ""
