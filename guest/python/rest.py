@@ -8,10 +8,15 @@ itself if it is alone; it may also say that there will be no next one, and then 
 What a program prints and the files that it writes do not depend on it. So one that would do something more at its end does
 not rest: one that has threads or children, functions to be called at its exit, classes whose objects notice their end, or
 files of the workspace open for writing. It ends at once, and leaves its state.
+
+One that rests and has much to leave does so when it is told to, after its answer has gone out.
 """
 
 import posix
 import sys
+
+LARGE_BYTES = 32 << 20  # of memory: not worth a try to leave it at once
+SAVE = 1  # what zygote_rest() returns if the state is to be left
 
 
 def has_children():
@@ -50,6 +55,9 @@ class Session:
         self.zygote = zygote
         self.exit_functions = self.count_exit_functions()
         self.program = None  # which has ended well, and can rest
+        self.limits = None  # of its state and its memory, in bytes
+        self.unsaved = False  # it has yet to leave its state
+        self.takes_time = False  # the last one's state did
 
     def count_exit_functions(self):
         return self.zygote["atexit"]._ncallbacks()
@@ -70,19 +78,34 @@ class Session:
         )
 
     def keep(self, program, limits):
-        """Leaves the state of a program that can rest. Returns False if it cannot."""
-        limit_bytes, memory_bytes = map(int, limits.split(","))
+        """Leaves the state of a program that can rest, or says that it has yet to. Returns False if it cannot rest."""
+        limit_bytes, memory_bytes = self.limits = tuple(map(int, limits.split(",")))
         state = self.run.state_module()
-        if limit_bytes == 0 or not self.can_rest(program) or state.resident_bytes() >= memory_bytes // 2:
+        resident_bytes = state.resident_bytes()
+        if limit_bytes == 0 or not self.can_rest(program) or resident_bytes >= memory_bytes // 2:
             return False
         if self.zygote["flush_standard"]() != 0:
             return False
         self.zygote["flush_open_files"]()
-        skip = self.run.PRELOADED.keys()
-        program.found = state.keep(self.run.STATE_LEFT, program.namespace, skip, limit_bytes, memory_bytes, program.found)
+        found = None
+        if not self.takes_time and resident_bytes < LARGE_BYTES:
+            skip = self.run.PRELOADED.keys()
+            found = state.keep_if_small(self.run.STATE_LEFT, program.namespace, skip, limit_bytes, program.found)
+        self.unsaved = found is None
+        program.found = found or program.found
         program.lives_on = True
         self.program = program
         return True
+
+    def save(self):
+        """Leaves what keep() has not. Whatever the values have to say while they are written, nobody listens any more."""
+        state, program, stdout = self.run.state_module(), self.program, sys.stdout
+        sys.stdout = state.Quiet()
+        skip = self.run.PRELOADED.keys()
+        program.found = state.keep(self.run.STATE_LEFT, program.namespace, skip, *self.limits, program.found)
+        sys.stdout = stdout
+        self.takes_time = program.found.content is None
+        self.unsaved = False
 
     def next_program(self):
         """Rests. Returns the arguments of run() for the next program, or None."""
@@ -93,7 +116,11 @@ class Session:
             stop_timers()
         except Exception:
             return None
-        if self.library.zygote_rest() != 0:
+        outcome = self.library.zygote_rest(self.unsaved)
+        while outcome == SAVE:
+            self.save()
+            outcome = self.library.zygote_rest(False)
+        if outcome != 0:
             return None
         self.zygote["take_environment"](self.zygote["strings"](self.library.zygote_environment()))
         arguments = self.zygote["strings"](self.library.zygote_arguments())

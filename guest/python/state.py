@@ -175,6 +175,10 @@ class ByValue(Exception):
     """Something that only cloudpickle can write."""
 
 
+class TakesTime(Exception):
+    """More than an answer should wait for."""
+
+
 shared_bytes = 0  # of what is resident, what a copy has of its zygote (zygote.py), which is not the cell's
 
 
@@ -268,6 +272,13 @@ class Sink:
             self.put(self.frame.flush())
         self.file.close()
         return True
+
+
+class SmallSink(Sink):
+    """A sink for what takes next to no time."""
+
+    def begin(self):
+        raise TakesTime
 
 
 class Nowhere:
@@ -482,6 +493,25 @@ def keep(path, namespace, skip_names, limit_bytes, memory_bytes, loaded):
     quietly(save_into, path, namespace, skip_names, (limit_bytes, memory_bytes), loaded)
     content = written(path, loaded.content if loaded else None)
     return Loaded(frozenset(values), modules, frozenset(needs), content)
+
+
+def keep_if_small(path, namespace, skip_names, limit_bytes, loaded):
+    """keep(), if that takes next to no time. Otherwise returns None, and nothing is at path."""
+
+    def write_small():
+        values, modules, needs = chosen = choose(namespace, skip_names, loaded)
+        if not values and not modules and loaded is None:
+            return Loaded()
+        sink = SmallSink(part, limit_bytes, 0)
+        without_main(write_plain, sink, namespace, chosen)
+        content = bytes(sink.head)
+        if sink.finish(loaded and loaded.content):
+            rename(part, path)
+        return Loaded(frozenset(values), modules, frozenset(needs), content)
+
+    part = path + ".part"
+    rename = distribution("posix").rename
+    return quietly(write_small)
 
 
 def take(path, namespace):

@@ -41,24 +41,25 @@ static bool counts(const struct engine *engine, enum execution_outcome outcome)
     return outcome == OUTCOME_OK || (outcome == OUTCOME_ERROR && engine->state_after_errors);
 }
 
-static int keep(const struct state_store *store, const struct session *session, const struct carry *carry,
-                const struct cell_outcome *cell)
+void carry_store(const struct engine *engine, const struct session *session, bool had_state, int fd, int64_t size_bytes)
 {
-    int64_t size_bytes;
+    const struct state_store store = store_of(engine);
+    int64_t stored_bytes;
+    int r = 0;
 
-    if (cell->state_fd >= 0)
-        return state_save(store, session, cell->state_fd, &size_bytes);
-    if (cell->state_bytes > 0)
-        return state_refuse(store, session, cell->state_bytes);
-    return carry->was_found ? state_renew(store, session) : 0;
+    if (fd >= 0)
+        r = state_save(&store, session, fd, &stored_bytes);
+    else if (size_bytes > 0)
+        r = state_refuse(&store, session, size_bytes);
+    else if (had_state)
+        r = state_renew(&store, session);
+    if (r < 0)
+        log_warning("the state of session %s cannot be kept: %s", session->id, strerror(-r));
 }
 
 void carry_keep(const struct engine *engine, const struct session *session, const struct carry *carry,
                 const struct cell_outcome *cell, enum execution_outcome outcome)
 {
-    const struct state_store store = store_of(engine);
-    int r = carry->wanted && counts(engine, outcome) ? keep(&store, session, carry, cell) : 0;
-
-    if (r < 0)
-        log_warning("the state of session %s cannot be kept: %s", session->id, strerror(-r));
+    if (carry->wanted && counts(engine, outcome) && !cell->end.unsaved)
+        carry_store(engine, session, carry->was_found, cell->state_fd, cell->state_bytes);
 }

@@ -20,6 +20,11 @@ bool carry_is_wanted(const struct engine *engine, const struct language *languag
 void carry_find(const struct engine *engine, const struct language *language, const struct session *session,
                 struct carry *carry);
 
-/* Keeps what the program left, if its outcome is one that counts (10.7.2). */
+/* Keeps a state that a program has left: the file fd; or, if that is -1, tells that one of size_bytes was too large;
+ * or, if both say that there is none, goes on keeping the one that the session had. */
+void carry_store(const struct engine *engine, const struct session *session, bool had_state, int fd,
+                 int64_t size_bytes);
+
+/* Keeps what the program left before it ended, if its outcome is one that counts (10.7.2). */
 void carry_keep(const struct engine *engine, const struct session *session, const struct carry *carry,
                 const struct cell_outcome *cell, enum execution_outcome outcome);

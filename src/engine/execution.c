@@ -2,6 +2,7 @@
 #include "engine/execution.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #include "engine/outputs.h"
 #include "engine/recipe.h"
 #include "engine/running.h"
+#include "engine/saver.h"
 #include "engine/workdir.h"
 #include "wire/built.h"
 
@@ -207,6 +209,15 @@ static bool is_built(const struct execution *x)
     return x->built.length > 0;
 }
 
+/* Whoever has gone shall not wait for what an earlier run of the session leaves. */
+static bool is_given_up(void *context)
+{
+    const struct execution *x = context;
+    struct pollfd client = { .fd = x->request->client_fd, .events = POLLRDHUP };
+
+    return atomic_load(&x->engine->cancel_all) || run_is_cancelled(x->request->run) || poll(&client, 1, 0) > 0;
+}
+
 /* What the session's last program left: alive, or as it was stored. */
 static int find_state(struct execution *x)
 {
@@ -215,7 +226,7 @@ static int find_state(struct execution *x)
     if (x->request->tools)
         return 0;
     if (carry_is_wanted(engine, x->request->language) &&
-        hot_take(engine->hot, &x->session, x->request->network, &x->hot))
+        hot_take(engine->hot, &x->session, x->request->network, is_given_up, x, &x->hot))
         x->carry = (struct carry){ .wanted = true, .was_found = true };
     else
         carry_find(engine, x->request->language, &x->session, &x->carry);
@@ -465,18 +476,18 @@ static int store_outputs(struct execution *x)
 static void keep_cell(struct execution *x)
 {
     struct hot_cell cell = {
+        .session = x->session,
         .network = x->request->network,
         .bytes = x->cell.end.parked_bytes,
         .channel_fd = TAKE_FD(x->parked_fd),
+        .had_state = x->carry.was_found,
+        .unsaved = x->cell.end.unsaved != 0,
     };
 
     memcpy(cell.execution_id, x->request->execution_id, sizeof(cell.execution_id));
-    memcpy(cell.session_id, x->session.id, sizeof(cell.session_id));
-    memcpy(cell.tenant, x->session.tenant, sizeof(cell.tenant));
-    memcpy(cell.user_id, x->session.user_id, sizeof(cell.user_id));
     memcpy(cell.queue, x->request->queue, sizeof(cell.queue));
     if (cell.channel_fd >= 0 && x->result->outcome == OUTCOME_OK)
-        hot_put(x->engine->hot, &cell);
+        saver_park(x->engine, &cell);
     else if (x->cell.state_fd >= 0 && x->result->outcome == OUTCOME_OK)
         hot_drop(x->engine->hot, x->session.id);
     hot_cell_end(&cell);

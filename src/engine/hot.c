@@ -6,19 +6,35 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/error.h"
 
-#define LOCKS 64
+#define LOCKS 1024
 
 struct hot {
     struct hot_limits limits;
+    int unsaved_fd;
     pthread_mutex_t lock;
+    pthread_cond_t settled;
     struct hot_cell *cells; /* in no order */
-    unsigned n_cells;
+    unsigned n_cells, n_unsaved;
+    uint64_t unsaved_bytes;
     pthread_mutex_t sessions[LOCKS];
 };
+
+static void init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
 
 int hot_new(const struct hot_limits *limits, struct hot **ret_hot)
 {
@@ -28,15 +44,26 @@ int hot_new(const struct hot_limits *limits, struct hot **ret_hot)
         return -ENOMEM;
     hot->limits = *limits;
     hot->cells = calloc(limits->max + 1, sizeof(*hot->cells)); /* one may be too many for a moment */
-    if (!hot->cells) {
+    hot->unsaved_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (!hot->cells || hot->unsaved_fd < 0) {
+        int r = hot->cells ? error_from_errno() : -ENOMEM;
+
+        cleanup_close_fd(&hot->unsaved_fd);
+        free(hot->cells);
         free(hot);
-        return -ENOMEM;
+        return r;
     }
+    init_condition(&hot->settled);
     pthread_mutex_init(&hot->lock, NULL);
     for (unsigned i = 0; i < LOCKS; i++)
         pthread_mutex_init(&hot->sessions[i], NULL);
     *ret_hot = hot;
     return 0;
+}
+
+unsigned hot_max(const struct hot *hot)
+{
+    return hot->limits.max;
 }
 
 void hot_cell_end(struct hot_cell *cell)
@@ -50,6 +77,10 @@ static struct hot_cell take_at(struct hot *hot, unsigned i)
 {
     struct hot_cell cell = hot->cells[i];
 
+    if (cell.unsaved) {
+        hot->n_unsaved--;
+        hot->unsaved_bytes -= cell.bytes;
+    }
     hot->cells[i] = hot->cells[--hot->n_cells];
     return cell;
 }
@@ -61,6 +92,18 @@ static void end_at(struct hot *hot, unsigned i)
     hot_cell_end(&cell);
 }
 
+/* The saver looks at the channel of an unsaved cell, so it is the one to close it. */
+static void give_up_at(struct hot *hot, unsigned i)
+{
+    if (!hot->cells[i].unsaved) {
+        end_at(hot, i);
+        return;
+    }
+    hot->cells[i].is_over = true;
+    pthread_cond_broadcast(&hot->settled);
+    (void)eventfd_write(hot->unsaved_fd, 1);
+}
+
 struct hot *hot_free(struct hot *hot)
 {
     if (!hot)
@@ -69,7 +112,9 @@ struct hot *hot_free(struct hot *hot)
         end_at(hot, 0);
     for (unsigned i = 0; i < LOCKS; i++)
         pthread_mutex_destroy(&hot->sessions[i]);
+    pthread_cond_destroy(&hot->settled);
     pthread_mutex_destroy(&hot->lock);
+    cleanup_close_fd(&hot->unsaved_fd);
     free(hot->cells);
     free(hot);
     return NULL;
@@ -79,7 +124,7 @@ struct hot *hot_free(struct hot *hot)
 static bool find(const struct hot *hot, const char *session_id, unsigned *ret_i)
 {
     for (unsigned i = 0; i < hot->n_cells; i++) {
-        if (strcmp(hot->cells[i].session_id, session_id) != 0)
+        if (hot->cells[i].is_over || strcmp(hot->cells[i].session.id, session_id) != 0)
             continue;
         *ret_i = i;
         return true;
@@ -87,7 +132,18 @@ static bool find(const struct hot *hot, const char *session_id, unsigned *ret_i)
     return false;
 }
 
-/* Nothing is ever said at the channel of a parked cell; it ends when the cell does. */
+static bool find_execution(const struct hot *hot, const char *execution_id, unsigned *ret_i)
+{
+    for (unsigned i = 0; i < hot->n_cells; i++) {
+        if (strcmp(hot->cells[i].execution_id, execution_id) != 0)
+            continue;
+        *ret_i = i;
+        return true;
+    }
+    return false;
+}
+
+/* Nothing is said unasked at the channel of a parked cell; it ends when the cell does. */
 static bool is_dead(const struct hot_cell *cell)
 {
     struct pollfd p = { .fd = cell->channel_fd, .events = POLLIN };
@@ -98,19 +154,37 @@ static bool is_dead(const struct hot_cell *cell)
 /* The rule for users is that of the state (domain/state.c). */
 static bool suits(const struct hot_cell *cell, const struct session *session, enum execution_network network)
 {
-    return strcmp(cell->tenant, session->tenant) == 0 && cell->network == network &&
-           (!cell->user_id[0] || strcmp(cell->user_id, session->user_id) == 0);
+    const struct session *own = &cell->session;
+
+    return strcmp(own->tenant, session->tenant) == 0 && cell->network == network &&
+           (!own->user_id[0] || strcmp(own->user_id, session->user_id) == 0);
 }
 
-bool hot_take(struct hot *hot, const struct session *session, enum execution_network network, struct hot_cell *ret_cell)
+static void wait_ms(struct hot *hot, int64_t ms)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += ms % 1000 * 1000000;
+    until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&hot->settled, &hot->lock, &until);
+}
+
+bool hot_take(struct hot *hot, const struct session *session, enum execution_network network,
+              bool (*gives_up)(void *context), void *context, struct hot_cell *ret_cell)
 {
     struct hot_cell cell = HOT_CELL_NONE;
+    bool found;
     unsigned i;
 
+    *ret_cell = cell;
     if (!hot)
         return false;
     pthread_mutex_lock(&hot->lock);
-    if (find(hot, session->id, &i) && suits(&hot->cells[i], session, network))
+    while ((found = find(hot, session->id, &i)) && hot->cells[i].unsaved && !gives_up(context))
+        wait_ms(hot, HOT_LOOK_MS);
+    if (found && !hot->cells[i].unsaved && suits(&hot->cells[i], session, network))
         cell = take_at(hot, i);
     pthread_mutex_unlock(&hot->lock);
     if (cell.channel_fd >= 0 && is_dead(&cell))
@@ -119,14 +193,18 @@ bool hot_take(struct hot *hot, const struct session *session, enum execution_net
     return cell.channel_fd >= 0;
 }
 
-static unsigned least_recently_used(const struct hot *hot)
+/* Returns false if all that are left are unsaved. */
+static bool find_least_recently_used(const struct hot *hot, unsigned *ret_i)
 {
-    unsigned oldest = 0;
+    bool found = false;
 
-    for (unsigned i = 1; i < hot->n_cells; i++)
-        if (hot->cells[i].used_us < hot->cells[oldest].used_us)
-            oldest = i;
-    return oldest;
+    for (unsigned i = 0; i < hot->n_cells; i++) {
+        if (hot->cells[i].unsaved || (found && hot->cells[i].used_us >= hot->cells[*ret_i].used_us))
+            continue;
+        *ret_i = i;
+        found = true;
+    }
+    return found;
 }
 
 static bool is_over_limits(const struct hot *hot)
@@ -138,17 +216,40 @@ static bool is_over_limits(const struct hot *hot)
     return hot->n_cells > hot->limits.max || bytes > (uint64_t)hot->limits.memory_bytes;
 }
 
+static void keep_limits(struct hot *hot)
+{
+    unsigned i = 0;
+
+    while (is_over_limits(hot) && find_least_recently_used(hot, &i))
+        end_at(hot, i);
+}
+
+bool hot_has_room_unsaved(struct hot *hot, uint64_t bytes)
+{
+    bool has;
+
+    pthread_mutex_lock(&hot->lock);
+    has = hot->n_unsaved < (hot->limits.max + 1) / 2 &&
+          hot->unsaved_bytes + bytes <= (uint64_t)hot->limits.memory_bytes / 2;
+    pthread_mutex_unlock(&hot->lock);
+    return has;
+}
+
 void hot_put(struct hot *hot, struct hot_cell *cell)
 {
     unsigned i;
 
     cell->used_us = clock_monotonic_us();
     pthread_mutex_lock(&hot->lock);
-    if (find(hot, cell->session_id, &i))
-        end_at(hot, i);
+    if (find(hot, cell->session.id, &i))
+        give_up_at(hot, i);
     hot->cells[hot->n_cells++] = *cell;
-    while (is_over_limits(hot))
-        end_at(hot, least_recently_used(hot));
+    if (cell->unsaved) {
+        hot->n_unsaved++;
+        hot->unsaved_bytes += cell->bytes;
+        (void)eventfd_write(hot->unsaved_fd, 1);
+    }
+    keep_limits(hot);
     pthread_mutex_unlock(&hot->lock);
     *cell = HOT_CELL_NONE;
 }
@@ -161,7 +262,7 @@ void hot_drop(struct hot *hot, const char *session_id)
         return;
     pthread_mutex_lock(&hot->lock);
     if (find(hot, session_id, &i))
-        end_at(hot, i);
+        give_up_at(hot, i);
     pthread_mutex_unlock(&hot->lock);
 }
 
@@ -170,10 +271,86 @@ void hot_expire(struct hot *hot, bool (*is_over)(void *context, const struct hot
     int64_t since_us = clock_monotonic_us() - hot->limits.ttl_ms * 1000;
 
     pthread_mutex_lock(&hot->lock);
-    for (unsigned i = hot->n_cells; i-- > 0;)
-        if (hot->cells[i].used_us < since_us || is_dead(&hot->cells[i]) || is_over(context, &hot->cells[i]))
+    for (unsigned i = hot->n_cells; i-- > 0;) {
+        const struct hot_cell *cell = &hot->cells[i];
+
+        if (!cell->unsaved && (cell->used_us < since_us || is_dead(cell) || is_over(context, cell)))
             end_at(hot, i);
+    }
     pthread_mutex_unlock(&hot->lock);
+}
+
+int hot_unsaved_fd(const struct hot *hot)
+{
+    return hot->unsaved_fd;
+}
+
+unsigned hot_unsaved(struct hot *hot, struct hot_cell *ret_cells, unsigned max)
+{
+    unsigned n = 0;
+
+    pthread_mutex_lock(&hot->lock);
+    for (unsigned i = hot->n_cells; i-- > 0;) {
+        if (hot->cells[i].is_over)
+            end_at(hot, i);
+        else if (hot->cells[i].unsaved && n < max)
+            ret_cells[n++] = hot->cells[i];
+    }
+    pthread_mutex_unlock(&hot->lock);
+    return n;
+}
+
+bool hot_is_wanted(struct hot *hot, const char *execution_id)
+{
+    bool wanted;
+    unsigned i;
+
+    pthread_mutex_lock(&hot->lock);
+    wanted = find_execution(hot, execution_id, &i) && !hot->cells[i].is_over;
+    pthread_mutex_unlock(&hot->lock);
+    return wanted;
+}
+
+void hot_saved(struct hot *hot, const char *execution_id, uint64_t bytes)
+{
+    unsigned i;
+
+    pthread_mutex_lock(&hot->lock);
+    if (find_execution(hot, execution_id, &i) && hot->cells[i].unsaved && !hot->cells[i].is_over) {
+        hot->n_unsaved--;
+        hot->unsaved_bytes -= hot->cells[i].bytes;
+        hot->cells[i].unsaved = false;
+        hot->cells[i].bytes = bytes;
+        keep_limits(hot);
+    }
+    pthread_cond_broadcast(&hot->settled);
+    pthread_mutex_unlock(&hot->lock);
+}
+
+void hot_lost(struct hot *hot, const char *execution_id)
+{
+    unsigned i;
+
+    pthread_mutex_lock(&hot->lock);
+    if (find_execution(hot, execution_id, &i))
+        end_at(hot, i);
+    pthread_cond_broadcast(&hot->settled);
+    pthread_mutex_unlock(&hot->lock);
+}
+
+unsigned hot_settle(struct hot *hot, int64_t timeout_ms)
+{
+    int64_t until_us = clock_monotonic_us() + timeout_ms * 1000;
+    unsigned n_unsaved;
+
+    if (!hot)
+        return 0;
+    pthread_mutex_lock(&hot->lock);
+    while (hot->n_unsaved > 0 && clock_monotonic_us() < until_us)
+        wait_ms(hot, HOT_LOOK_MS);
+    n_unsaved = hot->n_unsaved;
+    pthread_mutex_unlock(&hot->lock);
+    return n_unsaved;
 }
 
 static pthread_mutex_t *lock_of(struct hot *hot, const char *session_id)

@@ -4,7 +4,11 @@
  * A cell is parked as long as somebody holds the channel of its last execution (wire/message.h): this table does, for
  * at most max cells and memory_bytes of them together, the least recently used going first, and none longer than
  * ttl_ms. Whoever runs a program in a parked cell takes it out of the table; two runs of one session at a time get the
- * cell and the state that was stored. Losing a cell costs time and nothing else, since the state was stored before.
+ * cell and the state that was stored. Losing a cell whose state is stored costs time and nothing else.
+ *
+ * A cell may be parked unsaved, its state being left and stored after the answer (saver.h). Until then nobody gets it,
+ * nor the earlier state: the next run of its session waits. It is not ended either, except in favour of a later run of
+ * its session, whose state counts. No more than half the table is unsaved.
  *
  * Thread-safe. */
 #pragma once
@@ -24,14 +28,15 @@ struct hot_limits {
 /* A parked cell. It belongs to a session and its user. */
 struct hot_cell {
     char execution_id[ID_SIZE]; /* of its last run, by which the warden knows it */
-    char session_id[ID_SIZE];
-    char tenant[TENANT_SIZE];
-    char user_id[USER_ID_SIZE];
+    struct session session;
     char queue[EXECUTION_QUEUE_SIZE]; /* the key of its last run */
     enum execution_network network;   /* what it can reach */
     uint64_t bytes;
     int64_t used_us;
     int channel_fd; /* -1 = no cell */
+    bool had_state; /* the session had one before its last run */
+    bool unsaved;   /* what that run left is not stored yet */
+    bool is_over;   /* and will not be, since a later run has ended */
 };
 
 #define HOT_CELL_NONE ((struct hot_cell){ .channel_fd = -1 })
@@ -41,10 +46,17 @@ struct hot;
 int hot_new(const struct hot_limits *limits, struct hot **ret_hot);
 struct hot *hot_free(struct hot *hot); /* ends all cells; returns NULL, accepts NULL */
 
-/* Takes the cell of a session for a run that may reach as much as it can. Returns false if there is none; hot may be
- * NULL. */
+unsigned hot_max(const struct hot *hot); /* of cells */
+
+/* Takes the cell of a session for a run that may reach as much as it can, after what its last run left is stored.
+ * Returns false if there is none; hot may be NULL. Waits in vain no longer than until gives_up(context) is true, of
+ * which it asks every HOT_LOOK_MS. */
+#define HOT_LOOK_MS 20
 bool hot_take(struct hot *hot, const struct session *session, enum execution_network network,
-              struct hot_cell *ret_cell);
+              bool (*gives_up)(void *context), void *context, struct hot_cell *ret_cell);
+
+/* Whether one more cell may be parked unsaved. */
+bool hot_has_room_unsaved(struct hot *hot, uint64_t bytes);
 
 /* Parks a cell in the place of an earlier one of its session; others may have to go for it, or itself. Takes over
  * cell->channel_fd. */
@@ -53,7 +65,7 @@ void hot_put(struct hot *hot, struct hot_cell *cell);
 /* Ends the cell of a session, if it has one; hot may be NULL. */
 void hot_drop(struct hot *hot, const char *session_id);
 
-/* Ends those that is_over(context, cell) says true of, and those whose time is over. */
+/* Ends those that is_over(context, cell) says true of, and those whose time is over, but none that is unsaved. */
 void hot_expire(struct hot *hot, bool (*is_over)(void *context, const struct hot_cell *cell), void *context);
 
 /* Ends a cell that was taken. */
@@ -63,3 +75,24 @@ void hot_cell_end(struct hot_cell *cell);
  * both. hot may be NULL. */
 void hot_lock_session(struct hot *hot, const char *session_id);
 void hot_unlock_session(struct hot *hot, const char *session_id);
+
+/* For the one who saves (saver.h). */
+
+/* An eventfd that becomes readable when a cell has been parked unsaved, or one of these is over. */
+int hot_unsaved_fd(const struct hot *hot);
+
+/* Copies up to max unsaved cells, whose channels stay open until hot_saved() or hot_lost(). Ends those that are over.
+ * Returns how many. */
+unsigned hot_unsaved(struct hot *hot, struct hot_cell *ret_cells, unsigned max);
+
+/* Whether the state of an unsaved cell is still to be stored. To be asked while its session is locked. */
+bool hot_is_wanted(struct hot *hot, const char *execution_id);
+
+/* The state of this cell is stored, and it holds so many bytes now. */
+void hot_saved(struct hot *hot, const char *execution_id, uint64_t bytes);
+
+/* This unsaved cell is dead: ends it. */
+void hot_lost(struct hot *hot, const char *execution_id);
+
+/* Waits until nothing is unsaved, no longer than timeout_ms. Returns how many are; hot may be NULL. */
+unsigned hot_settle(struct hot *hot, int64_t timeout_ms);

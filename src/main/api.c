@@ -33,6 +33,7 @@
 #include "engine/build_key.h"
 #include "engine/hot.h"
 #include "engine/running.h"
+#include "engine/saver.h"
 #include "engine/workdir.h"
 #include "main/api_audit.h"
 #include "main/api_house.h"
@@ -71,6 +72,7 @@ struct process {
     struct build_key_base build_base;
     struct state_rules state;
     struct engine engine;
+    struct saver *saver;
     struct running *running;
     struct admission *admission;
     struct filename_rules filename_rules;
@@ -277,10 +279,12 @@ static int new_hot(struct process *p)
         .memory_bytes = config->hot_sessions_memory_mb << 20,
         .ttl_ms = p->state.ttl_ms,
     };
+    int r;
 
     if (limits.max == 0 || !config->state_persistence_enabled || !config->sandbox_pool_enabled || !config->repl_enabled)
         return 0;
-    return hot_new(&limits, &p->engine.hot);
+    r = hot_new(&limits, &p->engine.hot);
+    return r ? r : saver_new(&p->engine, &p->saver);
 }
 
 static int step_engine(struct process *p)
@@ -508,6 +512,7 @@ static void stop(struct process *p)
     }
     if (p->admission)
         admission_drain(p->admission, p->handover.config.drain_seconds * 1000);
+    p->saver = saver_stop(p->saver, p->handover.config.drain_seconds * 1000);
     p->house = api_house_free(p->house);
     api_versions_stop(&p->versions);
     if (p->server)

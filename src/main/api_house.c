@@ -239,7 +239,7 @@ static bool is_out_of_use(void *context, const struct hot_cell *cell)
     uint8_t digest[DIGEST_RAW_SIZE];
     struct key_holder holder;
 
-    if (session_is_expired(api->engine->kv, cell->session_id) == 1)
+    if (session_is_expired(api->engine->kv, cell->session.id) == 1)
         return true;
     return digest_from_hex(cell->queue, digest) && keyring_find(gate_keyring(api->gate), digest, &holder) > 0;
 }

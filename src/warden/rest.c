@@ -19,15 +19,16 @@
 /* A program that has died where it stood, or does not come back, costs so long; then the run begins in another cell. */
 #define TAKE_TIMEOUT_MS 5000
 
-int rest_heard(int rest_fd)
+int rest_heard(int rest_fd, bool *ret_unsaved)
 {
-    struct zygote_copy_ready ready;
+    struct zygote_copy_ready ready = { 0 };
     int fds[PACKET_FDS_MAX];
     size_t n_fds = 0;
     ssize_t n = packet_receive(rest_fd, &ready, sizeof(ready), MSG_DONTWAIT, fds, &n_fds);
 
     for (size_t i = 0; i < n_fds; i++)
         close(fds[i]);
+    *ret_unsaved = ready.unsaved != 0;
     if (n < 0)
         return (int)n;
     return n == 0 ? -EPIPE : n == sizeof(ready) ? 0 : -EBADMSG;
@@ -83,8 +84,9 @@ static int own_null_device(const int *fds, int *ret_fd)
 static int await_taken(int rest_fd)
 {
     struct pollfd p = { .fd = rest_fd, .events = POLLIN };
+    bool unsaved;
 
-    return poll(&p, 1, TAKE_TIMEOUT_MS) > 0 ? rest_heard(rest_fd) : -ETIMEDOUT;
+    return poll(&p, 1, TAKE_TIMEOUT_MS) > 0 ? rest_heard(rest_fd, &unsaved) : -ETIMEDOUT;
 }
 
 int rest_go_on(int rest_fd, struct cgroup_slot *cgroup, const int *fds, uint64_t file_bytes_max)
@@ -102,6 +104,14 @@ int rest_go_on(int rest_fd, struct cgroup_slot *cgroup, const int *fds, uint64_t
     if (r == 0)
         r = cgroup_slot_rest(cgroup, false);
     return r ? r : await_taken(rest_fd);
+}
+
+int rest_save(int rest_fd, struct cgroup_slot *cgroup)
+{
+    struct zygote_start start = { .saves = 1 };
+    int r = packet_send(rest_fd, &start, sizeof(start), NULL, 0);
+
+    return r ? r : cgroup_slot_rest(cgroup, false);
 }
 
 void rest_end(int *rest_fd)

@@ -46,6 +46,9 @@
 #define EMPTY_TIMEOUT_MS 5000
 #define SEND_TIMEOUT_S   30
 
+/* From the answer until a parked program has left its state. Whoever needs longer has left none. */
+#define SAVE_TIMEOUT_US 30000000ull
+
 #define RELEASE_TIMEOUT_MS 30000
 #define RELEASE_LOOK_MS    2
 #define RELEASED_BYTES     (32 << 20) /* the kernel's figure lags by some pages a CPU */
@@ -96,6 +99,7 @@ struct run {
     enum wire_end_reason reason;
     bool reported, hung_up, built_sent;
     bool rests;                /* it has ended well, and its cell stands still instead of being dead */
+    bool unsaved;              /* and has yet to leave its state */
     struct cell_report last;   /* the step that ended last */
     struct wire_failed failed; /* type 0 = no failure */
 };
@@ -539,7 +543,7 @@ static int poll_timeout_ms(const struct run *run)
  * either. What counts is that it stands still, alone. Otherwise it is told to end. */
 static void on_rest(struct slot *slot, struct run *run)
 {
-    int r = rest_heard(slot->rest_fd);
+    int r = rest_heard(slot->rest_fd, &run->unsaved);
 
     if (r == -EAGAIN)
         return;
@@ -649,8 +653,10 @@ static int send_ended(struct slot *slot, struct run *run)
     ended.memory_peak_bytes = figures.memory_peak_bytes;
     ended.processes_peak = figures.processes_peak;
     ended.disk_full = workspace_is_full(&run->workspace) || cell_scratch_is_full(&slot->cell);
-    if (run->rests)
+    if (run->rests) {
         ended.parked_bytes = parked_bytes(slot);
+        ended.unsaved = run->unsaved;
+    }
     return wire_send(run->fds[WIRE_RUN_CHANNEL], &ended, NULL);
 }
 
@@ -925,15 +931,54 @@ enum {
     PARKED_OVER = 1,
 };
 
+/* The program goes on for a while to leave its state, within the limits of its last run. Returns 0 or a negative errno;
+ * then the cell has to go. */
+static int save(struct slot *slot, struct run *run)
+{
+    struct wire_saved saved = { .type = WIRE_SAVED };
+    int r = pace_begin(&run->pace, &slot->cgroup);
+
+    if (r == 0)
+        r = rest_save(slot->rest_fd, &slot->cgroup);
+    if (r < 0)
+        return r;
+    run->rests = run->unsaved = false;
+    run->started_us = clock_monotonic_us();
+    pace_start(&run->pace, run->started_us, SAVE_TIMEOUT_US);
+    brake_start(&run->brake, run->started_us);
+    watch(slot, run);
+    if (!run->rests)
+        return -ECHILD;
+    make_room(slot);
+    r = send_state(slot, run);
+    saved.parked_bytes = parked_bytes(slot);
+    return r ? -EPIPE : wire_send(run->fds[WIRE_RUN_CHANNEL], &saved, NULL);
+}
+
+/* What the api says to a parked cell, or that it says nothing more. Returns as next_of_session(). */
+static int read_parked_channel(struct slot *slot, struct run *run)
+{
+    union wire_message message;
+    int fds[WIRE_FDS_MAX];
+    int r = wire_receive(run->fds[WIRE_RUN_CHANNEL], WIRE_FROM_API, MSG_DONTWAIT, &message, fds);
+
+    if (r == -EAGAIN)
+        return r;
+    wire_close_fds(fds);
+    if (r != 0 || message.type != WIRE_SAVE || !run->unsaved)
+        return PARKED_OVER;
+    return save(slot, run) == 0 ? -EAGAIN : PARKED_OVER;
+}
+
 /* Waits for the next run of the cell's session. Returns 0, -EAGAIN after something else, PARKED_OVER when the cell is
  * dead or nobody wants it any more, or another negative errno. */
-static int next_of_session(struct slot *slot, int channel_fd, struct run *run)
+static int next_of_session(struct slot *slot, struct run *parked, struct run *run)
 {
     struct pollfd polls[] = {
         { .fd = SOCKET_FD, .events = POLLIN },
         { .fd = slot->cell.pid_fd, .events = POLLIN },
         { .fd = slot->cell.control_fd, .events = POLLIN },
-        { .fd = channel_fd, .events = POLLIN },
+        { .fd = parked->fds[WIRE_RUN_CHANNEL], .events = POLLIN },
     };
 
     while (poll(polls, ARRAY_SIZE(polls), -1) < 0)
@@ -941,7 +986,7 @@ static int next_of_session(struct slot *slot, int channel_fd, struct run *run)
             return error_from_errno();
     if (polls[0].revents)
         return receive_run(slot, run);
-    return PARKED_OVER;
+    return polls[1].revents || polls[2].revents ? PARKED_OVER : read_parked_channel(slot, parked);
 }
 
 /* After the answer: the cell keeps nothing of the workspace, and the warden knows that the slot is not coming back. */
@@ -970,15 +1015,14 @@ static int stay(struct slot *slot, struct run *run)
         if (r < 0)
             break;
         do
-            r = next_of_session(slot, run->fds[WIRE_RUN_CHANNEL], &next);
+            r = next_of_session(slot, run, &next);
         while (r == -EAGAIN);
         close_run_fds(run);
         *run = next;
         if (r == 0)
             serve(slot, run, continue_steps, ARRAY_SIZE(continue_steps));
     }
-    if (slot->cell.pid >= 0)
-        discard_cell(slot);
+    discard_cell(slot);
     (void)cgroup_slot_rest(&slot->cgroup, false);
     stock_park(&slot->stock, false);
     return r == PARKED_OVER ? 0 : r;

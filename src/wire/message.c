@@ -94,6 +94,8 @@ static const struct {
     [WIRE_TLS] = { sizeof(struct wire_tls), WIRE_TLS_FDS, WIRE_TLS_FDS, WIRE_FROM_WARDEN, NULL },
     [WIRE_PAUSE] = { sizeof(struct wire_pause), 0, 0, WIRE_FROM_API, pause_is_valid },
     [WIRE_PAUSED] = { sizeof(struct wire_paused), 0, 0, WIRE_FROM_WARDEN, NULL },
+    [WIRE_SAVE] = { sizeof(struct wire_save), 0, 0, WIRE_FROM_API, NULL },
+    [WIRE_SAVED] = { sizeof(struct wire_saved), 0, 0, WIRE_FROM_WARDEN, NULL },
 };
 
 int wire_check(const union wire_message *message, size_t size, size_t n_fds, enum wire_side sender)

@@ -13,6 +13,8 @@
  *                         at any time.
  *                         api -> warden: WIRE_PAUSE, WIRE_KILL. Closing it cancels the execution, so a dead api cancels
  *                         everything; it also ends a parked cell.
+ *                       After the end of one whose cell is parked with an unsaved state:
+ *                         api -> warden: WIRE_SAVE. warden -> api: WIRE_ENTRY?, WIRE_SAVED.
  */
 #pragma once
 
@@ -43,6 +45,8 @@ enum wire_type {
     WIRE_TLS,
     WIRE_PAUSE,
     WIRE_PAUSED,
+    WIRE_SAVE,
+    WIRE_SAVED,
     WIRE_TYPE_COUNT,
 };
 
@@ -133,6 +137,8 @@ struct wire_ended {
     int64_t processes_peak;
     uint64_t parked_bytes; /* of memory that the cell holds: it stays, until the channel is closed or another run
                               continues it; 0 = it is dead */
+    uint32_t unsaved;      /* 1 = the parked program has yet to leave its state, and does so when told to */
+    uint32_t reserved;
 };
 
 enum wire_entry_kind {
@@ -183,6 +189,20 @@ struct wire_pause {
     uint32_t kind; /* enum wire_pause_kind */
 };
 
+/* A parked program shall leave its state now: the api is done with its files. Nothing else may be asked of its cell
+ * before the answer, which is the channel's end if it cannot. */
+struct wire_save {
+    uint32_t type;
+    uint32_t reserved;
+};
+
+/* It has, in the WIRE_ENTRY before this one, if there was anything to leave. */
+struct wire_saved {
+    uint32_t type;
+    uint32_t reserved;
+    uint64_t parked_bytes; /* that the cell holds now */
+};
+
 /* It waits; said once for each pause. */
 struct wire_paused {
     uint32_t type;
@@ -220,6 +240,8 @@ union wire_message {
     struct wire_kill kill;
     struct wire_pause pause;
     struct wire_paused paused;
+    struct wire_save save;
+    struct wire_saved saved;
     struct wire_tls tls;
 };
 

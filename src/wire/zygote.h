@@ -11,7 +11,8 @@
  * to the init with the program; init -> copy: struct zygote_start. Its end of file ends a waiting copy.
  *                   A copy that rests says so with another struct zygote_copy_ready; the keeper, which has kept its
  *                   end, answers with another struct zygote_start, or with the end of file. The copy says that it has
- *                   taken that with a third struct zygote_copy_ready. */
+ *                   taken that with a third struct zygote_copy_ready. One that has not left its state yet says that
+ *                   too; the keeper may tell it to, and then it rests again. */
 #pragma once
 
 #include <stdint.h>
@@ -44,7 +45,8 @@ struct zygote_order {
 };
 
 struct zygote_copy_ready {
-    int32_t pid; /* in the cell */
+    int32_t pid;      /* in the cell */
+    uint32_t unsaved; /* of one that rests: 1 = its state is yet to be left */
 };
 
 /* Descriptors of struct zygote_start, in this order, which is that of enum cell_fd. */
@@ -62,4 +64,6 @@ struct zygote_start {
     uint64_t file_bytes_max; /* RLIMIT_FSIZE */
     uint32_t step;           /* index of the program's step that the copy is */
     uint32_t rests;          /* 1 = it keeps its socket, and may wait there again when its program has ended well */
+    uint32_t saves;          /* 1 = there is no program: leave the state, and rest again. Without descriptors */
+    uint32_t reserved;
 };

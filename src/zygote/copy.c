@@ -36,7 +36,9 @@ struct copy {
     const struct copy_filter *filter;
     struct copy_program *program;
     int socket_fd; /* where it waits */
-    bool over;     /* nothing more will come */
+    bool unsaved;  /* the program has yet to leave its state */
+    bool over;     /* nothing more will come, or not a program */
+    bool saves;    /* but the order to leave the state */
     struct zygote_start start;
     int start_fds[PACKET_FDS_MAX];
     size_t n_start_fds;
@@ -229,7 +231,7 @@ static int occupy_standard_numbers(struct copy *copy)
  * more. */
 static int rest(struct copy *copy)
 {
-    struct zygote_copy_ready ready = { .pid = (int32_t)getpid() };
+    struct zygote_copy_ready ready = { .pid = (int32_t)getpid(), .unsaved = copy->unsaved };
     ssize_t n = packet_send(copy->socket_fd, &ready, sizeof(ready), NULL, 0);
 
     program_deinit(&copy->program->program);
@@ -238,6 +240,7 @@ static int rest(struct copy *copy)
     copy->program->bytes = NULL;
     if (n == 0)
         n = packet_receive(copy->socket_fd, &copy->start, sizeof(copy->start), 0, copy->start_fds, &copy->n_start_fds);
+    copy->saves = n == sizeof(copy->start) && copy->n_start_fds == 0 && copy->start.saves;
     copy->over = n != sizeof(copy->start) || copy->n_start_fds != ZYGOTE_START_FDS;
     return copy->over ? -EPIPE : packet_send(copy->socket_fd, &ready, sizeof(ready), NULL, 0);
 }
@@ -378,13 +381,15 @@ void copy_await_started(int socket_fd, struct copy_program *ret_program)
     take_steps(started_steps, ARRAY_SIZE(started_steps), &copy);
 }
 
-int copy_rest(struct copy_program *program)
+int copy_rest(struct copy_program *program, bool unsaved)
 {
-    struct copy copy = { .program = program, .socket_fd = REST_FD };
+    struct copy copy = { .program = program, .socket_fd = REST_FD, .unsaved = unsaved };
 
     take_steps(rest_steps, ARRAY_SIZE(rest_steps), &copy);
     if (!copy.over)
         return 0;
+    if (copy.saves)
+        return COPY_E_SAVE;
     close(REST_FD);
     return -EPIPE;
 }

@@ -43,6 +43,10 @@ void copy_await(struct copy_program *ret_program);
 /* The same in a runtime that was started ahead, whose descriptors are its own. */
 void copy_await_started(int socket_fd, struct copy_program *ret_program);
 
-/* Waits for another program after one that has ended well. Returns 0 when everything is in place, or -EPIPE if none
- * will come; if one cannot be taken the process ends. */
-int copy_rest(struct copy_program *program);
+enum copy_outcome {
+    COPY_E_SAVE = 1, /* no program has come: the state of the last one is to be left */
+};
+
+/* Waits for another program after one that has ended well. unsaved: its state is yet to be left. Returns 0 when
+ * everything is in place, COPY_E_SAVE, or -EPIPE if none will come; if one cannot be taken the process ends. */
+int copy_rest(struct copy_program *program, bool unsaved);

@@ -281,12 +281,11 @@ int zygote_may_rest(void)
     return the_program.rests;
 }
 
-/* Waits for the next program of the session. Returns 0, or a negative errno if none will come. */
-int zygote_rest(void)
+int zygote_rest(int unsaved)
 {
-    int r = copy_rest(&the_program);
+    int r = copy_rest(&the_program, unsaved != 0);
 
-    the_program.rests = r == 0;
+    the_program.rests = r >= 0;
     return r;
 }
 

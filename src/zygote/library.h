@@ -39,10 +39,11 @@ char **zygote_environment(void);
 /* In a copy whose program has ended well: 1 if it may wait for the next program of the session, and else 0. */
 int zygote_may_rest(void);
 
-/* Then, once nothing of that program moves any more: waits. Returns 0 with everything in place for the next one, as
- * zygote_await() does, except that the other descriptors stay; or a negative errno if there will be none, and the
- * process has to end as it otherwise would. */
-int zygote_rest(void);
+/* Then, once nothing of that program moves any more: waits. unsaved: 1 = its state has yet to be left. Returns 0 with
+ * everything in place for the next one, as zygote_await() does, except that the other descriptors stay; 1 if that state
+ * is to be left now, after which the process waits again; or a negative errno if there will be no other program, and
+ * the process has to end as it otherwise would. */
+int zygote_rest(int unsaved);
 
 /* Moves the private memory that a zygote will share with its copies onto huge pages, as far as the kernel does that: a
  * copy's page tables are then a few kilobytes. To be called last. Returns how many mebibytes were moved. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/hot.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -31,19 +32,28 @@ static struct session session_of(unsigned number)
     return session;
 }
 
-static void put(struct hot *hot, unsigned number, uint64_t bytes)
+static void put_as(struct hot *hot, unsigned number, uint64_t bytes, bool unsaved)
 {
-    struct hot_cell cell = { .tenant = "t", .user_id = "u", .network = EXECUTION_NETWORK_OFF, .bytes = bytes };
+    struct hot_cell cell = {
+        .session = session_of(number),
+        .network = EXECUTION_NETWORK_OFF,
+        .bytes = bytes,
+        .unsaved = unsaved,
+    };
     int pair[2];
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-    snprintf(cell.session_id, sizeof(cell.session_id), "s%u", number);
     snprintf(cell.execution_id, sizeof(cell.execution_id), "e%u", number);
     cell.channel_fd = pair[0];
     far_ends[number] = pair[1];
     hot_put(hot, &cell);
     assert_int_equal(cell.channel_fd, -1);
     usleep(2000); /* the next one is younger */
+}
+
+static void put(struct hot *hot, unsigned number, uint64_t bytes)
+{
+    put_as(hot, number, bytes, false);
 }
 
 /* Whether the cell has been given up; its end is closed. */
@@ -56,11 +66,17 @@ static bool is_over(unsigned number)
     return over;
 }
 
+static bool never(void *context)
+{
+    (void)context;
+    return false;
+}
+
 static bool take(struct hot *hot, unsigned number)
 {
     struct session session = session_of(number);
     struct hot_cell cell;
-    bool taken = hot_take(hot, &session, EXECUTION_NETWORK_OFF, &cell);
+    bool taken = hot_take(hot, &session, EXECUTION_NETWORK_OFF, never, NULL, &cell);
 
     if (taken)
         hot_cell_end(&cell);
@@ -75,10 +91,10 @@ static void test_taken_once(void **state)
 
     (void)state;
     put(hot, 1, MIB);
-    assert_true(hot_take(hot, &session, EXECUTION_NETWORK_OFF, &cell));
+    assert_true(hot_take(hot, &session, EXECUTION_NETWORK_OFF, never, NULL, &cell));
     assert_string_equal(cell.execution_id, "e1");
-    assert_false(hot_take(hot, &session, EXECUTION_NETWORK_OFF, &cell));
-    assert_false(hot_take(NULL, &session, EXECUTION_NETWORK_OFF, &cell));
+    assert_false(hot_take(hot, &session, EXECUTION_NETWORK_OFF, never, NULL, &cell));
+    assert_false(hot_take(NULL, &session, EXECUTION_NETWORK_OFF, never, NULL, &cell));
     close(far_ends[1]);
     hot_free(hot);
 }
@@ -93,9 +109,9 @@ static void test_only_its_own(void **state)
     put(hot, 1, MIB);
     snprintf(other_tenant.tenant, sizeof(other_tenant.tenant), "x");
     snprintf(other_user.user_id, sizeof(other_user.user_id), "x");
-    assert_false(hot_take(hot, &other_tenant, EXECUTION_NETWORK_OFF, &cell));
-    assert_false(hot_take(hot, &other_user, EXECUTION_NETWORK_OFF, &cell));
-    assert_false(hot_take(hot, &own, EXECUTION_NETWORK_WAN, &cell));
+    assert_false(hot_take(hot, &other_tenant, EXECUTION_NETWORK_OFF, never, NULL, &cell));
+    assert_false(hot_take(hot, &other_user, EXECUTION_NETWORK_OFF, never, NULL, &cell));
+    assert_false(hot_take(hot, &own, EXECUTION_NETWORK_WAN, never, NULL, &cell));
     assert_false(take(hot, 2));
     assert_true(take(hot, 1));
     assert_true(is_over(1));
@@ -155,7 +171,7 @@ static void test_one_for_a_session(void **state)
 static bool is_second(void *context, const struct hot_cell *cell)
 {
     (void)context;
-    return strcmp(cell->session_id, "s2") == 0;
+    return strcmp(cell->session.id, "s2") == 0;
 }
 
 static void test_expire(void **state)
@@ -177,11 +193,110 @@ static void test_expire(void **state)
     hot_free(short_lived);
 }
 
+static bool always(void *context)
+{
+    (void)context;
+    return true;
+}
+
+static void *take_first(void *data)
+{
+    return take(data, 1) ? data : NULL;
+}
+
+static void test_unsaved_is_waited_for(void **state)
+{
+    struct hot *hot = new_hot(4, 100 * MIB, 1000000);
+    struct session session = session_of(1);
+    struct hot_cell cell;
+    pthread_t thread;
+    void *taken;
+
+    (void)state;
+    put_as(hot, 1, MIB, true);
+    assert_false(hot_take(hot, &session, EXECUTION_NETWORK_OFF, always, NULL, &cell));
+    assert_int_equal(pthread_create(&thread, NULL, take_first, hot), 0);
+    usleep(50000);
+    assert_int_equal(hot_unsaved(hot, &cell, 1), 1);
+    hot_saved(hot, "e1", 2 * MIB);
+    pthread_join(thread, &taken);
+    assert_non_null(taken);
+    assert_true(is_over(1));
+    assert_int_equal(hot_unsaved(hot, &cell, 1), 0);
+    hot_free(hot);
+}
+
+static void test_unsaved_stays(void **state)
+{
+    struct hot *hot = new_hot(2, 100 * MIB, 1);
+
+    (void)state;
+    put_as(hot, 1, MIB, true);
+    put(hot, 2, MIB);
+    put(hot, 3, MIB);
+    hot_expire(hot, is_second, NULL);
+    assert_true(is_over(2) && is_over(3));
+    assert_int_equal(hot_settle(hot, 10), 1);
+    hot_saved(hot, "e1", 101 * MIB); /* now it is one like any other, and too large */
+    assert_true(is_over(1));
+    assert_int_equal(hot_settle(hot, 10), 0);
+    hot_free(hot);
+}
+
+static void test_later_run_wins(void **state)
+{
+    struct hot *hot = new_hot(4, 100 * MIB, 1000000);
+    struct hot_cell cells[4];
+    int earlier;
+
+    (void)state;
+    put_as(hot, 1, MIB, true);
+    earlier = far_ends[1];
+    assert_true(hot_is_wanted(hot, "e1"));
+    hot_drop(hot, "s1");
+    assert_false(hot_is_wanted(hot, "e1"));
+    hot_saved(hot, "e1", MIB);
+    put_as(hot, 2, MIB, true);
+    assert_int_equal(hot_unsaved(hot, cells, 4), 1);
+    far_ends[1] = earlier;
+    assert_true(is_over(1));
+    hot_lost(hot, "e2");
+    hot_lost(hot, "e2");
+    assert_true(is_over(2) && hot_settle(hot, 0) == 0);
+    hot_free(hot);
+}
+
+static void test_room_for_unsaved(void **state)
+{
+    struct hot *hot = new_hot(4, 100 * MIB, 1000000);
+
+    (void)state;
+    put(hot, 3, 60 * MIB);
+    assert_true(hot_has_room_unsaved(hot, 50 * MIB));
+    assert_false(hot_has_room_unsaved(hot, 51 * MIB));
+    put_as(hot, 1, MIB, true);
+    assert_true(hot_has_room_unsaved(hot, MIB));
+    put_as(hot, 2, MIB, true);
+    assert_false(hot_has_room_unsaved(hot, MIB));
+    hot_saved(hot, "e1", MIB);
+    assert_true(hot_has_room_unsaved(hot, MIB));
+    hot_free(hot);
+    assert_true(is_over(1) && is_over(2) && is_over(3));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_taken_once), cmocka_unit_test(test_only_its_own),      cmocka_unit_test(test_number),
-        cmocka_unit_test(test_memory),     cmocka_unit_test(test_one_for_a_session), cmocka_unit_test(test_expire),
+        cmocka_unit_test(test_taken_once),
+        cmocka_unit_test(test_only_its_own),
+        cmocka_unit_test(test_number),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_one_for_a_session),
+        cmocka_unit_test(test_expire),
+        cmocka_unit_test(test_unsaved_is_waited_for),
+        cmocka_unit_test(test_unsaved_stays),
+        cmocka_unit_test(test_later_run_wins),
+        cmocka_unit_test(test_room_for_unsaved),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,6 +64,8 @@ static const struct sample {
     { { .pause = { WIRE_PAUSE, WIRE_PAUSE_SMALL } }, sizeof(struct wire_pause), 0, WIRE_FROM_API },
     { { .paused = { WIRE_PAUSED, 0, 1 << 20 } }, sizeof(struct wire_paused), 0, WIRE_FROM_WARDEN },
     { { .entry = { WIRE_ENTRY, WIRE_ENTRY_BUILT, 0, "built" } }, sizeof(struct wire_entry), 1, WIRE_FROM_WARDEN },
+    { { .save = { WIRE_SAVE, 0 } }, sizeof(struct wire_save), 0, WIRE_FROM_API },
+    { { .saved = { WIRE_SAVED, 0, 1 << 20 } }, sizeof(struct wire_saved), 0, WIRE_FROM_WARDEN },
 };
 
 static enum wire_side other(enum wire_side side)

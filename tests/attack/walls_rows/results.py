@@ -111,15 +111,24 @@ ROWS = [
     wall(
         "parked: any session's",
         "unit:hot",
-        ("engine/hot.c", "if (strcmp(hot->cells[i].session_id, session_id) != 0)", "if (!session_id[0])"),
+        (
+            "engine/hot.c",
+            "if (hot->cells[i].is_over || strcmp(hot->cells[i].session.id, session_id) != 0)",
+            "if (hot->cells[i].is_over || !session_id[0])",
+        ),
+    ),
+    wall(
+        "parked: nobody waits for what is left after the answer",
+        "unit:hot",
+        ("engine/hot.c", "&i)) && hot->cells[i].unsaved && !gives_up(context))", "&i)) && 0 && !gives_up(context))"),
     ),
     wall(
         "parked: any tenant's, user's and network",
         "unit:hot",
         (
             "engine/hot.c",
-            "if (find(hot, session->id, &i) && suits(&hot->cells[i], session, network))",
-            "if (find(hot, session->id, &i) && (1 || suits(&hot->cells[i], session, network)))",
+            "if (found && !hot->cells[i].unsaved && suits(&hot->cells[i], session, network))",
+            "if (found && !hot->cells[i].unsaved && (1 || suits(&hot->cells[i], session, network)))",
         ),
     ),
     wall(
