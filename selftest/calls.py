@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Numbers of system calls. Stands before each Python program of the self-test; the attack tests read it too.
+# Numbers of system calls. Stands before each Python program of the self-test and of the attack tests.
 
 # name: (x86_64, aarch64); None where the architecture has no such call.
 SYSCALLS = {

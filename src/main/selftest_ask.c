@@ -27,9 +27,9 @@
 
 /* What stands before each program of a language. */
 static const struct {
-    const char *language, *files[2];
+    const char *language, *files[3];
 } helpers[] = {
-    { "py", { "calls.py", "helpers.py" } },
+    { "py", { "calls.py", "attempts.py", "helpers.py" } },
     { "c", { "helpers.h" } },
     { "bash", { "helpers.sh" } },
 };
