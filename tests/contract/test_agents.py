@@ -4,14 +4,10 @@
 import base64
 import json
 import os
-import shutil
-import subprocess
 
 import pytest
 
-from support.need import require
-
-HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "agents")
+from support.agents import HERE, drive
 
 FORMS = {
     "bare URL, key in a header": lambda server: {
@@ -23,18 +19,6 @@ FORMS = {
         "CODE_AUTHORIZATION": "Basic " + base64.b64encode(f"{server.key}:".encode()).decode(),
     },
 }
-
-
-
-def drive(server, variables, script="drive.mjs"):
-    require(shutil.which("node"), "node")
-    require(
-        os.path.isdir(os.path.join(HERE, "node_modules", "@librechat", "agents")), "npm ci in tests/contract/agents"
-    )
-    env = {"PATH": os.environ["PATH"], "HOME": server.home, "NODE_NO_WARNINGS": "1", **variables}
-    done = subprocess.run(["node", script], cwd=HERE, env=env, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 @pytest.fixture(scope="module", params=sorted(FORMS))
