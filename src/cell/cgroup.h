@@ -39,6 +39,7 @@ struct cgroup_slot {
     uint32_t shares;              /* the same */
     /* figures at the last cgroup_slot_begin() */
     uint64_t base_oom_kills, base_process_limit, base_memory_bytes, base_cpu_us, base_peak_bytes;
+    uint64_t empty_memory_bytes; /* charged at the last cgroup_slot_note_empty() */
     int oom_fd;       /* tells when the memory is used up: v1 an eventfd, v2 memory.events; -1 = this host cannot */
     int peak_fd;      /* the memory peak's file, open as long as its group: v2 resets it for one open file only */
     bool peak_is_own; /* it counts one cell alone, or could be reset: v1, and v2 since Linux 6.12 */
@@ -96,6 +97,10 @@ int cgroup_slot_weigh(struct cgroup_slot *slot, uint32_t shares);
  * has no v1 group for the processor alone. */
 int cgroup_slot_step_aside(struct cgroup_slot *slot);
 int cgroup_slot_step_in(struct cgroup_slot *slot);
+
+/* Notes what is charged while nothing of the next program is in the slot: what waits there later to be that program is
+ * part of what its run takes. */
+void cgroup_slot_note_empty(struct cgroup_slot *slot);
 
 /* Notes the counters before a run. */
 int cgroup_slot_begin(struct cgroup_slot *slot);

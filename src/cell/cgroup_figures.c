@@ -82,12 +82,25 @@ static uint32_t increase(int64_t now, uint64_t base)
     return moved > UINT32_MAX ? UINT32_MAX : (uint32_t)moved;
 }
 
+void cgroup_slot_note_empty(struct cgroup_slot *slot)
+{
+    slot->empty_memory_bytes = or_zero(memory_bytes(cell_dir(slot, CGROUP_MEMORY), slot));
+}
+
+/* What others left in the slot may have gone since it was noted. */
+static uint64_t base_memory_bytes(const struct cgroup_slot *slot)
+{
+    uint64_t now = or_zero(memory_bytes(cell_dir(slot, CGROUP_MEMORY), slot));
+
+    return slot->empty_memory_bytes < now ? slot->empty_memory_bytes : now;
+}
+
 int cgroup_slot_begin(struct cgroup_slot *slot)
 {
     slot->base_oom_kills = or_zero(oom_kills(slot));
     slot->base_process_limit = or_zero(refused_forks(slot));
     slot->base_cpu_us = or_zero(cpu_us(slot));
-    slot->base_memory_bytes = or_zero(memory_bytes(cell_dir(slot, CGROUP_MEMORY), slot));
+    slot->base_memory_bytes = base_memory_bytes(slot);
     slot->base_peak_bytes = or_zero(peak_bytes(slot));
     slot->peak_is_own = slot->peak_fd >= 0 && (pwrite(slot->peak_fd, "0", 1, 0) == 1 || slot->cell_fd >= 0);
     return 0;

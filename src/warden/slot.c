@@ -247,6 +247,7 @@ static int arm(struct slot *slot)
     }
     slot->armed = true;
     stock_new_cell(&slot->stock);
+    cgroup_slot_note_empty(&slot->cgroup);
     return 0;
 }
 

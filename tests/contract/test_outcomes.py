@@ -5,6 +5,7 @@ import re
 import time
 
 import pytest
+from support import host
 
 HOG = "x = []\nwhile True: x.append(bytearray(b'1' * (1 << 20)))"
 FORKS = """
@@ -104,6 +105,19 @@ def test_memory_peak(client):
     for _ in range(4):
         small = client.exec("true", "bash").usage["memory_peak_bytes"]
         assert 0 < small < 40 << 20, small
+
+
+def test_memory_peak_of_what_waited(client):
+    """X1: an interpreter that waited for its program is part of what that took: a small one does not take nothing."""
+    kinds = set()
+
+    def has_run_warm():
+        usage = client.exec("print(1)", "py").usage
+        assert 1 << 20 <= usage["memory_peak_bytes"] <= 40 << 20, usage
+        kinds.add(usage["warm"])
+        return kinds & {"armed", "forked"}
+
+    assert host.until(has_run_warm, 30), kinds
 
 
 def test_processes_peak(client):

@@ -343,6 +343,36 @@ static void figures_are_what_moved_since_the_beginning(void **state)
     cgroup_slot_close(&slot);
 }
 
+/* Begins a run with now_bytes charged, which comes to peak_bytes. Returns what is told of it. */
+static int64_t told_peak(const struct scratch *scratch, struct cgroup_slot *slot, int now_bytes, int peak_bytes)
+{
+    struct cgroup_figures figures;
+    char text[32];
+
+    snprintf(text, sizeof(text), "%d\n", now_bytes);
+    put(scratch, "memory.current", text);
+    cgroup_slot_begin(slot);
+    snprintf(text, sizeof(text), "%d\n", peak_bytes);
+    put(scratch, "memory.peak", text);
+    cgroup_slot_figures(slot, &figures);
+    return figures.memory_peak_bytes;
+}
+
+static void what_waits_in_a_slot_is_part_of_its_run(void **state)
+{
+    struct scratch *scratch = *state;
+    struct cgroup_slot slot = fake_slot(scratch, true);
+
+    put(scratch, "memory.peak", "0\n");
+    slot.peak_fd = open(scratch_path(scratch, "memory.peak"), O_RDWR | O_CLOEXEC);
+    put(scratch, "memory.current", "10000\n");
+    cgroup_slot_note_empty(&slot);
+    assert_int_equal(told_peak(scratch, &slot, 50000, 60000), 50000);
+    /* What an earlier run left, and what went meanwhile, is not. */
+    assert_int_equal(told_peak(scratch, &slot, 4000, 60000), 56000);
+    cgroup_slot_close(&slot);
+}
+
 /* A slot that is out of memory may be unable to open its own counters: that must not look like four billion kills. */
 static void a_counter_that_cannot_be_read_has_not_moved(void **state)
 {
@@ -440,6 +470,7 @@ int main(void)
         WITH_SCRATCH(limits_are_written_as_each_version_wants_them),
         WITH_SCRATCH(a_limit_that_cannot_be_written_is_told_and_tried_again),
         WITH_SCRATCH(figures_are_what_moved_since_the_beginning),
+        WITH_SCRATCH(what_waits_in_a_slot_is_part_of_its_run),
         WITH_SCRATCH(a_counter_that_cannot_be_read_has_not_moved),
         WITH_SCRATCH(a_slot_that_cannot_be_made_leaves_nothing_open),
         WITH_SCRATCH(each_cell_has_a_fresh_group),
