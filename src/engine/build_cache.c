@@ -58,6 +58,7 @@ struct build_cache {
     struct waiting waiting[WAITING_MAX];
     size_t n_waiting;
     int64_t bytes;
+    unsigned n_entries;
     struct entry *newest, *oldest;
     struct entry *buckets[BUCKETS];
 };
@@ -98,13 +99,14 @@ static void drop(struct build_cache *cache, struct entry **place)
     *place = entry->next;
     unlink_order(cache, entry);
     cache->bytes -= entry->bytes;
+    cache->n_entries--;
     (void)unlinkat(cache->directory_fd, entry->key, 0);
     free(entry);
 }
 
 static void shrink(struct build_cache *cache)
 {
-    while (cache->oldest && cache->bytes > cache->max_bytes)
+    while (cache->oldest && (cache->bytes > cache->max_bytes || cache->n_entries > BUILD_CACHE_ENTRIES_MAX))
         drop(cache, place_of(cache, cache->oldest->key));
 }
 
@@ -129,6 +131,7 @@ static int add(struct build_cache *cache, const char *key, const struct stat *st
     *place = entry;
     link_newest(cache, entry);
     cache->bytes += entry->bytes;
+    cache->n_entries++;
     shrink(cache);
     return 0;
 }

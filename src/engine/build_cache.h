@@ -3,7 +3,8 @@
  *
  * One file an entry below DATA_DIR/builds, named after its key (build_key.h), with a checksum over key and contents: an
  * entry that is damaged, or was put in another's place, counts as absent. Nothing waits for the disk; what a power
- * failure tears is noticed by its checksum. The least recently used entries go when the bound is reached.
+ * failure tears is noticed by its checksum. The least recently used entries go when a bound is reached: of bytes on
+ * disk, and of entries, since each takes some memory here however small its file is.
  *
  * Thread-safe. Entries are written by a thread of the cache's own. */
 #pragma once
@@ -12,6 +13,8 @@
 
 #include "base/buffer.h"
 #include "store/digest.h"
+
+#define BUILD_CACHE_ENTRIES_MAX 16384 /* 3 MiB of memory */
 
 struct build_cache;
 

@@ -139,6 +139,26 @@ static void the_least_recently_used_goes_first(void **state)
     build_cache_free(cache);
 }
 
+/* Entries are small in bytes if a client likes, so their number is bounded too. */
+static void the_number_of_entries_is_bounded(void **state)
+{
+    struct scratch *scratch = *state;
+    struct build_cache *cache;
+    int directory_fd;
+
+    scratch_limit(scratch, "size=64m"); /* quicker than a disk */
+    directory_fd = open(scratch->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (unsigned n = 0; n < BUILD_CACHE_ENTRIES_MAX + 3; n++)
+        close(openat(directory_fd, key_of(n), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    close(directory_fd);
+    cache = open_cache(scratch, INT64_MAX);
+    assert_int_equal(count_files(scratch), BUILD_CACHE_ENTRIES_MAX);
+    put(cache, BUILD_CACHE_ENTRIES_MAX + 3, "x", 1);
+    assert_int_equal(count_files(scratch), BUILD_CACHE_ENTRIES_MAX);
+    assert_true(has(cache, BUILD_CACHE_ENTRIES_MAX + 3, "x", 1));
+    build_cache_free(cache);
+}
+
 static void what_takes_more_than_its_share_is_not_kept(void **state)
 {
     struct build_cache *cache = open_cache(*state, 8 * 8192);
@@ -287,6 +307,7 @@ int main(void)
         CASE(what_was_put_is_found_also_after_a_restart),
         CASE(the_first_build_of_a_key_stays),
         CASE(the_least_recently_used_goes_first),
+        CASE(the_number_of_entries_is_bounded),
         CASE(what_takes_more_than_its_share_is_not_kept),
         CASE(a_cache_of_no_size_empties_its_directory),
         CASE(a_changed_byte_anywhere_is_noticed),
