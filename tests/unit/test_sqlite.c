@@ -477,6 +477,32 @@ static void a_read_only_disk_is_an_error(void **state)
     kv_free(kv);
 }
 
+/* A store may grow as it likes: what is held of it in memory is taken once. */
+static void memory_does_not_grow_with_the_store(void **state)
+{
+    struct kv *kv = open_kv(*state);
+    struct kv_batch *batch;
+    char key[32], value[1001] = { 0 };
+    sqlite3_int64 at_first;
+
+    memset(value, 'v', sizeof(value) - 1);
+    assert_int_equal(kv_batch_new(kv, &batch), 0);
+    for (unsigned n = 0; n < 1000; n++) {
+        snprintf(key, sizeof(key), "key%03u", n);
+        kv_batch_put(batch, key, value, sizeof(value) - 1, 0);
+    }
+    assert_int_equal(kv_batch_commit(batch), 0);
+    kv_batch_free(batch);
+    assert_value(kv, "key000", value);
+    at_first = sqlite3_memory_used();
+    for (unsigned n = 0; n < 1000; n++) {
+        snprintf(key, sizeof(key), "key%03u", n);
+        assert_value(kv, key, value);
+    }
+    assert_in_range(sqlite3_memory_used(), 1, at_first + (16 << 10));
+    kv_free(kv);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, scratch_setup, scratch_teardown)
 
 int main(void)
@@ -496,6 +522,7 @@ int main(void)
         TEST(a_killed_writer_loses_nothing_announced),
         TEST(eight_threads_do_not_disturb_each_other),
         TEST(the_log_does_not_grow_for_ever),
+        TEST(memory_does_not_grow_with_the_store),
         TEST(a_full_disk_refuses_whole_batches),
         TEST(a_read_only_disk_is_an_error),
     };
