@@ -2,16 +2,11 @@
 """`codecell bench`: it runs, its reports can be read, and it leaves nothing. How fast anything is decides nothing here."""
 
 import json
-import os
-import signal
-import subprocess
-import tempfile
-import time
 import xml.etree.ElementTree
 
 import pytest
 
-from support import host
+from support import command
 
 FIGURES = {"p50", "p90", "p99", "max", "mean", "count", "errors"}
 
@@ -21,26 +16,7 @@ def bench(program, tmp_path):
     """bench("--only", "bash") runs it with a temporary directory of its own, which must be empty afterwards."""
 
     def run(*arguments, status=0, **env):
-        temporary = tempfile.mkdtemp(prefix="codecell-test-")
-        os.chmod(temporary, 0o755)
-        before = host.mounts()
-        try:
-            done = subprocess.run(
-                [program, "bench", *arguments],
-                env={"PATH": os.environ["PATH"], "TMPDIR": temporary, **env},
-                cwd=tmp_path,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=300,
-            )
-            left = os.listdir(temporary)
-        finally:
-            subprocess.run(["rm", "-rf", temporary], check=True)
-        assert done.returncode == status, done.stdout + done.stderr
-        assert left == []
-        assert host.mounts() == before
-        return done
+        return command.run([program, "bench", *arguments], tmp_path, status, **env)
 
     return run
 
@@ -107,24 +83,4 @@ def test_an_unwritable_report_is_found_before_measuring(bench):
 
 
 def test_an_interrupt_ends_it_and_its_server(program):
-    temporary = tempfile.mkdtemp(prefix="codecell-test-")
-    os.chmod(temporary, 0o755)
-    try:
-        started = subprocess.Popen(
-            [program, "bench", "--only", "py-print-p99", "--seconds", "120"],
-            env={"PATH": os.environ["PATH"], "TMPDIR": temporary},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        assert host.until(lambda: host.descendants(started.pid), 60)
-        time.sleep(0.5)
-        below = host.descendants(started.pid)
-        started.send_signal(signal.SIGINT)
-        assert started.wait(60) == 1
-        assert host.until(lambda: not any(host.alive(pid) and host.state_of(pid) != "Z" for pid in below), 10)
-        assert os.listdir(temporary) == []
-    finally:
-        if started.poll() is None:
-            started.kill()
-            started.wait()
-        subprocess.run(["rm", "-rf", temporary], check=True)
+    command.interrupt([program, "bench", "--only", "py-print-p99", "--seconds", "120"], after_s=0.5, status=1, within_s=60)

@@ -4,14 +4,10 @@ minute or two; here are the cases that are quick. tests/attack/x09_selftest.py s
 
 import json
 import os
-import signal
-import subprocess
-import tempfile
-import time
 
 import pytest
 
-from support import host
+from support import command
 
 # Of every kind one that takes about a second: programs, pairs of programs, requests, the host's side, and both ends.
 QUICK = "K1,K5,K7,K10,K14,F1,F3,F10,F12,R7,R15,R16,R17,R18,R20,N1,C1,C3,C5,C8,C10,C11,C13,C19,K18,R19"
@@ -22,27 +18,7 @@ def selftest(program, tmp_path):
     """selftest("--attack") runs it with a temporary directory of its own, which must be empty afterwards."""
 
     def run(*arguments, status=0, **env):
-        temporary = tempfile.mkdtemp(prefix="codecell-test-")
-        os.chmod(temporary, 0o755)
-        before = host.mounts()
-        sanitizers = {name: os.environ[name] for name in os.environ if name.startswith(("ASAN_", "UBSAN_", "LSAN_"))}
-        try:
-            done = subprocess.run(
-                [program, "selftest", *arguments],
-                env={"PATH": os.environ["PATH"], "TMPDIR": temporary, **sanitizers, **env},
-                cwd=tmp_path,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=400,
-            )
-            left = os.listdir(temporary)
-        finally:
-            subprocess.run(["rm", "-rf", temporary], check=True)
-        assert done.returncode == status, done.stdout + done.stderr
-        assert left == []
-        assert host.mounts() == before
-        return done
+        return command.run([program, "selftest", *arguments], tmp_path, status, **env)
 
     return run
 
@@ -114,24 +90,4 @@ def test_an_unwritable_report_is_found_before_the_attack(selftest):
 
 
 def test_an_interrupt_ends_it_and_its_server(program):
-    temporary = tempfile.mkdtemp(prefix="codecell-test-")
-    os.chmod(temporary, 0o755)
-    try:
-        started = subprocess.Popen(
-            [program, "selftest", "--attack"],
-            env={"PATH": os.environ["PATH"], "TMPDIR": temporary},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        assert host.until(lambda: host.descendants(started.pid), 60)
-        time.sleep(1)
-        below = host.descendants(started.pid)
-        started.send_signal(signal.SIGINT)
-        assert started.wait(120) == 3
-        assert host.until(lambda: not any(host.alive(pid) and host.state_of(pid) != "Z" for pid in below), 10)
-        assert os.listdir(temporary) == []
-    finally:
-        if started.poll() is None:
-            started.kill()
-            started.wait()
-        subprocess.run(["rm", "-rf", temporary], check=True)
+    command.interrupt([program, "selftest", "--attack"], after_s=1, status=3, within_s=120)

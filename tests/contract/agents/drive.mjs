@@ -5,13 +5,9 @@
 // LIBRECHAT_CODE_API_KEY is sent as X-API-Key, CODE_AUTHORIZATION as it is: a host hands both over as authHeaders, as values
 // or as a function. (The tools' HTTP client takes no key inside the URL.)
 
-import { File } from 'node:buffer';
-import { webcrypto } from 'node:crypto';
 import process from 'node:process';
+import { call, failure, nextId } from './calls.mjs';
 
-// Globals only since Node.js 19 and 20; Debian 12 has 18. So the client is imported after them.
-globalThis.crypto ??= webcrypto;
-globalThis.File ??= File;
 const { AIMessage } = await import('@langchain/core/messages');
 const {
   createCodeExecutionTool,
@@ -28,13 +24,6 @@ const params = { authHeaders: key ? { 'X-API-Key': key } : async () => ({ Author
 const code = createCodeExecutionTool(params);
 const bash = createBashExecutionTool({ ...params, user_id: 'agents-user' });
 
-// As ToolNode does: the session and the files of the last call travel beside the arguments, not inside them.
-let calls = 0;
-async function call(tool, args, session) {
-  const message = await tool.invoke({ id: `call_${++calls}`, name: tool.name, type: 'tool_call', args, ...session });
-  return { content: message.content, artifact: message.artifact };
-}
-
 function injected(artifact) {
   return {
     session_id: artifact.session_id,
@@ -46,15 +35,6 @@ function injected(artifact) {
       kind: 'user',
     })),
   };
-}
-
-async function failure(promise) {
-  try {
-    await promise;
-    return null;
-  } catch (error) {
-    return error.message;
-  }
 }
 
 const report = {};
@@ -103,7 +83,7 @@ report.tools.files = await call(bashProgrammatic, { code: 'cat tools.csv; get_we
 const sessions = new Map();
 const node = new ToolNode({ tools: [code, bash], sessions });
 async function turn(tool, args) {
-  const id = `turn_${++calls}`;
+  const id = nextId('turn');
   const { messages } = await node.invoke({ messages: [new AIMessage({ content: '', tool_calls: [{ id, name: tool.name, args, type: 'tool_call' }] })] });
   return messages[0].content;
 }
