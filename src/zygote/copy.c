@@ -70,14 +70,22 @@ static int enter_groups(const struct zygote_order *order, const int *fds)
     return 0;
 }
 
+/* The cell's own namespace of groups has that of its init as its root, and a copy may be in one below it
+ * (cgroup_slot_let_rest()). */
+static int hide_groups(void)
+{
+    return unshare(CLONE_NEWCGROUP) < 0 ? error_from_errno() : 0;
+}
+
 int copy_enter(const struct zygote_order *order, const int *fds)
 {
     static const struct {
         enum zygote_order_fd fd;
         int type;
     } namespaces[] = {
-        { ZYGOTE_ORDER_NETWORK, CLONE_NEWNET }, { ZYGOTE_ORDER_IPC, CLONE_NEWIPC },
-        { ZYGOTE_ORDER_UTS, CLONE_NEWUTS },     { ZYGOTE_ORDER_CGROUP, CLONE_NEWCGROUP },
+        { ZYGOTE_ORDER_NETWORK, CLONE_NEWNET },
+        { ZYGOTE_ORDER_IPC, CLONE_NEWIPC },
+        { ZYGOTE_ORDER_UTS, CLONE_NEWUTS },
         { ZYGOTE_ORDER_MOUNT, CLONE_NEWNS },
     };
     int r = enter_groups(order, fds);
@@ -85,7 +93,7 @@ int copy_enter(const struct zygote_order *order, const int *fds)
     for (size_t i = 0; i < ARRAY_SIZE(namespaces) && r == 0; i++)
         if (setns(fds[namespaces[i].fd], namespaces[i].type) < 0)
             r = error_from_errno();
-    return r;
+    return r ? r : hide_groups();
 }
 
 /* The zygote's pipes are not for a cell. What takes their numbers is the cell's own. */

@@ -62,6 +62,7 @@ planted = Run()
         session_id=session,
     )
     assert not os.path.exists("/mnt/data/ran.txt")
+    attack.cool(session)
     after = attack.exec("import os; print(os.getuid(), os.listdir('/mnt/data'))", session_id=session)
     assert after.outcome == "ok" and after.names() == ["ran.txt"], dict(after)
     told = attack.fetch(after.files[0]).decode().split()
@@ -145,7 +146,8 @@ os._exit(0)
 
 
 def test_c02_the_runner_turned_against_itself(attack):
-    """A program that spoils what saves its state is told nothing, and loses nothing but its state."""
+    """A program that spoils what saves its state is told nothing, and loses nothing but its state: and, if it lives on, the run
+    that finds it so."""
     for spoil in (
         "import sys; sys.modules['codecell_state'] = 7",
         "import builtins; builtins.open = None; builtins.__import__ = None",
@@ -159,5 +161,7 @@ def test_c02_the_runner_turned_against_itself(attack):
     ):
         run = attack.exec("x = 1\n" + spoil)
         assert (run.outcome, run.stderr) == ("ok", ""), (spoil, dict(run))
+        attack.exec("pass", session_id=run.session)
+        attack.cool(run.session)
         after = attack.exec("print(1)", session_id=run.session)
         assert (after.outcome, after.stdout, after.stderr) == ("ok", "1\n", ""), (spoil, dict(after))

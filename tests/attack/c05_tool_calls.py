@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from support import guest
 from support.client import in_threads
 from support.tools import PATH, Run, declare, post, resume
 
@@ -51,6 +52,16 @@ def test_c05_a_flood_of_frames(attack):
     began = time.monotonic()
     answer = post(attack, code=RAW + "while True: raw.send(b'idle\\n' * 10000)", tools=TOOLS, timeout=60000)
     assert answer.status == "error" and time.monotonic() - began < 55, answer
+
+
+def test_c05_descriptors_in_a_call(attack):
+    """The server has nothing to close that takes its time."""
+    began = time.monotonic()
+    send = "raw = socket.socket(fileno=os.dup(3))\nhand_over(raw, b'call 1 4 2\\necho{}')\nos._exit(0)"
+    for _ in range(3):
+        answer = post(attack, code=guest.LINGER.format(seconds=60) + send, tools=TOOLS)
+        assert answer.status in ("completed", "tool_call_required"), answer
+    assert time.monotonic() - began < 50
 
 
 def test_c05_output_calls_nothing(attack):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """K4: cycles of descriptors in flight over AF_UNIX cannot pile up in the kernel."""
 
-from support import host
+from support import guest, host
 
 ROUNDS = 20000
 
@@ -92,3 +92,11 @@ int main(void) {
     run = attack.exec(code, "c", timeout=20000)
     assert run.outcome == "ok", dict(run)
     assert host.until(lambda: _open_files() < before + 2000, 5), (before, _open_files(), run.stdout)
+
+
+def test_k04_no_close_waits(attack):
+    """What a program has sent on its way is closed by others (C5, X10): a close that waits for a peer would be theirs."""
+    told = attack.evidence(
+        guest.LINGER.format(seconds=20) + "began = time.monotonic()\nnear.close()\ntell(time.monotonic() - began)"
+    )
+    assert told < 10, told

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """X10: a program that says that it has ended, and rests until the next one of its session, is as harmless as a dead one."""
 
+import json
 import time
 
 import pytest
 
-from support import host
+from support import guest, host
 from support.server import LIBRECHAT, Server
 
 # What a program says to rest, by hand: struct zygote_copy_ready at the socket of its keeper.
@@ -13,7 +14,7 @@ FORGED = """
 import ctypes, os, time
 ctypes.CDLL(None).prctl(15, b'{name}')
 x = 1
-os.write(255, (7).to_bytes(4, 'little'))
+os.write(255, (7).to_bytes(8, 'little'))
 until = time.monotonic() + 30
 while time.monotonic() < until:
     with open('grows', 'a') as file:
@@ -63,7 +64,7 @@ def test_x10_a_forged_rest(attack):
 FLOOD = """
 import os
 while True:
-    os.write(255, (7).to_bytes(4, 'little'))
+    os.write(255, (7).to_bytes(8, 'little'))
 """
 
 
@@ -94,3 +95,88 @@ def test_x10_what_it_left_does_not_write_into_the_next(attack):
     )
     run = attack.exec("import time; time.sleep(2); print(x)", "py", session_id=run.session)
     assert run.usage["warm"] != "hot" and run.stdout == "1\n", dict(run)
+
+
+SOCKET = "rest = socket.socket(fileno=%d)\n" % guest.REST_FD
+
+# What it tells of the process at its other end, which is root's on the host.
+LOOK = """
+rest.setblocking(False)
+def option(number, size=64):
+    try: return rest.getsockopt(socket.SOL_SOCKET, number, size).hex()
+    except OSError as error: return name(error.errno)
+def of_pidfd(fd, call, *rest):
+    return sc(call, fd, *rest)
+facts = dict(kind=rest.type & 15, names=[repr(rest.getsockname()), repr(rest.getpeername())], read=attempt(rest.recv, 1))
+facts.update(peer=struct.unpack("iii", rest.getsockopt(socket.SOL_SOCKET, 17, 12)), groups=option(59), label=option(31))
+pidfd = option(77, 4)
+if len(pidfd) == 8:
+    fd = int.from_bytes(bytes.fromhex(pidfd), "little")
+    lines = dict(line.split(":", 1) for line in open("/proc/self/fdinfo/%d" % fd))
+    facts.update(pid=lines["Pid"].strip(), signal=sc("pidfd_send_signal", fd, 9, 0, 0), take=sc("pidfd_getfd", fd, 0, 0))
+"""
+
+
+def test_x10_what_the_socket_tells(attack):
+    """Nothing can be read from it, and its peer has no number, no user and no name here; a child that executes has it not."""
+    child = "facts['child'] = subprocess.run(['test', '-e', '/proc/self/fd/255'], close_fds=False).returncode\n"
+    run = start(attack, guest.py(SOCKET + LOOK + child + "rest.detach()\ntell(facts)"))
+    told = json.loads(run.stdout)
+    assert (told["kind"], told["names"], told["read"], told["child"]) == (5, ["''", "''"], "EAGAIN", 1), told
+    assert told["peer"] == [0, 65534, 65534], told
+    assert told["groups"] in ("", "feff0000") and set(told["label"]) <= set("ENOPROTOOPT"), told
+    assert told.get("pid", "0") in ("0", "-1"), told
+    assert set(told.get(each, "EPERM") for each in ("signal", "take")) <= {"EPERM", "EINVAL", "ENOSYS", "ESRCH"}, told
+
+
+# What a program may do with it besides resting: each ends well, as if it had none, and the next finds what was stored.
+MISUSE = {
+    "closes it": "rest.close()",
+    "shuts it down": "rest.shutdown(socket.SHUT_RDWR); rest.detach()",
+    "puts something else in its place": "rest.detach(); os.dup2(1, 255)",
+    "says nothing": "rest.send(b''); rest.detach()",
+    "says too much": "rest.send(bytes(4096)); rest.detach()",
+    "says it in a child": "rest.detach()\nif os.fork() == 0:\n    os.write(255, bytes(8))\n    time.sleep(60)",
+    "says it in a child, often": "rest.detach()\nif os.fork() == 0:\n    while True: os.write(255, bytes(8))",
+}
+
+
+@pytest.mark.parametrize("how", sorted(MISUSE))
+def test_x10_misuse_of_the_socket(attack, how):
+    run = start(attack, f"import os, socket, time\nx = 1\n{SOCKET}{MISUSE[how]}\ndel rest\ntime.sleep(0.2)\nprint('whole')")
+    assert (run.outcome, run.stdout) == ("ok", "whole\n"), dict(run)
+    run = attack.exec("print(x)", "py", session_id=run.session)
+    assert run.usage["warm"] != "hot" and run.stdout == "1\n", dict(run)
+
+
+def test_x10_descriptors_with_a_rest(attack):
+    """The keeper has nothing to close that takes its time: while it waits, nobody looks at the program's clock."""
+    began = time.monotonic()
+    for _ in range(3):
+        run = start(attack, guest.LINGER.format(seconds=60) + SOCKET + "hand_over(rest, bytes(8))\nos._exit(0)")
+        assert run.outcome == "ok", dict(run)
+    assert time.monotonic() - began < 50
+
+
+# Takes what the next program should have taken, and goes on by itself.
+TAKES = """
+import array, socket, time
+rest = socket.socket(fileno=255)
+rest.send(bytes(8))
+message, control, *_ = rest.recvmsg(64, socket.CMSG_SPACE(4 * 16))
+fds = array.array("i", control[0][2])
+rest.send(bytes(8))
+import os
+os.write(fds[2], b"mine")
+while True: pass
+"""
+
+
+def test_x10_a_rest_that_takes_it_all(attack):
+    """What comes is the next program of its own session, with that one's limits."""
+    session = attack.exec("x = 1").session
+    run = attack.exec(TAKES, session_id=session)
+    assert run.outcome in ("ok", "timeout"), dict(run)  # that is its own interpreter, or a new one, which has no socket
+    run = attack.exec("print(x)", session_id=session, timeout=1000)
+    assert (run.outcome, run.stdout) in (("timeout", "mine\n"), ("ok", "1\n")), dict(run)
+    assert attack.exec("print(x)", session_id=session).stdout == "1\n"

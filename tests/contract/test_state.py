@@ -16,12 +16,15 @@ def unique(prefix="t"):
 
 
 class Session:
-    """Runs one program after the other in one session; each must succeed without a word on stderr."""
+    """Runs one program after the other in one session; each must succeed without a word on stderr. stored: none finds the
+    interpreter of an earlier one, which may live on."""
 
-    def __init__(self, client, **fields):
-        self.client, self.fields = client, fields
+    def __init__(self, client, stored=False, **fields):
+        self.client, self.stored, self.fields = client, stored, fields
 
     def any(self, code, lang="py", **fields):
+        if self.stored and "session_id" in self.fields:
+            self.client.cool(self.id)
         run = self.client.exec(code, lang, **self.fields, **fields)
         self.fields = {"session_id": run.session}
         return run
@@ -36,9 +39,15 @@ class Session:
         return self.fields["session_id"]
 
 
+@pytest.fixture(params=["stored", "alive"])
+def session(client, request):
+    """What a program finds must not depend on the way it came: each test takes both."""
+    return Session(client, stored=request.param == "stored")
+
+
 @pytest.fixture
-def session(client):
-    return Session(client)
+def stored_session(client):
+    return Session(client, stored=True)
 
 
 # 10.7.1: what survives
@@ -273,15 +282,17 @@ def test_capture_on_error(server_with):
 # 10.7.3: what is not saved
 
 
-def test_not_saved(session):
+def test_not_saved(stored_session):
     """10.7.3: underscore names and modules."""
+    session = stored_session
     session("_x = 1\n__y = 2\nimport base64\nz = 3")
     assert session("print(sorted(n for n in globals() if n.strip('_') in ('x', 'y', 'z')))") == "['z']\n"
     assert session("print('base64' in globals())") == "False\n"
 
 
-def test_each_value_is_skipped_alone(session):
+def test_each_value_is_skipped_alone(stored_session):
     """10.7.3: never an error."""
+    session = stored_session
     session(
         """
 import sys, threading

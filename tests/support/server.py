@@ -96,6 +96,8 @@ class Server:
         env["REPL_WARMUP_TIMEOUT_SECONDS"] = "60"  # the machine may be busy with other tests
         if "CODECELL_TEST_POOL" in os.environ:  # tests/attack/walls.py: each wall is met on the way that it is on
             env["SANDBOX_POOL_ENABLED"] = os.environ["CODECELL_TEST_POOL"]
+        if "CODECELL_TEST_HOT" in os.environ:  # what is promised holds with and without interpreters that live on
+            env["HOT_SESSIONS_MAX"] = os.environ["CODECELL_TEST_HOT"]
         env.update({name: value for name, value in self.given.items() if value is not None})
         for name, value in self.given.items():
             if value is None:

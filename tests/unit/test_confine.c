@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "main/confine.h"
+#include "wire/packet.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -124,6 +125,7 @@ static const struct call calls[] = {
     { "kernel crypto", SYS_socket, { AF_ALG, SOCK_SEQPACKET, 0 }, ENOSYS },
     { "vsock", SYS_socket, { AF_VSOCK, SOCK_STREAM, 0 }, ENOSYS },
     { "nodelay", SYS_setsockopt, { -1, IPPROTO_TCP, TCP_NODELAY }, EBADF },
+    { "refused descriptors", SYS_setsockopt, { -1, SOL_SOCKET, SO_PASSRIGHTS }, EBADF },
     { "socket filter", SYS_setsockopt, { -1, SOL_SOCKET, SO_ATTACH_FILTER }, ENOSYS },
     { "unread bytes", SYS_ioctl, { -1, FIONREAD }, EBADF },
     { "ioctl that types", SYS_ioctl, { -1, TIOCSTI | HIGH }, ENOSYS },

@@ -85,6 +85,7 @@ static const struct row {
     { "packet with a high bit", SYS_socket, { AF_PACKET | HIGH, SOCK_RAW, 0 }, EAFNOSUPPORT },
     { "mptcp with a high bit", SYS_socket, { AF_INET, SOCK_STREAM, 262 | HIGH }, ENOSYS },
     { "nodelay", SYS_setsockopt, { -1, IPPROTO_TCP, TCP_NODELAY }, EBADF },
+    { "linger, ignored", SYS_setsockopt, { -1, SOL_SOCKET, SO_LINGER }, 0 },
     { "socket filter", SYS_setsockopt, { -1, SOL_SOCKET, SO_ATTACH_FILTER }, ENOSYS },
     { "upper layer protocol", SYS_setsockopt, { -1, IPPROTO_TCP, TCP_ULP }, ENOSYS },
     /* processes */

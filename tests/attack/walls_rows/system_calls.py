@@ -52,6 +52,11 @@ ROWS = [
         let("setns"),
         allow("unshare", "setns"),
     ),
+    wall(
+        "seccomp: sockets that wait when they are closed",
+        "k04::test_k04_no_close_waits",
+        (SECCOMP, "SCMP_ACT_ERRNO(0), \"setsockopt\"", "SCMP_ACT_ALLOW, \"setsockopt\""),
+    ),
     wall("seccomp: io_uring", "k05", allow("io_uring_setup", "io_uring_enter", "io_uring_register")),
     wall(
         "seccomp: ptrace",
