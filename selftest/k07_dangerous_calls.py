@@ -36,7 +36,16 @@ CALLS.update(
     new_memory_map=("prctl", 35, 9999, 0, 0, 1), old_filter=("prctl", 22, 99, 0, 0, 0),  # EINVAL
     no_random_addresses=("personality", 0x0040000),  # anybody may
 )
+pipe, stream = os.pipe()[1], socket.socket(socket.AF_UNIX)
+accept_all = struct.pack("<HBBI", 6, 0, 0, 0xffffffff)
+own = ctypes.create_string_buffer(accept_all)
+acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", tag, 7, 0xffffffff) for tag in (1, 4, 0x20))
+open("/tmp/acl", "w").close()
+CALLS.update(larger_pipe=("fcntl", pipe, 1031, 1 << 17))
 for what, call in CALLS.items():
     fails(what, sc(*call), DENIED)
+filter = struct.pack("<HxxxxxxQ", 1, ctypes.addressof(own))
+fails("socket filter", sc("setsockopt", stream.fileno(), 1, 26, filter, len(filter)))
+fails("access control list", sc("setxattr", b"/tmp/acl\0", b"system.posix_acl_access\0", acl, len(acl), 0))
 works("getpid", sc("getpid"))
 end()

@@ -22,6 +22,7 @@ for place in (b"/proc\0", b"/proc/sys\0", b"/mnt/data\0", b"/tmp\0", b"/nowhere\
     fails("umount " + place.decode().strip("\0"), sc("umount2", place, 2), DENIED)
 held("the same mounts", open("/proc/self/mountinfo").read() == before, "the same mounts")
 
+MEMORY = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 SCRATCH = ("/tmp", "/var/tmp", "/mnt/data", "/dev/shm", "/run/build")
 for line in before.splitlines():
     place, options = line.split()[4:6]
@@ -36,5 +37,7 @@ for place in SCRATCH[:1] + SCRATCH[2:]:
     works("a file in " + place, attempt(lambda: open(place + "/.probe", "w").close()))
     os.path.exists(place + "/.probe") and os.unlink(place + "/.probe")
     s = os.statvfs(place)
+    size = s.f_blocks * s.f_frsize  # without a limit of its own: all of the machine's memory, or half of it
+    held("size of " + place, size < MEMORY and abs(size / MEMORY - 0.5) > 0.0001, "of its own size")
     held("limits of " + place, 0 < s.f_blocks and 0 < s.f_files <= 131072, "%d MiB, %d files" % (s.f_blocks * s.f_frsize >> 20, s.f_files))
 end()

@@ -8,6 +8,9 @@ AT_MOST = dict(
 for limit, most in AT_MOST.items():
     hard = r.getrlimit(getattr(r, "RLIMIT_" + limit))[1]
     held(limit, hard != r.RLIM_INFINITY and hard <= most, "%s %s" % (limit.lower(), hard))
+# 1 is the one value at which the kernel hands the memory of a crashed program to no handler of the host.
+for value in ((0, 0), (0, 1)):
+    fails("core %s %s" % value, attempt(r.setrlimit, r.RLIMIT_CORE, value))
 groups = os.getgroups()
 held("groups", 0 not in groups and len(groups) <= 1, "groups %s" % groups)
 blocked = [line.split()[1] for line in open("/proc/self/status") if line.startswith(("SigBlk", "SigIgn"))]
