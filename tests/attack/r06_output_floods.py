@@ -6,6 +6,7 @@ import time
 import pytest
 
 from support import host
+from support.events import Events
 
 KEPT = 65536
 CUT = "\n[Output truncated - size limit exceeded]"
@@ -72,3 +73,18 @@ def test_r06_huge_traceback(attack):
     run = attack.exec("raise ValueError('x' * (20 << 20))", "py")
     assert (run.outcome, run.code) == ("error", 1), (run.outcome, run.code)
     assert run.stderr.startswith("Traceback") and CUT in run.stderr and run["truncated"]["stderr"] is True
+
+
+def test_r06_much_output_in_little_memory(server_with):
+    """X4: 100 MB pass, all of it, live and in the result, and the api stays small."""
+    server = server_with(MAX_OUTPUT_BYTES=str(128 << 20), MAX_EXECUTION_TIME="120")
+    length = 0
+    with Events.run(server, "yes 0123456789abcde | head -c 104857600; exit 5", timeout=120000) as events:
+        for event in events:
+            if event.name == "stdout":
+                length += len(event.data["text"])
+            elif event.name == "result":
+                result = event.data
+    assert length == 100 << 20 and result["code"] == 5 and "truncated" not in result
+    assert len(result["stdout"]) == 100 << 20 and result["stdout"].endswith("abcde\n")
+    assert int(host.status_field(server.api_pid, "VmHWM").split()[0]) < 64 << 10

@@ -155,27 +155,6 @@ def test_hanging_up_frees_the_slot(server_with):
         assert reply.status == 200, reply
 
 
-def api_memory(server, field="VmRSS"):
-    with open(f"/proc/{server.api_pid}/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith(field)) << 10
-
-
-def test_much_output_in_little_memory(server_with):
-    """X4: 100 MB pass, all of it, live and in the result, and the api stays small."""
-    server = server_with(MAX_OUTPUT_BYTES=str(128 << 20), MAX_EXECUTION_TIME="120")
-    digest = 0
-    with Events.run(server, "yes 0123456789abcde | head -c 104857600; exit 5", timeout=120000) as events:
-        for event in events:
-            if event.name == "stdout":
-                digest += len(event.data["text"])
-            elif event.name == "result":
-                result = event.data
-    assert digest == 100 << 20 and result["code"] == 5 and "truncated" not in result
-    assert len(result["stdout"]) == 100 << 20 and result["stdout"].endswith("abcde\n")
-    sanitized = "libasan" in host.read(f"/proc/{server.api_pid}/maps")  # it keeps 256 MiB of what was freed
-    assert api_memory(server, "VmHWM") < (448 if sanitized else 64) << 20
-
-
 def test_a_slow_reader_holds_up_its_program_only(server_with):
     """X4: the program stops at its next write, others go on; then it goes on where it was."""
     server = server_with(MAX_OUTPUT_BYTES=str(64 << 20), MAX_EXECUTION_TIME="120")
