@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """http-api.md 11 with a real client: the code execution tools of @librechat/agents, as they are published."""
 
-import base64
 import json
 import os
 
@@ -14,9 +13,8 @@ FORMS = {
         "LIBRECHAT_CODE_BASEURL": server.url,
         "LIBRECHAT_CODE_API_KEY": server.key,
     },
-    "/v1, Basic": lambda server: {
-        "LIBRECHAT_CODE_BASEURL": server.url + "/v1",
-        "CODE_AUTHORIZATION": "Basic " + base64.b64encode(f"{server.key}:".encode()).decode(),
+    "/v1, key in the URL": lambda server: {
+        "LIBRECHAT_CODE_BASEURL": f"http://{server.key}@{server.host}:{server.port}/v1"
     },
 }
 

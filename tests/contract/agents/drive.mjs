@@ -2,8 +2,7 @@
 // Runs programs through the real tools of @librechat/agents and prints what happened as one JSON document.
 //
 // The base URL comes from LIBRECHAT_CODE_BASEURL, which the tools read while they are imported: one process per URL form.
-// LIBRECHAT_CODE_API_KEY is sent as X-API-Key, CODE_AUTHORIZATION as it is: a host hands both over as authHeaders, as values
-// or as a function. (The tools' HTTP client takes no key inside the URL.)
+// LIBRECHAT_CODE_API_KEY is handed over as a host would and sent as X-API-Key; without it the key stands in the URL.
 
 import process from 'node:process';
 import { call, failure, nextId } from './calls.mjs';
@@ -20,7 +19,7 @@ const {
 } = await import('@librechat/agents');
 
 const key = process.env.LIBRECHAT_CODE_API_KEY;
-const params = { authHeaders: key ? { 'X-API-Key': key } : async () => ({ Authorization: process.env.CODE_AUTHORIZATION }) };
+const params = { authHeaders: key ? async () => ({ 'X-API-Key': key }) : undefined };
 const code = createCodeExecutionTool(params);
 const bash = createBashExecutionTool({ ...params, user_id: 'agents-user' });
 
