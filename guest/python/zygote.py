@@ -287,7 +287,8 @@ def be_program(run, runners, arguments):
         leave(reason)
 
 
-def main():
+def main(modules=None):
+    """modules: what is loaded instead of the libraries."""
     import ctypes
 
     library = ctypes.PyDLL(LIBRARY)
@@ -299,9 +300,12 @@ def main():
     run.own_module("display")
     tools = load("codecell_tools", DIRECTORY + "/tools.py")
     rest = load("codecell_rest", DIRECTORY + "/rest.py")
-    attempt(bring_fonts)
-    load_libraries(name for name in dict.fromkeys(run.PRELOADED.values()) if name not in LEFT_OUT)
-    use_libraries()
+    if modules is None:
+        attempt(bring_fonts)
+        load_libraries(name for name in dict.fromkeys(run.PRELOADED.values()) if name not in LEFT_OUT)
+        use_libraries()
+    else:
+        load_libraries(modules)
     run.set_up_libraries()
     seeds = random_state()
     refresh_randomness(seeds)  # what it needs is loaded before the first copy

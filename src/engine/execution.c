@@ -22,6 +22,7 @@
 #include "engine/live.h"
 #include "engine/outcome.h"
 #include "engine/outputs.h"
+#include "engine/plain.h"
 #include "engine/recipe.h"
 #include "engine/running.h"
 #include "engine/saver.h"
@@ -45,6 +46,7 @@ struct execution {
     char build_key[DIGEST_HEX_SIZE]; /* "" = nothing is kept of this run */
     struct buffer built;             /* what an earlier run made; empty = this one compiles */
     struct carry carry;
+    bool plain;          /* it needs no libraries (plain.h) */
     struct hot_cell hot; /* the parked cell that this run continues, if there is one */
     int parked_fd;       /* the channel by which its own cell is parked; -1 = it is dead */
     int program_fd;
@@ -223,6 +225,7 @@ static int find_state(struct execution *x)
 {
     struct engine *engine = x->engine;
 
+    x->plain = x->request->language->warm == WARM_PYTHON && plain_source(x->request->code, x->request->code_length);
     if (x->request->tools)
         return 0;
     if (carry_is_wanted(engine, x->request->language) &&
@@ -230,6 +233,7 @@ static int find_state(struct execution *x)
         x->carry = (struct carry){ .wanted = true, .was_found = true };
     else
         carry_find(engine, x->request->language, &x->session, &x->carry);
+    x->plain = x->plain && (!x->carry.was_found || plain_was(&engine->plain_sessions, x->session.id));
     return 0;
 }
 
@@ -358,7 +362,7 @@ static int start_cell(struct execution *x)
             .file_bytes_max = (uint64_t)file_bytes_max(engine),
             .cpu_millis = (uint32_t)(engine->max_cpus * 1000),
             .entries_max = HARVEST_ENTRIES_MAX,
-            .zygote = recipe_warm(x->request, is_built(x)),
+            .zygote = x->plain ? WARM_PYTHON_PLAIN : recipe_warm(x->request, is_built(x)),
             .state_bytes_max = x->carry.wanted ? (uint64_t)engine->state.bytes_max : 0,
             .park = x->carry.wanted && engine->hot,
         },
@@ -498,6 +502,8 @@ static int keep_state(struct execution *x)
     hot_lock_session(x->engine->hot, x->session.id);
     carry_keep(x->engine, &x->session, &x->carry, &x->cell, x->result->outcome);
     keep_cell(x);
+    if (x->carry.wanted)
+        plain_note(&x->engine->plain_sessions, x->session.id, x->plain);
     hot_unlock_session(x->engine->hot, x->session.id);
     return 0;
 }

@@ -18,6 +18,7 @@
 #include "domain/state.h"
 #include "engine/language.h"
 #include "engine/paused_memory.h"
+#include "engine/plain.h"
 #include "engine/tool_channel.h"
 #include "store/blob.h"
 #include "store/kv.h"
@@ -168,6 +169,7 @@ struct engine {
     bool state_enabled, state_after_errors;
 
     struct paused_memory paused_memory; /* of programs that wait for their clients */
+    struct plain_sessions plain_sessions;
 
     atomic_bool cancel_all; /* set at the end of a drain: every running execution is cancelled */
 };

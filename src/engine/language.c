@@ -300,5 +300,10 @@ char *language_argument(const char *element, const struct language_values *value
 
 bool language_is_warm(const struct language *language, const struct warm_counts *counts)
 {
-    return language->warm != WARM_NONE && counts && atomic_load(&counts->waiting[language->warm]) > 0;
+    unsigned n = 0;
+
+    for (int kind = WARM_NONE + 1; kind < WARM_KINDS && counts; kind++)
+        if (kind == (int)language->warm || warm_can_be(language->warm, (enum warm_kind)kind))
+            n += atomic_load(&counts->waiting[kind]);
+    return n > 0;
 }

@@ -179,7 +179,7 @@ static int read_warm(const struct language_report *report, const char *field, co
     const char *text = json_string_value(value);
 
     for (int kind = WARM_NONE + 1; text && kind < WARM_KINDS; kind++)
-        if (strcmp(text, warm_names[kind]) == 0) {
+        if (warm_names[kind] && strcmp(text, warm_names[kind]) == 0) {
             *ret_kind = (enum warm_kind)kind;
             return 0;
         }

@@ -336,8 +336,8 @@ static int take_copy(struct slot *slot, struct run *run)
 /* Only a copy of the zygote can be stopped apart from its keeper. */
 static bool may_rest(const struct slot *slot, const struct run *run)
 {
-    return run->request.park && run->request.zygote == WARM_PYTHON && slot->stock.copy.socket_fd >= 0 &&
-           cgroup_slot_can_rest(&slot->cgroup);
+    return run->request.park && warm_is_python((enum warm_kind)run->request.zygote) &&
+           slot->stock.copy.socket_fd >= 0 && cgroup_slot_can_rest(&slot->cgroup);
 }
 
 /* The reader of the output must see its end when the cell is gone. */

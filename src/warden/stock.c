@@ -28,18 +28,24 @@
 #define DEATH_TIMEOUT_US 50000
 #define DEATH_LOOK_US    100
 
-static bool is_same(const struct stock_want *one, const struct stock_want *other)
+static bool suits(const struct stock_want *has, const struct stock_want *want)
 {
-    return one->kind == other->kind && one->memory_mb == other->memory_mb;
+    return warm_can_be(has->kind, want->kind) && has->memory_mb == want->memory_mb;
 }
 
-static bool in_pool(const struct stock *stock)
+/* How many slots have their place in the pool before this one, or as many as there are places. */
+static unsigned place_in_pool(const struct stock *stock)
 {
     unsigned before = 0;
 
     for (unsigned i = 0; i < stock->slot && before < stock->pool; i++)
         before += !atomic_load(&stock->board->is_parked[i]);
-    return before < stock->pool;
+    return before;
+}
+
+static bool in_pool(const struct stock *stock)
+{
+    return place_in_pool(stock) < stock->pool;
 }
 
 static int64_t demand_left_us(const struct stock *stock)
@@ -47,10 +53,18 @@ static int64_t demand_left_us(const struct stock *stock)
     return stock->wanted_us ? stock->wanted_us + DEMAND_US - clock_monotonic_us() : 0;
 }
 
+/* Every other place of the pool is for programs without libraries, as long as nobody wanted something else there. */
+static bool is_lent(const struct stock *stock)
+{
+    return demand_left_us(stock) > 0 && warm_is_python(stock->want.kind);
+}
+
 static struct stock_want wanted_now(const struct stock *stock)
 {
-    if (in_pool(stock))
-        return (struct stock_want){ .kind = WARM_PYTHON };
+    unsigned place = place_in_pool(stock);
+
+    if (place < stock->pool && !is_lent(stock))
+        return (struct stock_want){ .kind = place % 2 ? WARM_PYTHON_PLAIN : WARM_PYTHON };
     return demand_left_us(stock) > 0 ? stock->want : (struct stock_want){ .kind = WARM_NONE };
 }
 
@@ -61,8 +75,10 @@ static struct zygote_state *zygote_of(const struct stock *stock, enum warm_kind 
 
 static bool is_current(const struct stock *stock, const struct stock_want *want)
 {
-    return stock->copy.socket_fd >= 0 && is_same(&stock->has, want) &&
-           (!warm_is_copy(want->kind) || stock->generation == atomic_load(&zygote_of(stock, want->kind)->generation));
+    enum warm_kind kind = stock->has.kind;
+
+    return stock->copy.socket_fd >= 0 && suits(&stock->has, want) &&
+           (!warm_is_copy(kind) || stock->generation == atomic_load(&zygote_of(stock, kind)->generation));
 }
 
 /* Another slot may do the same at this moment: the limit is on memory, and one more does not matter. */
@@ -96,12 +112,23 @@ static void order_runtime(struct stock *stock, const struct cell *cell, const st
         atomic_store(&stock->board->runtimes[stock->slot], (uint8_t)runtime_weight(want->kind));
 }
 
+/* What has no zygote now may be a copy of another's. */
+static enum warm_kind kind_to_order(const struct stock *stock, enum warm_kind wanted)
+{
+    for (int kind = WARM_NONE + 1; kind < WARM_KINDS && atomic_load(&zygote_of(stock, wanted)->generation) == 0; kind++)
+        if (warm_can_be((enum warm_kind)kind, wanted) &&
+            atomic_load(&zygote_of(stock, (enum warm_kind)kind)->generation))
+            return (enum warm_kind)kind;
+    return wanted;
+}
+
 static void order(struct stock *stock, const struct cell *cell, const struct stock_want *want)
 {
     stock_drop(stock);
     stock->has = *want;
+    stock->has.kind = kind_to_order(stock, want->kind);
     if (warm_is_copy(want->kind))
-        order_copy(stock, cell, want->kind);
+        order_copy(stock, cell, stock->has.kind);
     else
         order_runtime(stock, cell, want);
 }
@@ -191,14 +218,14 @@ int stock_idle_ms(const struct stock *stock)
     }
     if (awaits_copy(stock))
         return until_ms(stock->ordered_us + ORDER_TIMEOUT_US);
-    if (in_pool(stock))
+    if (in_pool(stock) && !is_lent(stock))
         return -1;
     return until_ms(stock->wanted_us + DEMAND_US);
 }
 
 void stock_clear(struct stock *stock, const struct stock_want *want)
 {
-    if (!is_same(&stock->has, want))
+    if (!suits(&stock->has, want))
         stock_drop(stock);
 }
 
@@ -220,7 +247,7 @@ bool stock_take(struct stock *stock, const struct cell *cell, const struct stock
         note_answer(stock);
     else if (stock->copy.socket_fd >= 0) {
         if (warm_is_copy(want->kind))
-            atomic_fetch_add(&zygote_of(stock, want->kind)->unanswered, 1);
+            atomic_fetch_add(&zygote_of(stock, stock->has.kind)->unanswered, 1);
         stock_drop(stock);
     }
     return stock_kind(stock) != WARM_NONE;

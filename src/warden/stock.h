@@ -2,9 +2,9 @@
 /* stock.h -- what waits in a slot's armed cell to be the next program, kept while that pays: the copy of a zygote, or a
  * runtime that was started ahead.
  *
- * The first slots, as many as the pool is large, always have a copy of the Python zygote. The others have what their
- * last program could use, until none has come for a while: so the stock grows with demand and shrinks at rest. Runtimes
- * cost tens of mebibytes each, and only so many slots have one (STOCK_RUNTIMES_MAX). */
+ * The first slots, as many as the pool is large, always have a copy of a Python zygote, of the two in turns. The others
+ * have what their last program could use, until none has come for a while: so the stock grows with demand and shrinks
+ * at rest. Runtimes cost tens of mebibytes each, and only so many slots have one (STOCK_RUNTIMES_MAX). */
 #pragma once
 
 #include <stdatomic.h>

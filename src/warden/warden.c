@@ -476,12 +476,23 @@ static struct turns *turns_of(struct warden *w, const struct slot_ready *ready)
     return ready->starting ? &w->starting[kind] : &w->ready[kind];
 }
 
+/* One where something waits that can be the program as well. */
+static bool find_other_kind(const struct warden *w, const struct wire_run *request, unsigned *ret_slot)
+{
+    bool found = false;
+
+    for (int kind = WARM_NONE + 1; kind < WARM_KINDS && !found; kind++)
+        found = warm_can_be((enum warm_kind)kind, (enum warm_kind)request->zygote) &&
+                turns_first(&w->ready[kind], ret_slot);
+    return found;
+}
+
 /* The slot that suits a run: one where waits what it can use. Else the rest of a start is shorter than a whole one; but
  * a kind of which there are few gets one slot more. Else one where nothing waits, or what nobody misses much. */
 static bool find_slot(const struct warden *w, const struct wire_run *request, unsigned *ret_slot)
 {
     const struct turns *starting = &w->starting[request->zygote];
-    bool found = turns_first(&w->ready[request->zygote], ret_slot) ||
+    bool found = turns_first(&w->ready[request->zygote], ret_slot) || find_other_kind(w, request, ret_slot) ||
                  (starting->count >= STARTING_FEW && turns_first(starting, ret_slot)) ||
                  turns_first(&w->ready[WARM_NONE], ret_slot) || turns_first(starting, ret_slot);
 

@@ -69,6 +69,12 @@ static const struct interpreter {
         { "usr/bin/python3", "usr/lib/python3/dist-packages", "usr/local/lib", "usr/local/lib/python3*",
           "usr/local/lib/python3*/dist-packages", "usr/local/lib/python3*/site-packages" },
     },
+    [WARM_PYTHON_PLAIN] = {
+        "plain python",
+        { "/usr/bin/python3", "-S", "/opt/codecell/guest/python/plain.py" },
+        { COMMON_ENVIRONMENT, "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1" },
+        { "usr/bin/python3", "usr/lib/python3/dist-packages" },
+    },
     [WARM_PHP] = {
         "php",
         { "/usr/bin/php", "-d", "display_errors=stderr", "-d", "log_errors=0", "-d", "memory_limit=-1", "-d",

@@ -9,8 +9,9 @@
 
 enum warm_kind {
     WARM_NONE,
-    WARM_PYTHON, /* the copy of a zygote */
-    WARM_PHP,    /* another */
+    WARM_PYTHON,       /* the copy of a zygote */
+    WARM_PYTHON_PLAIN, /* of one that has loaded no libraries, for programs that name none */
+    WARM_PHP,          /* another */
     WARM_NODE,
     WARM_TYPESCRIPT, /* Node with what a transpiled program needs */
     WARM_R,
@@ -20,7 +21,18 @@ enum warm_kind {
 
 static inline bool warm_is_copy(enum warm_kind kind)
 {
-    return kind == WARM_PYTHON || kind == WARM_PHP;
+    return kind == WARM_PYTHON || kind == WARM_PYTHON_PLAIN || kind == WARM_PHP;
+}
+
+static inline bool warm_is_python(enum warm_kind kind)
+{
+    return kind == WARM_PYTHON || kind == WARM_PYTHON_PLAIN;
+}
+
+/* Whether one that waits can be a program that wants another kind. */
+static inline bool warm_can_be(enum warm_kind waits, enum warm_kind wanted)
+{
+    return waits == wanted || (waits == WARM_PYTHON && wanted == WARM_PYTHON_PLAIN);
 }
 
 /* It is a program's compile step, not its last one. */

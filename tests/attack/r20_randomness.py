@@ -27,8 +27,18 @@ result.update(
 """
 
 
-def test_r20_fresh_randomness(attack):
+PLAIN_PY = """
+import os, random, tempfile, uuid
+result.update(
+    random=random.random(), bits=random.getrandbits(64), os=os.urandom(8).hex(), shuffled=repr(random.sample(range(99), 9)),
+    uuid4=str(uuid.uuid4()), temporary=next(tempfile._get_candidate_names()), system=random.SystemRandom().random(),
+)
+"""
+
+
+@pytest.mark.parametrize("source", [SECRETS_PY, PLAIN_PY], ids=["with libraries", "plain"])
+def test_r20_fresh_randomness(attack, source):
     """No two programs draw the same numbers, from any generator that was seeded before they were copied."""
-    seen = [attack.evidence("result = {}\n" + SECRETS_PY + "\ntell(result)") for _ in range(4)]
+    seen = [attack.evidence("result = {}\n" + source + "\ntell(result)") for _ in range(4)]
     same = {name for name in seen[0] if len({str(each[name]) for each in seen}) < len(seen)}
     assert not same, (same, seen)

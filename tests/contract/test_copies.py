@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Python program that is a copy of an interpreter at work behaves as one that has an interpreter of its own (exec.md 10.7)."""
 
+import os
+import runpy
+import sys
+
 import pytest
 from support import host
 
@@ -27,6 +31,31 @@ def inputs_of(answer):
 def test_it_is_a_copy(server):
     with server.client() as client:
         assert host.until(lambda: "Seccomp_filters:\t2" in client.exec("print(open('/proc/self/status').read())", "py").stdout, 60)
+
+
+def libraries():
+    """The names that programs may use without importing them, and the modules that they stand for (exec.md 10.7.6)."""
+    run = runpy.run_path(os.path.join(os.path.dirname(__file__), "../../guest/python/run.py"), run_name="run")
+    return {name: module for name, module in run["PRELOADED"].items() if module.partition(".")[0] not in sys.stdlib_module_names}
+
+
+def test_programs_without_libraries_have_none_loaded(server):
+    """A program that names no library is a copy of an interpreter without them; any of their names brings all."""
+    loaded = "import sys; print('num' 'py' in sys.modules)"
+    with server.client() as client:
+        assert host.until(lambda: client.exec(loaded, "py").stdout == "False\n", 60)
+        assert host.until(lambda: client.exec(loaded + " # numpy", "py").stdout == "True\n", 60)
+        for name in libraries():
+            assert client.exec(f"{loaded} # {name}", "py").stdout == "True\n", name
+        found = client.exec("__import__('nu' 'mpy'); " + loaded, "py")
+        assert (found.outcome, found.stdout) == ("ok", "True\n"), dict(found)
+
+
+def test_what_it_was_not_expected_to_import(server):
+    """Such a program can import a library all the same."""
+    with server.client() as client:
+        answer = client.exec("m = globals()['__builtins__'].__dict__['__imp' 'ort__']('num' 'py'); print(m.ones(2).sum())", "py")
+    assert (answer.outcome, answer.stdout) == ("ok", "2.0\n"), dict(answer)
 
 
 def test_files_left_open_are_written(run):

@@ -10,33 +10,40 @@ import time
 import pytest
 from support import host
 
-READY = "zygote: python is ready"
+LIBRARIES, PLAIN = "zygote", "plain"  # the agents of guest/python
+NAMES = {LIBRARIES: "python", PLAIN: "plain python"}
+PROGRAMS = {LIBRARIES: "print({}) # numpy", PLAIN: "print({})"}
 
 
-def ready_count(server):
-    return host.read(server.log_path).count(READY)
+def zygotes(server, agent=LIBRARIES):
+    return host.zygotes(server, f"/opt/codecell/guest/python/{agent}.py")
 
 
-def origin(server, within_s=20):
+def ready_count(server, agent=LIBRARIES):
+    return host.read(server.log_path).count(f"zygote: {NAMES[agent]} is ready")
+
+
+def origin(server, agent=LIBRARIES, within_s=20):
     """Where Python programs come from, once a zygote is there."""
     with server.client() as client:
         end = time.monotonic() + within_s
         while True:
-            run = client.exec("print(1)", "py")
+            run = client.exec(PROGRAMS[agent].format(1), "py")
             assert (run.outcome, run.stdout) == ("ok", "1\n"), dict(run)
             if run.usage["warm"] != "started" and run.usage["wall_ms"] or time.monotonic() > end:
                 return run.usage["warm"]
 
 
-def test_another_takes_its_place(server_with):
+@pytest.mark.parametrize("agent", [LIBRARIES, PLAIN])
+def test_another_takes_its_place(server_with, agent):
     server = server_with(SANDBOX_POOL_ENABLED="true")
-    assert host.until(lambda: ready_count(server) == 1, 60)
-    first = host.zygotes(server)
+    assert host.until(lambda: ready_count(server, agent) == 1, 60)
+    first = zygotes(server, agent)
     assert len(first) == 1
     os.kill(first[0], signal.SIGKILL)
-    assert host.until(lambda: ready_count(server) == 2, 60), server.log_tail()
-    assert len(host.zygotes(server)) == 1 and host.zygotes(server) != first
-    assert origin(server) in ("armed", "forked")
+    assert host.until(lambda: ready_count(server, agent) == 2, 60), server.log_tail()
+    assert len(zygotes(server, agent)) == 1 and zygotes(server, agent) != first
+    assert origin(server, agent) in ("armed", "forked")
 
 
 def test_another_of_php_takes_its_place(server_with):
@@ -54,16 +61,26 @@ def test_another_of_php_takes_its_place(server_with):
     assert len(host.zygotes(server, agent)) == 1 and host.zygotes(server, agent) != [first]
 
 
-def test_no_program_is_lost(server_with):
+def test_one_stands_in_for_the_other(server_with):
+    """A program without libraries can be a copy of the zygote that has them."""
+    server = server_with(SANDBOX_POOL_ENABLED="true", SANDBOX_POOL_PY="0", MAX_CONCURRENT_EXECUTIONS="1")
+    assert host.until(lambda: ready_count(server) == 1 and ready_count(server, PLAIN) == 1, 60)
+    loaded = "import sys; print('num' 'py' in sys.modules)"
+    with server.client() as client:
+        assert [client.exec(code, "py").stdout for code in (loaded, loaded + " # numpy", loaded)] == ["False\n", "True\n", "True\n"]
+
+
+@pytest.mark.parametrize("agent", [LIBRARIES, PLAIN])
+def test_no_program_is_lost(server_with, agent):
     """Killed again and again while programs come: each of them is answered, if it must be by an interpreter of its own."""
     server = server_with(SANDBOX_POOL_ENABLED="true", MAX_QUEUED_EXECUTIONS="100")
-    assert host.until(lambda: ready_count(server) == 1, 60)
+    assert host.until(lambda: ready_count(server, agent) == 1, 60)
     stop, wrong, right = threading.Event(), [], []
 
     def work(number):
         with server.client() as client:
             while not stop.is_set():
-                run = client.exec(f"print({number} * 2)", "py")
+                run = client.exec(PROGRAMS[agent].format(f"{number} * 2"), "py")
                 (right if (run.outcome, run.stdout) == ("ok", f"{number * 2}\n") else wrong).append(dict(run))
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
@@ -71,9 +88,9 @@ def test_no_program_is_lost(server_with):
         thread.start()
     for killed in range(1, 5):
         time.sleep(0.5)
-        for pid in host.zygotes(server):
+        for pid in zygotes(server, agent):
             os.kill(pid, signal.SIGKILL)
-        host.until(lambda killed=killed: ready_count(server) > killed, 60)
+        host.until(lambda killed=killed: ready_count(server, agent) > killed, 60)
     stop.set()
     for thread in threads:
         thread.join()
@@ -85,13 +102,13 @@ def test_one_that_hangs_is_replaced(server_with):
     """A zygote that has stopped answers no order: programs start interpreters, and then another zygote is there."""
     server = server_with(SANDBOX_POOL_ENABLED="true", SANDBOX_POOL_PY="0", MAX_CONCURRENT_EXECUTIONS="4")
     assert host.until(lambda: ready_count(server) == 1, 60)
-    (hung,) = host.zygotes(server)
+    (hung,) = zygotes(server)
     os.kill(hung, signal.SIGSTOP)
     with server.client() as client:
         for _ in range(6):
-            run = client.exec("print(1)", "py")
+            run = client.exec(PROGRAMS[LIBRARIES].format(1), "py")
             assert (run.outcome, run.stdout) == ("ok", "1\n"), dict(run)
-    assert host.until(lambda: ready_count(server) == 2 and host.zygotes(server) != [hung], 60), server.log_tail()
+    assert host.until(lambda: ready_count(server) == 2 and zygotes(server) != [hung], 60), server.log_tail()
     assert origin(server) in ("armed", "forked")
 
 
@@ -136,4 +153,4 @@ def test_without_zygotes(server_with):
     with server.client() as client:
         run = client.exec("import numpy; print(numpy.ones(2).sum())", "py")
     assert (run.outcome, run.stdout) == ("ok", "2.0\n"), dict(run)
-    assert not host.zygotes(server)
+    assert not zygotes(server) and not zygotes(server, PLAIN)
