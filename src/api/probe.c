@@ -2,20 +2,14 @@
 #include "api/probe.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #include "base/clock.h"
 
 void probe_init(struct probe *probe, probe_question question, void *context)
 {
-    pthread_condattr_t monotonic;
-
     *probe = (struct probe){ .question = question, .context = context };
     pthread_mutex_init(&probe->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&probe->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&probe->changed, NULL);
 }
 
 static double ms_since(int64_t start_us)
@@ -71,10 +65,8 @@ uint64_t probe_start(struct probe *probe)
 /* With the lock held: true once there is an answer to the ticket. */
 static bool await(struct probe *probe, uint64_t ticket, int64_t deadline_us)
 {
-    const struct timespec until = { .tv_sec = deadline_us / 1000000, .tv_nsec = deadline_us % 1000000 * 1000 };
-
     while (probe->n_answers < ticket)
-        if (pthread_cond_timedwait(&probe->changed, &probe->lock, &until) != 0)
+        if (clock_wait(&probe->changed, &probe->lock, deadline_us) != 0)
             break;
     return probe->n_answers >= ticket;
 }

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -292,11 +291,8 @@ static void look(struct ptc_runs *runs)
 
 static void wait_a_moment(struct ptc_runs *runs)
 {
-    int64_t at_us = clock_monotonic_us() + LOOK_US;
-    struct timespec at = { .tv_sec = at_us / 1000000, .tv_nsec = at_us % 1000000 * 1000 };
-
     if (runs->first)
-        pthread_cond_timedwait(&runs->changed, &runs->lock, &at);
+        (void)clock_wait(&runs->changed, &runs->lock, clock_monotonic_us() + LOOK_US);
     else
         pthread_cond_wait(&runs->changed, &runs->lock);
 }
@@ -317,7 +313,6 @@ static void *look_after(void *argument)
 int ptc_runs_new(const struct ptc_runs_options *options, struct ptc_runs **ret_runs)
 {
     struct ptc_runs *runs = calloc(1, sizeof(*runs));
-    pthread_condattr_t attributes;
     int r;
 
     if (!runs)
@@ -325,10 +320,7 @@ int ptc_runs_new(const struct ptc_runs_options *options, struct ptc_runs **ret_r
     runs->options = *options;
     runs->last = &runs->first;
     pthread_mutex_init(&runs->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&runs->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&runs->changed, NULL);
     r = -pthread_create(&runs->thread, NULL, look_after, runs);
     runs->has_thread = r == 0;
     if (r < 0)

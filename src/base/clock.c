@@ -14,6 +14,13 @@ int64_t clock_monotonic_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+int clock_wait(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t until_us)
+{
+    const struct timespec until = { .tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000 };
+
+    return pthread_cond_clockwait(condition, lock, CLOCK_MONOTONIC, &until);
+}
+
 int64_t clock_wall_ms(void)
 {
     struct timespec now;

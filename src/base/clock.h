@@ -5,6 +5,7 @@
  * milliseconds since 1970. A change of the wall clock never ends or prolongs an execution. */
 #pragma once
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -12,6 +13,9 @@
 
 /* Monotonic time in microseconds. */
 int64_t clock_monotonic_us(void);
+
+/* pthread_cond_timedwait() that ends at a time of clock_monotonic_us(). Returns 0 or ETIMEDOUT. */
+int clock_wait(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t until_us);
 
 /* Wall-clock time in milliseconds since 1970-01-01 UTC. */
 int64_t clock_wall_ms(void);

@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -178,25 +177,14 @@ static void own_up(struct audit *audit, struct buffer *batch)
     audit->lost_unsaid = 0;
 }
 
-static struct timespec time_after(int64_t ms)
-{
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += ms % 1000 * 1000000;
-    until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    return until;
-}
-
 /* With the lock held: waits for events, for the end, or for max_ms (0 = as long as it takes). */
 static void await_work(struct audit *audit, int64_t max_ms)
 {
-    struct timespec until = time_after(max_ms);
+    int64_t until_us = clock_monotonic_us() + max_ms * 1000;
     int r = 0;
 
     while (audit->queue.length == 0 && audit->lost_unsaid == 0 && !audit->stopping && r == 0)
-        r = max_ms > 0 ? pthread_cond_clockwait(&audit->work, &audit->lock, CLOCK_MONOTONIC, &until)
+        r = max_ms > 0 ? clock_wait(&audit->work, &audit->lock, until_us)
                        : pthread_cond_wait(&audit->work, &audit->lock);
 }
 
@@ -218,11 +206,11 @@ static bool take_batch(struct audit *audit, int64_t max_ms, struct buffer *ret_b
 /* Returns early, with false, if told to stop. */
 static bool pause_for(struct audit *audit, int64_t ms)
 {
-    struct timespec until = time_after(ms);
+    int64_t until_us = clock_monotonic_us() + ms * 1000;
     bool stopping;
 
     pthread_mutex_lock(&audit->lock);
-    while (!audit->stopping && pthread_cond_clockwait(&audit->ending, &audit->lock, CLOCK_MONOTONIC, &until) == 0)
+    while (!audit->stopping && clock_wait(&audit->ending, &audit->lock, until_us) == 0)
         continue;
     stopping = audit->stopping;
     pthread_mutex_unlock(&audit->lock);

@@ -368,17 +368,6 @@ static int start_worker(struct admission *a, const pthread_attr_t *attributes)
     return 0;
 }
 
-/* A change of the wall clock must not end a drain. */
-static void init_monotonic(pthread_cond_t *condition)
-{
-    pthread_condattr_t attributes;
-
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(condition, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 int admission_new(struct engine *engine, struct admission **ret_admission)
 {
     struct admission *a = calloc(1, sizeof(*a));
@@ -392,7 +381,7 @@ int admission_new(struct engine *engine, struct admission **ret_admission)
     a->last_turn = &a->first_turn;
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->work, NULL);
-    init_monotonic(&a->idle);
+    pthread_cond_init(&a->idle, NULL);
     a->running = calloc(a->n_workers, sizeof(*a->running));
     a->workers = calloc(a->n_workers, sizeof(*a->workers));
     a->wake_fds = calloc(a->n_workers, sizeof(*a->wake_fds));
@@ -496,30 +485,16 @@ unsigned admission_waiting(struct admission *admission)
     return n;
 }
 
-static struct timespec deadline_in(int64_t ms)
-{
-    struct timespec at;
-
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += ms / 1000;
-    at.tv_nsec += ms % 1000 * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
-    return at;
-}
-
 void admission_drain(struct admission *admission, int64_t grace_ms)
 {
     struct admission *a = admission;
-    struct timespec at = deadline_in(grace_ms);
+    int64_t until_us = clock_monotonic_us() + grace_ms * 1000;
     bool waiting = true;
 
     pthread_mutex_lock(&a->lock);
     a->refusing = true;
     while ((a->n_running > 0 || a->n_waiting > 0 || a->n_resumed > 0) && waiting)
-        waiting = pthread_cond_timedwait(&a->idle, &a->lock, &at) == 0;
+        waiting = clock_wait(&a->idle, &a->lock, until_us) == 0;
     atomic_store(&a->engine->cancel_all, true);
     a->stopping = true;
     pthread_cond_broadcast(&a->work);

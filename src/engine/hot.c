@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -26,16 +25,6 @@ struct hot {
     pthread_mutex_t sessions[LOCKS];
 };
 
-static void init_condition(pthread_cond_t *condition)
-{
-    pthread_condattr_t attributes;
-
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(condition, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 int hot_new(const struct hot_limits *limits, struct hot **ret_hot)
 {
     struct hot *hot = calloc(1, sizeof(*hot));
@@ -53,7 +42,7 @@ int hot_new(const struct hot_limits *limits, struct hot **ret_hot)
         free(hot);
         return r;
     }
-    init_condition(&hot->settled);
+    pthread_cond_init(&hot->settled, NULL);
     pthread_mutex_init(&hot->lock, NULL);
     for (unsigned i = 0; i < LOCKS; i++)
         pthread_mutex_init(&hot->sessions[i], NULL);
@@ -162,13 +151,7 @@ static bool suits(const struct hot_cell *cell, const struct session *session, en
 
 static void wait_ms(struct hot *hot, int64_t ms)
 {
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += ms % 1000 * 1000000;
-    until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&hot->settled, &hot->lock, &until);
+    (void)clock_wait(&hot->settled, &hot->lock, clock_monotonic_us() + ms * 1000);
 }
 
 bool hot_take(struct hot *hot, const struct session *session, enum execution_network network,

@@ -44,7 +44,6 @@ static void list_uncount(struct http_server *server)
 struct http_request *request_new(struct http_server *server, const char *target)
 {
     struct http_request *request = calloc(1, sizeof(*request));
-    pthread_condattr_t monotonic;
 
     if (!request)
         return NULL;
@@ -58,10 +57,7 @@ struct http_request *request_new(struct http_server *server, const char *target)
     request->received_us = clock_monotonic_us();
     id_generate(request->id);
     pthread_mutex_init(&request->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&request->room, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&request->room, NULL);
     list_add(server, request);
     return request;
 }

@@ -393,17 +393,13 @@ int http_server_start(const struct http_options *options, struct http_server **r
                       size_t error_size)
 {
     struct http_server *server = calloc(1, sizeof(*server));
-    pthread_condattr_t monotonic;
     int r;
 
     if (!server)
         return -ENOMEM;
     server->options = *options;
     pthread_mutex_init(&server->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&server->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&server->changed, NULL);
     r = open_server(server, error, error_size);
     if (r < 0) {
         http_server_free(server);
@@ -429,12 +425,11 @@ void http_server_refuse(struct http_server *server, const char *text)
 static void wait_idle(struct http_server *server, int64_t timeout_ms)
 {
     int64_t until_us = clock_monotonic_us() + timeout_ms * 1000;
-    struct timespec until = { .tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000 };
     int r = 0;
 
     pthread_mutex_lock(&server->lock);
     while (server->n_connected > 0 && r == 0)
-        r = pthread_cond_timedwait(&server->changed, &server->lock, &until);
+        r = clock_wait(&server->changed, &server->lock, until_us);
     pthread_mutex_unlock(&server->lock);
 }
 

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "http/respond.h"
 
 #define BLOCK_BYTES 16384 /* read at once, for clients without chunked encoding */
@@ -169,24 +169,10 @@ static void compact(struct stream *stream)
     stream->pending_sent = 0;
 }
 
-static struct timespec deadline_after(int64_t timeout_ms)
-{
-    struct timespec deadline;
-
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += timeout_ms / 1000;
-    deadline.tv_nsec += (timeout_ms % 1000) * 1000000;
-    if (deadline.tv_nsec >= 1000000000) {
-        deadline.tv_sec++;
-        deadline.tv_nsec -= 1000000000;
-    }
-    return deadline;
-}
-
 /* Appends, waiting for room. The request's lock is held, but not while waiting. */
 static int append(struct http_request *request, const void *data, size_t length, int64_t timeout_ms)
 {
-    struct timespec deadline = deadline_after(timeout_ms);
+    int64_t until_us = clock_monotonic_us() + timeout_ms * 1000;
     bool late = timeout_ms <= 0;
 
     for (;;) {
@@ -200,7 +186,7 @@ static int append(struct http_request *request, const void *data, size_t length,
             return r;
         if (late)
             return HTTP_STREAM_E_FULL;
-        late = pthread_cond_timedwait(&request->room, &request->lock, &deadline) == ETIMEDOUT;
+        late = clock_wait(&request->room, &request->lock, until_us) == ETIMEDOUT;
     }
 }
 

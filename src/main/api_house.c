@@ -4,7 +4,6 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 #include "api/gate.h"
 #include "base/cleanup.h"
@@ -200,14 +199,12 @@ static void archive(struct api_house *house)
 /* Sleeps a tick, less if told to stop. Returns false then. */
 static bool sleep_tick(struct api_house *house)
 {
-    struct timespec until;
+    int64_t until_us = clock_monotonic_us() + TICK_MS * 1000;
     bool stopping;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += TICK_MS / 1000;
     pthread_mutex_lock(&house->lock);
     if (!house->stopping)
-        pthread_cond_timedwait(&house->changed, &house->lock, &until);
+        (void)clock_wait(&house->changed, &house->lock, until_us);
     stopping = house->stopping;
     pthread_mutex_unlock(&house->lock);
     return !stopping;
@@ -265,16 +262,6 @@ static void *house_main(void *data)
     return NULL;
 }
 
-static void init_condition(pthread_cond_t *condition)
-{
-    pthread_condattr_t attributes;
-
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(condition, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 int api_house_new(struct api *api, const struct config *config, struct api_versions *versions,
                   struct api_house **ret_house)
 {
@@ -290,7 +277,7 @@ int api_house_new(struct api *api, const struct config *config, struct api_versi
     house->archive_interval_us = config->state_archive_check_interval_seconds * 1000000;
     house->next_archive_us = clock_monotonic_us() + ARCHIVE_FIRST_US;
     pthread_mutex_init(&house->lock, NULL);
-    init_condition(&house->changed);
+    pthread_cond_init(&house->changed, NULL);
     r = pthread_create(&house->thread, NULL, house_main, house);
     if (r != 0)
         return -r;
