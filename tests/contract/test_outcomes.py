@@ -34,7 +34,7 @@ OUTCOMES = [
 @pytest.mark.parametrize("outcome,lang,code,status,number", OUTCOMES, ids=[row[0] for row in OUTCOMES])
 def test_each_outcome(client, outcome, lang, code, status, number):
     """X1: the table."""
-    run = client.exec(code, lang, timeout=2000 if outcome == "timeout" else 10000)
+    run = client.exec(code, lang, timeout=2000 if outcome == "timeout" else 30000)
     assert run.outcome == outcome, dict(run)
     assert (run["status"], run.code) == (status, number), dict(run)
 

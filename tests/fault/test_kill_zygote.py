@@ -112,22 +112,32 @@ def test_one_that_hangs_is_replaced(server_with):
     assert origin(server) in ("armed", "forked")
 
 
+def stop_the_next(server):
+    """Kills the zygote and stops its successor before that is ready. Returns the successor."""
+    while True:
+        ready, (first,) = ready_count(server), host.zygotes(server)
+        os.kill(first, signal.SIGKILL)
+        assert host.until(lambda first=first: set(host.zygotes(server)) - {first}, 60, 0.002)
+        (hung,) = host.zygotes(server)
+        os.kill(hung, signal.SIGSTOP)
+        if ready_count(server) == ready:
+            return hung
+        os.kill(hung, signal.SIGCONT)
+
+
 def test_one_that_hangs_while_it_starts(server_with):
     """It has a limit of time, like a library that waits for ever while it is imported; programs do without meanwhile."""
     server = server_with(SANDBOX_POOL_ENABLED="true", SANDBOX_POOL_PY="0", REPL_WARMUP_TIMEOUT_SECONDS="5")
-    assert host.until(lambda: ready_count(server) >= 1, 60)
-    ready, (first,) = ready_count(server), host.zygotes(server)
-    os.kill(first, signal.SIGKILL)
-    assert host.until(lambda: set(host.zygotes(server)) - {first}, 10, 0.002)
-    (hung,) = host.zygotes(server)
-    os.kill(hung, signal.SIGSTOP)
+    assert host.until(lambda: ready_count(server) >= 1, 120)
+    hung = stop_the_next(server)
+    ready = ready_count(server)
     with server.client() as client:
         run = client.exec("print(1)", "py")
-        assert (run.outcome, run.stdout, run.usage["warm"]) == ("ok", "1\n", "started"), dict(run)
-    assert ready_count(server) == ready and host.zygotes(server) == [hung], "it was not stopped in time"
-    assert host.until(lambda: ready_count(server) == ready + 1, 60), server.log_tail()
+        assert (run.outcome, run.stdout) == ("ok", "1\n"), dict(run)
+        assert run.usage["warm"] == "started" or not host.alive(hung), dict(run)
+    assert host.until(lambda: ready_count(server) > ready, 120), server.log_tail()
     assert "zygote: python is not ready after 5 s and is ended" in host.read(server.log_path), server.log_tail()
-    assert not host.alive(hung) and origin(server) in ("armed", "forked")
+    assert not host.alive(hung) and origin(server, 60) in ("armed", "forked")
 
 
 def test_new_libraries_are_found(server_with):

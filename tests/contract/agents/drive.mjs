@@ -37,13 +37,13 @@ function injected(artifact) {
 }
 
 const report = {};
+const slow = call(bash, { command: 'sleep 5.5; echo slow' }); // beside all others
 report.python = await call(code, { lang: 'py', code: 'import sys\nprint("from python", sys.argv[1:])', args: ['a b', 'c'] });
 report.empty = await call(code, { lang: 'js', code: '1 + 1' });
 report.stderr = await call(code, { lang: 'py', code: 'raise ValueError("shown")' });
 report.made = await call(code, { lang: 'py', code: 'import os\nos.makedirs("charts")\nopen("charts/a.png", "wb").write(b"\\x89PNG")\nopen("data.csv", "w").write("a\\n1\\n")\nprint("made")' });
 report.seen = await call(bash, { command: 'cat data.csv; ls charts; echo 2 >> data.csv' }, injected(report.made.artifact));
 report.edited = await call(bash, { command: 'cat data.csv' }, injected(report.seen.artifact));
-report.slow = await call(bash, { command: 'sleep 5.5; echo slow' });
 report.languages = {};
 for (const [lang, program] of Object.entries({
   js: 'console.log(6 * 7)',
@@ -102,4 +102,5 @@ report.no_session_files = await lookUp('nobody-knows-this-one');
 report.refused = await failure(call(code, { lang: 'py', code: '   ' }));
 const stranger = createCodeExecutionTool({ authHeaders: { 'X-API-Key': 'wrong-key-7d1f0c2b9a' } });
 report.unauthorised = await failure(call(stranger, { lang: 'py', code: 'print(1)' }));
+report.slow = await slow;
 process.stdout.write(`${JSON.stringify(report)}\n`);

@@ -12,10 +12,10 @@ const { createCodeExecutionTool } = await import('agents-2');
 const code = createCodeExecutionTool({ user_id: 'agents-2-user' });
 
 const report = {};
+const slow = call(code, { lang: 'py', code: 'import time\ntime.sleep(4)\nprint("slow")' }); // beside all others
 report.python = await call(code, { lang: 'py', code: 'import sys\nprint("from python", sys.argv[1:])', args: ['a b', 'c'] });
 report.empty = await call(code, { lang: 'js', code: '1 + 1' });
 report.stderr = await call(code, { lang: 'py', code: 'raise ValueError("shown")' });
-report.slow = await call(code, { lang: 'py', code: 'import time\ntime.sleep(4)\nprint("slow")' });
 report.made = await call(code, { lang: 'py', code: 'open("data.csv", "w").write("a\\n1\\n")\nopen("a.png", "wb").write(b"\\x89PNG")\nprint("made")' });
 // The model hands the session back, and the tool asks the server for the session's files.
 const { session_id } = report.made.artifact;
@@ -28,4 +28,5 @@ report.unknown = await call(code, { lang: 'py', code: 'print("still")', session_
 report.refused = await failure(call(code, { lang: 'py', code: '   ' }));
 const stranger = createCodeExecutionTool({ apiKey: 'wrong-key-7d1f0c2b9a' });
 report.unauthorised = await failure(call(stranger, { lang: 'py', code: 'print(1)' }));
+report.slow = await slow;
 process.stdout.write(`${JSON.stringify(report)}\n`);

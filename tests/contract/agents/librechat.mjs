@@ -3,14 +3,11 @@
 // package itself. Files are uploaded, found fresh or not, handed to the code tool, read, written, fetched and deleted.
 // Prints what happened as one JSON document. CODE_BASEURL may hold the key; CODE_API_KEY is sent as x-api-key.
 
-import { File } from 'node:buffer';
-import { webcrypto } from 'node:crypto';
 import http from 'node:http';
 import process from 'node:process';
 import { Readable } from 'node:stream';
+import './calls.mjs';
 
-globalThis.crypto ??= webcrypto; // globals only since Node.js 19 and 20
-globalThis.File ??= File;
 const { default: axios } = await import('axios');
 const { default: FormData } = await import('form-data');
 
