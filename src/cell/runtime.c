@@ -24,7 +24,6 @@ static const struct runtime {
     const char *command[ARGUMENTS_MAX + 1];
     const char *environment[ENVIRONMENT_MAX + 1];
     const char *directory; /* where it is started, if that matters */
-    unsigned weight;       /* 0 = 1 */
 } runtimes[WARM_KINDS] = {
     [WARM_NODE] = {
         { "/usr/bin/node", "--experimental-vm-modules", memory_option, "/opt/codecell/guest/node/run.cjs" },
@@ -43,7 +42,6 @@ static const struct runtime {
         { "/bin/sh", "/opt/codecell/guest/java/compile.sh", "--waiting" },
         { COMMON_ENVIRONMENT },
         .directory = "/run/build", /* Java remembers where it was */
-        .weight = 4,
     },
 };
 
@@ -58,11 +56,6 @@ static bool is_told_memory(const struct runtime *runtime)
 uint32_t runtime_memory_mb(enum warm_kind kind, uint64_t memory_bytes)
 {
     return kind < WARM_KINDS && is_told_memory(&runtimes[kind]) ? (uint32_t)(memory_bytes >> 20) : 0;
-}
-
-unsigned runtime_weight(enum warm_kind kind)
-{
-    return kind < WARM_KINDS && runtimes[kind].weight > 0 ? runtimes[kind].weight : 1;
 }
 
 /* Interpreters look once at what their standard streams are, and a program's are pipes. */

@@ -24,8 +24,5 @@ struct runtime_order {
  * and figure are the same can use the same runtime. */
 uint32_t runtime_memory_mb(enum warm_kind kind, uint64_t memory_bytes);
 
-/* How much of the memory that a server has for runtimes (STOCK_RUNTIMES_MAX) one takes, in such units. */
-unsigned runtime_weight(enum warm_kind kind);
-
 /* Becomes the runtime: to be called in a child of the init's. Never returns. */
 _Noreturn void runtime_become(const struct runtime_order *order, int socket_fd);

@@ -84,11 +84,11 @@ static bool is_current(const struct stock *stock, const struct stock_want *want)
 /* Another slot may do the same at this moment: the limit is on memory, and one more does not matter. */
 static bool may_have_runtime(const struct stock *stock, enum warm_kind kind)
 {
-    unsigned sum = runtime_weight(kind);
+    unsigned others = 0;
 
     for (unsigned i = 0; i < WARDEN_SLOTS_MAX; i++)
-        sum += atomic_load(&stock->board->runtimes[i]);
-    return sum <= STOCK_RUNTIMES_MAX;
+        others += atomic_load(&stock->board->runtimes[i]) == kind;
+    return others < (warm_is_compiler(kind) ? STOCK_COMPILERS_MAX : STOCK_RUNTIMES_MAX);
 }
 
 static void order_copy(struct stock *stock, const struct cell *cell, enum warm_kind kind)
@@ -109,7 +109,7 @@ static void order_runtime(struct stock *stock, const struct cell *cell, const st
     const struct runtime_order order = { .kind = want->kind, .memory_mb = want->memory_mb };
 
     if (may_have_runtime(stock, want->kind) && warm_order_runtime(&order, cell, &stock->copy) == 0)
-        atomic_store(&stock->board->runtimes[stock->slot], (uint8_t)runtime_weight(want->kind));
+        atomic_store(&stock->board->runtimes[stock->slot], (uint8_t)want->kind);
 }
 
 /* What has no zygote now may be a copy of another's. */
@@ -262,7 +262,7 @@ void stock_release(struct stock *stock)
 {
     warm_drop(&stock->copy);
     if (stock->board)
-        atomic_store(&stock->board->runtimes[stock->slot], 0);
+        atomic_store(&stock->board->runtimes[stock->slot], WARM_NONE);
 }
 
 void stock_park(struct stock *stock, bool parked)

@@ -4,7 +4,8 @@
  *
  * The first slots, as many as the pool is large, always have a copy of a Python zygote, of the two in turns. The others
  * have what their last program could use, until none has come for a while: so the stock grows with demand and shrinks
- * at rest. Runtimes cost tens of mebibytes each, and only so many slots have one (STOCK_RUNTIMES_MAX). */
+ * at rest. Runtimes cost tens of mebibytes each, and only so many slots have one of a kind: what one language had a
+ * while ago is nothing that another has to do without. */
 #pragma once
 
 #include <stdatomic.h>
@@ -15,7 +16,9 @@
 #include "warden/options.h"
 #include "wire/warm_kind.h"
 
-#define STOCK_RUNTIMES_MAX 8 /* runtime_weight() of all */
+/* How many slots have a runtime of the same kind. */
+#define STOCK_RUNTIMES_MAX  8
+#define STOCK_COMPILERS_MAX 3
 
 /* What is known of the zygote of a kind. */
 struct zygote_state {
@@ -26,7 +29,7 @@ struct zygote_state {
 /* In memory that the warden shares with its keepers. */
 struct zygote_board {
     struct zygote_state zygotes[WARM_KINDS];
-    _Atomic uint8_t runtimes[WARDEN_SLOTS_MAX]; /* runtime_weight() of what each slot has; 0 = nothing */
+    _Atomic uint8_t runtimes[WARDEN_SLOTS_MAX]; /* enum warm_kind of the runtime that each slot has */
     _Atomic bool
         is_parked[WARDEN_SLOTS_MAX]; /* its cell rests for its session: another slot has its place in the pool */
 };
