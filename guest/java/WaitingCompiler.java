@@ -3,24 +3,30 @@
 // something, waits, and then does what `javac` would do for the program. Compiled by tools/prepare. Nothing here is a wall.
 
 import com.sun.tools.javac.Main;
+import java.io.File;
+import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.Writer;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.stream.Stream;
 
 final class WaitingCompiler {
-    // What most programs make the compiler do. It compiles the next one in a fifth of the time.
-    private static final String REHEARSAL = """
+    // What every program makes the compiler do. It compiles the next one in a fifth of the time.
+    private static final String FIRST_REHEARSAL = """
+            public class Rehearsal {
+                public static void main(String[] args) {
+                    System.out.println("hello");
+                }
+            }
+            """;
+
+    // What most programs make it do besides, in pieces: a program that comes meanwhile waits for the rest of one.
+    private static final String[] REHEARSALS = {
+        """
             import java.util.*;
-            import java.util.stream.*;
 
             public class Rehearsal {
-                record Point(int x, int y) {}
-
                 interface Shape { double area(); }
 
                 static class Square implements Shape {
@@ -36,12 +42,7 @@ final class WaitingCompiler {
                 }
 
                 public static void main(String[] args) throws Exception {
-                    Map<String, List<Integer>> table = new HashMap<>();
-                    table.computeIfAbsent("a", key -> new ArrayList<>()).add(sum(new int[] {1, 2, 3}));
-                    for (Map.Entry<String, List<Integer>> entry : table.entrySet())
-                        System.out.println(entry.getKey() + ": " + entry.getValue());
-                    System.out.printf("%d %.2f%n", new Point(1, 2).x(), new Square(2).area());
-                    System.out.println(IntStream.range(0, 3).boxed().map(String::valueOf).collect(Collectors.joining(",")));
+                    System.out.println("sum: " + sum(new int[] {1, 2, 3}) + new Square(2).area());
                     try {
                         throw new IllegalStateException("x");
                     } catch (RuntimeException error) {
@@ -49,7 +50,35 @@ final class WaitingCompiler {
                     }
                 }
             }
-            """;
+            """,
+        """
+            import java.util.*;
+
+            public class Rehearsal {
+                record Point(int x, int y) {}
+
+                public static void main(String[] args) {
+                    Map<String, List<Integer>> table = new HashMap<>();
+                    table.computeIfAbsent("a", key -> new ArrayList<>()).add(1);
+                    for (Map.Entry<String, List<Integer>> entry : table.entrySet())
+                        System.out.println(entry.getKey() + ": " + entry.getValue());
+                    System.out.printf("%d %.2f%n", new Point(1, 2).x(), 2.5);
+                }
+            }
+            """,
+        """
+            import java.util.stream.*;
+
+            public class Rehearsal {
+                public static void main(String[] args) {
+                    System.out.println(IntStream.range(0, 3).boxed().map(String::valueOf).collect(Collectors.joining(",")));
+                }
+            }
+            """,
+    };
+
+    // On a busy server the next compiler is worth more than one that knows more.
+    private static final int AT_REST_MS = 1000;
 
     private static final int COMMAND_WORDS = 2; // of the shell and its script, before the compiler's own arguments
 
@@ -58,35 +87,52 @@ final class WaitingCompiler {
     /** Waits to be told what to compile. Returns the arguments of the step, each with a NUL at its end. */
     private static native byte[] await();
 
-    private static void delete(Path path) throws IOException {
-        if (Files.isDirectory(path)) {
-            try (Stream<Path> entries = Files.list(path)) {
-                for (Path entry : (Iterable<Path>) entries::iterator) delete(entry);
-            }
-        }
-        Files.delete(path);
+    /** Says once that it is ready, and waits for at most so long. True if await() would not wait. */
+    private static native boolean isAwaited(int timeoutMs);
+
+    private static void delete(File file) {
+        File[] entries = file.listFiles();
+        if (entries != null) for (File entry : entries) delete(entry);
+        file.delete();
     }
 
-    private static void rehearse() throws IOException {
-        Path directory = Files.createTempDirectory("rehearsal");
-        Path source = directory.resolve("Rehearsal.java");
-        Files.writeString(source, REHEARSAL);
-        String where = directory.toString();
+    private static void rehearse(String program, String directory) throws IOException {
+        String source = directory + "/Rehearsal.java";
+        new File(directory).mkdir();
+        try (FileOutputStream file = new FileOutputStream(source)) {
+            file.write(program.getBytes(StandardCharsets.UTF_8));
+        }
         String[] arguments = {
-            "-nowarn", "-Xprefer:source", "-proc:none", "-XDsuppressNotes", "-encoding", "UTF-8", "-d", where + "/classes",
-            "-cp", where + "/classes:" + where + ":" + where + "/*", "-sourcepath", where, source.toString(),
+            "-nowarn", "-Xprefer:source", "-proc:none", "-XDsuppressNotes", "-encoding", "UTF-8", "-d", directory + "/classes",
+            "-cp", directory + "/classes:" + directory + ":" + directory + "/*", "-sourcepath", directory, source,
         };
         Main.compile(arguments, new PrintWriter(Writer.nullWriter()));
-        delete(directory);
+        delete(new File(directory));
     }
 
-    public static void main(String[] none) throws IOException {
-        System.load("/opt/codecell/zygote.so");
-        rehearse();
-        String[] command = new String(await(), StandardCharsets.UTF_8).split("\0");
-        int status = Main.compile(Arrays.copyOfRange(command, COMMAND_WORDS, command.length));
+    private static void leave(int status) {
         System.out.flush();
         System.err.flush();
         Runtime.getRuntime().halt(status);
+    }
+
+    /** With arguments (tools/prepare): does the same without waiting. They are a directory to be made, and the compiler's. */
+    private static void prepare(String[] given) throws IOException {
+        rehearse(FIRST_REHEARSAL, given[0]);
+        for (String program : REHEARSALS) rehearse(program, given[0]);
+        leave(Main.compile(Arrays.copyOfRange(given, 1, given.length)));
+    }
+
+    public static void main(String[] given) throws IOException {
+        if (given.length > 0) prepare(given);
+        System.load("/opt/codecell/zygote.so");
+        rehearse(FIRST_REHEARSAL, "/tmp/rehearsal");
+        boolean awaited = isAwaited(AT_REST_MS);
+        for (int i = 0; i < REHEARSALS.length && !awaited; i++) {
+            rehearse(REHEARSALS[i], "/tmp/rehearsal");
+            awaited = isAwaited(0);
+        }
+        String[] command = new String(await(), StandardCharsets.UTF_8).split("\0");
+        leave(Main.compile(Arrays.copyOfRange(command, COMMAND_WORDS, command.length)));
     }
 }

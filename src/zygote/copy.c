@@ -36,6 +36,7 @@ struct copy {
     const struct copy_filter *filter;
     struct copy_program *program;
     int socket_fd; /* where it waits */
+    bool told;     /* that it is ready */
     bool unsaved;  /* the program has yet to leave its state */
     bool over;     /* nothing more will come, or not a program */
     bool saves;    /* but the order to leave the state */
@@ -160,10 +161,16 @@ static int await_init(struct copy *copy)
     return 0;
 }
 
-static int wait_for_program(struct copy *copy)
+int copy_tell_ready(int socket_fd)
 {
     struct zygote_copy_ready ready = { .pid = (int32_t)getpid() };
-    ssize_t n = packet_send(copy->socket_fd, &ready, sizeof(ready), NULL, 0);
+
+    return packet_send(socket_fd, &ready, sizeof(ready), NULL, 0);
+}
+
+static int wait_for_program(struct copy *copy)
+{
+    ssize_t n = copy->told ? 0 : copy_tell_ready(copy->socket_fd);
 
     if (n == 0)
         n = packet_receive(copy->socket_fd, &copy->start, sizeof(copy->start), 0, copy->start_fds, &copy->n_start_fds);
@@ -382,9 +389,9 @@ void copy_await(struct copy_program *ret_program)
     ret_program->rests = copy.start.rests != 0;
 }
 
-void copy_await_started(int socket_fd, struct copy_program *ret_program)
+void copy_await_started(int socket_fd, bool told, struct copy_program *ret_program)
 {
-    struct copy copy = { .program = ret_program, .socket_fd = socket_fd };
+    struct copy copy = { .program = ret_program, .socket_fd = socket_fd, .told = told };
 
     take_steps(started_steps, ARRAY_SIZE(started_steps), &copy);
 }

@@ -40,8 +40,11 @@ void copy_become(const struct zygote_order *order, const int *fds, const struct 
  * process ends. */
 void copy_await(struct copy_program *ret_program);
 
-/* The same in a runtime that was started ahead, whose descriptors are its own. */
-void copy_await_started(int socket_fd, struct copy_program *ret_program);
+/* The same in a runtime that was started ahead, whose descriptors are its own. told: copy_tell_ready() was called. */
+void copy_await_started(int socket_fd, bool told, struct copy_program *ret_program);
+
+/* Says that this process is ready, if its program may come before it waits. Returns 0 or a negative errno. */
+int copy_tell_ready(int socket_fd);
 
 enum copy_outcome {
     COPY_E_SAVE = 1, /* no program has come: the state of the last one is to be left */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* java.c -- the library as Java uses it: the native method of guest/java/WaitingCompiler.java.
+/* java.c -- the library as Java uses it: the native methods of guest/java/WaitingCompiler.java.
  *
  * Of the interface of native methods (JNI, whose table of functions only ever grows at its end) two functions are used.
  */
@@ -35,7 +35,15 @@ static struct java_object *make_array(const java_environment *env, const struct 
     return array;
 }
 
-/* Called by Java: its name is that of the method. */
+/* Called by Java: their names are those of the methods. */
+unsigned char Java_WaitingCompiler_isAwaited(const java_environment *env, struct java_object *class, int timeout_ms);
+unsigned char Java_WaitingCompiler_isAwaited(const java_environment *env, struct java_object *class, int timeout_ms)
+{
+    (void)env;
+    (void)class;
+    return zygote_is_awaited(RUNTIME_SOCKET_FD, timeout_ms);
+}
+
 struct java_object *Java_WaitingCompiler_await(const java_environment *env, struct java_object *class);
 struct java_object *Java_WaitingCompiler_await(const java_environment *env, struct java_object *class)
 {

@@ -289,8 +289,20 @@ int zygote_rest(int unsaved)
     return r;
 }
 
+static bool has_told; /* that it is ready, before it waits */
+
+bool zygote_is_awaited(int socket_fd, int timeout_ms)
+{
+    struct pollfd p = { .fd = socket_fd, .events = POLLIN };
+
+    if (!has_told && copy_tell_ready(socket_fd) < 0)
+        return true;
+    has_told = true;
+    return poll(&p, 1, timeout_ms) != 0;
+}
+
 int zygote_await_started(int socket_fd)
 {
-    copy_await_started(socket_fd, &the_program);
+    copy_await_started(socket_fd, has_told, &the_program);
     return 0;
 }

@@ -7,6 +7,8 @@
  * of keepers. Its copies give that right up before they learn what they are to run. */
 #pragma once
 
+#include <stdbool.h>
+
 /* To be called first: prepares the interpreter for being copied (arena.h). */
 void zygote_prepare(void);
 
@@ -22,6 +24,10 @@ int zygote_await(void);
 /* In a runtime that was started ahead (cell/runtime.h): the same at socket_fd, which is closed. Other descriptors stay,
  * being the interpreter's own. */
 int zygote_await_started(int socket_fd);
+
+/* Before that, in a runtime that has more to prepare if its program does not come soon: says once that it is ready, and
+ * waits for at most timeout_ms. Returns true if zygote_await_started() would not wait. */
+bool zygote_is_awaited(int socket_fd, int timeout_ms);
 
 /* For an R that was started ahead with the null device as its script: the same, after which the script and the
  * arguments of R are the program's. own: the n_own arguments that R has, as .C passes them. */
