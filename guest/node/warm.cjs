@@ -17,11 +17,25 @@ const nowhere = { write: nothing, once: nothing, removeListener: nothing, listen
 new Console(nowhere).log('%s', 1, { a: [1, 'b'] });
 `;
 
+// As the transpiler writes them. What is learned of one is kept under the name of its file, which is not the program's.
+const SOURCE_MAP = { version: 3, sources: ['code.ts'], sourcesContent: [''], mappings: 'AAAA', names: [] };
+const MAPPED = '/opt/codecell/guest/node/mapped.js';
+
+// A program of TypeScript brings a source map.
+function rehearseSourceMap() {
+  const text = Buffer.from(JSON.stringify(SOURCE_MAP)).toString('base64');
+  const mapped = new Module(MAPPED, null);
+  mapped.filename = MAPPED;
+  mapped.paths = [];
+  mapped._compile(`0;\n//# sourceMappingURL=data:application/json;base64,${text}\n`, MAPPED);
+}
+
 function rehearse(makeMainModule) {
   for (const name of ['vm', 'net', 'tty', 'url', 'util']) require(name);
   const main = makeMainModule();
   main._compile(REHEARSAL, main.filename);
   delete Module._cache[main.filename];
+  if (process.execArgv.includes('--enable-source-maps')) rehearseSourceMap();
 }
 
 function loadLibrary() {
@@ -72,6 +86,8 @@ function endSooner(leave) {
 
 module.exports = function wait(makeMainModule) {
   const library = loadLibrary();
+  rehearse(makeMainModule);
+  library.shed();
   rehearse(makeMainModule);
   hideTraces();
   endSooner(library.leave);

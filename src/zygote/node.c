@@ -6,11 +6,15 @@
 #include "zygote/copy.h"
 #include "zygote/library.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "cell/runtime.h"
+#include "zygote/mapping.h"
 
 struct napi_env__;
 struct napi_value__;
@@ -40,6 +44,33 @@ static napi_value strings(napi_env env, char *const *texts)
         if (napi_create_string_utf8(env, texts[i], AUTO_LENGTH, &text) == 0)
             napi_set_element(env, array, i, text);
     return array;
+}
+
+/* A file's pages as the file has them. What the linker has relocated is read-only too, and lies before what stays
+ * writable. */
+static bool is_files_own(const struct mapping *m, const struct mapping *next)
+{
+    if (m->inode == 0)
+        return false;
+    return mapping_is_private(m, "r-x") ||
+           (mapping_is_private(m, "r--") && !(next && next->inode == m->inode && mapping_is_private(next, "rw-")));
+}
+
+/* shed(): gives back the pages of files, three quarters of this process, of which a start has used most only once: the
+ * fewer there are, the sooner it ends. What is used again comes back by itself. */
+static napi_value shed(napi_env env, napi_callback_info info)
+{
+    struct mapping *mappings;
+    int n = mappings_read(&mappings);
+
+    (void)env;
+    (void)info;
+    for (int i = 0; i < n; i++)
+        if (is_files_own(&mappings[i], i + 1 < n ? &mappings[i + 1] : NULL))
+            (void)madvise((void *)mappings[i].from, mappings[i].to - mappings[i].from, MADV_DONTNEED);
+    if (n >= 0)
+        free(mappings);
+    return NULL;
 }
 
 /* await(): waits to be told what to run. Returns the arguments of the step. */
@@ -73,5 +104,6 @@ napi_value napi_register_module_v1(napi_env env, napi_value exports)
 {
     export_function(env, exports, "await", await_program);
     export_function(env, exports, "leave", leave);
+    export_function(env, exports, "shed", shed);
     return exports;
 }
