@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # transpile.sh SOURCE OUTPUT -- TypeScript to CommonJS, ES2019 (exec.md 10.3), errors in esbuild's own words.
+# Most programs are transpiled by the attempt before this (languages/ts.json), which needs no shell.
 # CommonJS has no await outside of functions; only a program that uses it is made an ES module, which run.cjs accepts.
 set -u
 

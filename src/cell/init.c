@@ -197,26 +197,37 @@ static pid_t start_warm(const struct init_context *context, const struct program
     return context->warm_pid;
 }
 
+/* What makes the files that are kept is the last of the steps that compile; or the attempt at it. */
+static bool makes_kept(const struct program *program, size_t index)
+{
+    size_t last = program->steps[index].flags & PROGRAM_STEP_TRY ? index + 1 : index;
+
+    return (program->flags & PROGRAM_KEEP) && last + 2 == program->n_steps;
+}
+
 static int run_step(const struct init_context *context, const struct program *program, size_t index,
                     struct cell_report *report)
 {
     const struct program_step *step = &program->steps[index];
-    bool kept = (program->flags & PROGRAM_KEEP) && index + 2 == program->n_steps;
+    bool kept = makes_kept(program, index), tries = step->flags & PROGRAM_STEP_TRY;
+    CLEANUP_CLOSE int null_fd = tries ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
     int standard[3] = { context->fds[CELL_FD_STDIN], context->fds[CELL_FD_STDOUT], context->fds[CELL_FD_STDERR] };
     struct keep_relay relay = KEEP_RELAY_INIT;
-    int r = kept ? keep_relay_open(&relay) : 0;
+    int r = kept && !tries ? keep_relay_open(&relay) : 0;
     pid_t child;
 
-    if (r < 0)
-        return r;
-    if (kept)
+    if (r < 0 || (tries && null_fd < 0))
+        return r < 0 ? r : error_from_errno();
+    if (tries)
+        standard[2] = null_fd;
+    else if (kept)
         standard[2] = relay.write_fd;
     child = start_warm(context, step, index, standard);
     if (child == 0 && (child = fork_victim(context->victim_fd)) == 0)
         exec_step(program, step, standard, context->fds[CELL_FD_TOOLS]);
     if (child < 0)
         return error_from_errno();
-    if (kept)
+    if (kept && !tries)
         kept = keep_relay_run(&relay, child, context->fds[CELL_FD_STDERR]);
     r = wait_for(child, report);
     if (r == 0 && kept && report->exit_code == 0 && report->signal == 0)
@@ -230,12 +241,17 @@ static int run_steps(const struct init_context *context, const struct program *p
     for (size_t i = 0; i < program->n_steps; i++) {
         struct cell_report report = { .type = CELL_STEP, .step = (uint32_t)i };
         int r = run_step(context, program, i, &report);
+        bool failed = report.exit_code != 0 || report.signal != 0;
 
         if (r < 0)
             return r;
+        if (program->steps[i].flags & PROGRAM_STEP_TRY) {
+            i += !failed;
+            continue;
+        }
         /* Only how it all ended is told: if this process is killed during a later step, the success of an earlier one
          * must not pass for the program's. */
-        if (report.exit_code != 0 || report.signal != 0 || i + 1 == program->n_steps) {
+        if (failed || i + 1 == program->n_steps) {
             init_report(context->control_fd, &report);
             break;
         }

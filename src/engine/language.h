@@ -29,7 +29,8 @@
 struct language_step {
     char *argv[LANGUAGE_ARGV_MAX + 1]; /* NULL-terminated */
     bool compile;                      /* a failure of this step is a compile_error; its stdout goes to stderr */
-    const char *cwd;                   /* "workspace" (/mnt/data) or "build" */
+    bool attempt;    /* of the work of the compile step behind it, which that does if this one fails */
+    const char *cwd; /* "workspace" (/mnt/data) or "build" */
 };
 
 struct language {

@@ -318,6 +318,12 @@ static int read_cwd(const struct language_report *report, const char *field, con
     return language_refuse(report, field, "must be \"workspace\" or \"build\"");
 }
 
+static int read_flag(const struct language_report *report, const char *field, const json_t *value, bool *ret_flag)
+{
+    *ret_flag = json_is_true(value);
+    return json_is_boolean(value) ? 0 : language_refuse(report, field, "must be true or false");
+}
+
 static int read_step(const struct language_report *report, size_t index, json_t *value, struct language_step *step)
 {
     char name[64];
@@ -335,11 +341,12 @@ static int read_step(const struct language_report *report, size_t index, json_t 
             r = read_texts(report, name, entry, LANGUAGE_ARGV_MAX, NULL, step->argv);
         else if (strcmp(key, "cwd") == 0)
             r = read_cwd(report, name, entry, &step->cwd);
-        else if (strcmp(key, "compile") == 0 && json_is_boolean(entry))
-            step->compile = json_is_true(entry);
+        else if (strcmp(key, "compile") == 0)
+            r = read_flag(report, name, entry, &step->compile);
+        else if (strcmp(key, "try") == 0)
+            r = read_flag(report, name, entry, &step->attempt);
         else
-            r = language_refuse(report, name,
-                                strcmp(key, "compile") == 0 ? "must be true or false" : "is no known field");
+            r = language_refuse(report, name, "is no known field");
         if (r < 0)
             return r;
     }
@@ -364,6 +371,8 @@ static int read_steps(const struct language_report *report, const json_t *value,
             return r;
         if (language->steps[i].compile != (i + 1 < n))
             return language_refuse(report, "steps", "the last step runs the program, every step before it compiles");
+        if (language->steps[i].attempt && i + 2 >= n)
+            return language_refuse(report, "steps", "behind a step to try there must be one that compiles");
     }
     return 0;
 }

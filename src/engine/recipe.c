@@ -56,7 +56,8 @@ static uint32_t step_flags(const struct execution_request *request, const struct
     enum warm_kind warm = recipe_warm(request, false);
     bool is_warm = warm != WARM_NONE && warm_is_compiler(warm) == step->compile;
 
-    return (step->compile ? PROGRAM_STEP_COMPILE : 0) | (is_warm ? PROGRAM_STEP_WARM : 0);
+    return (step->compile ? PROGRAM_STEP_COMPILE : 0) | (is_warm ? PROGRAM_STEP_WARM : 0) |
+           (step->attempt ? PROGRAM_STEP_TRY : 0);
 }
 
 static int pack_step(struct program_packer *packer, const struct execution_request *request,

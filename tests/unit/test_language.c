@@ -249,6 +249,13 @@ static void bad_files_are_refused_by_name_and_field(void **state)
         { "{\"code\": \"x\", \"source\": \"code.x\", \"steps\": [{\"cwd\": \"build\", \"shell\": true, \"argv\": "
           "[\"/x\"]}], " REQUIRED "}",
           "steps[0].shell: is no known field" },
+        { "{\"code\": \"x\", \"source\": \"code.x\", \"steps\": [{\"cwd\": \"build\", \"try\": 1, \"argv\": "
+          "[\"/x\"]}], " REQUIRED "}",
+          "steps[0].try: must be true or false" },
+        { "{\"code\": \"x\", \"source\": \"code.x\", \"steps\": [{\"compile\": true, \"try\": true, \"cwd\": "
+          "\"build\", "
+          "\"argv\": [\"/x\"]}, " STEP "], " REQUIRED "}",
+          "steps: behind a step to try there must be one that compiles" },
     };
     struct scratch *s = *state;
 

@@ -7,7 +7,7 @@ ROWS = [
     wall(
         "builds: copied after the program ran",
         "f14::test_f14_a_program_cannot_rewrite_its_build",
-        (INIT, "index + 2 == program->n_steps", "index + 1 == program->n_steps"),
+        (INIT, "last + 2 == program->n_steps", "last + 1 == program->n_steps"),
     ),
     wall(
         "builds: links are followed",
