@@ -22,7 +22,6 @@
 #include "main/selftest_print.h"
 
 #define EXIT_INCOMPLETE 3 /* no wall is seen down, but something could not be tried */
-#define GONE_WITHIN_MS  5000
 #define PROBE_WITHIN_MS 60000
 #define WARM_WITHIN_US  (20 * 1000000LL)
 #define WARM_PAUSE_US   200000
@@ -31,7 +30,8 @@
 #define LOOPBACK_NET    127
 
 /* What a server of its own takes over from the caller's environment: everything that makes cells what they are. */
-static const char *const inherited[] = { "SANDBOX_", "MAX_", "ALLOWED_FILE_EXTENSIONS=", "FILENAME_STRICT=" };
+static const char *const inherited[] = { "SANDBOX_", "MAX_", "HOT_SESSIONS_",
+                                         "ALLOWED_FILE_EXTENSIONS=", "FILENAME_STRICT=" };
 
 static int fail(const char *what, const char *why)
 {
@@ -207,15 +207,6 @@ static const char *why_not(const struct selftest *test, const struct selftest_ca
     return NULL;
 }
 
-/* Nothing of the case is alive on the host. */
-static void look_for_rest(const struct selftest *test, struct selftest_result *result)
-{
-    size_t left = test->here ? selftest_eye_gone(test->mark, GONE_WITHIN_MS) : 0;
-
-    if (left > 0)
-        selftest_note(result, SELFTEST_DOWN, "%zu of its processes are still alive", left);
-}
-
 static void try_case(struct selftest *test, const struct selftest_case *row, struct selftest_result *result)
 {
     const char *reason = why_not(test, row);
@@ -227,11 +218,12 @@ static void try_case(struct selftest *test, const struct selftest_case *row, str
     }
     choose_mark(test);
     test->port = 0;
+    test->sessions->n = 0;
     if (row->way)
         row->way(test, row, result);
     else
         selftest_program(test, row, result);
-    look_for_rest(test, result);
+    selftest_rest_look(test, result);
     if (test->options.url || test->server.pid > 0)
         probe(test, result);
     result->ms = (double)(clock_monotonic_us() - start_us) / 1000;
@@ -306,7 +298,12 @@ static void selftest_deinit(struct selftest *test)
 
 int command_selftest(int argc, char **argv)
 {
-    CLEANUP(selftest_deinit) struct selftest test = { .caller = CALLER_INIT(&test.server.address) };
+    struct selftest_sessions sessions = { .lock = PTHREAD_MUTEX_INITIALIZER };
+    CLEANUP(selftest_deinit)
+    struct selftest test = {
+        .caller = CALLER_INIT(&test.server.address),
+        .sessions = &sessions,
+    };
     struct selftest_options *options = &test.options;
     CLEANUP_CLOSE int json_fd = -1;
     const struct option_row rows[] = {

@@ -9,11 +9,13 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/id.h"
 #include "main/caller.h"
 #include "main/own_server.h"
 #include "main/selftest_case.h"
 
-#define SELFTEST_MARK_SIZE 16 /* fits the name of a process */
+#define SELFTEST_MARK_SIZE    16 /* fits the name of a process */
+#define SELFTEST_SESSIONS_MAX 64 /* more than any case has */
 
 struct selftest_options {
     const char *url, *key; /* a running server; NULL = one of its own */
@@ -22,14 +24,22 @@ struct selftest_options {
     bool attack, list;
 };
 
+/* The Python sessions of the case that is tried. Filled by several threads. */
+struct selftest_sessions {
+    pthread_mutex_t lock;
+    unsigned n;
+    char ids[SELFTEST_SESSIONS_MAX][ID_SIZE];
+};
+
 struct selftest {
     struct selftest_options options;
-    const char *program;           /* this executable */
-    char directory[PATH_MAX];      /* selftest/, which holds programs */
-    struct own_server server;      /* the attacked one; pid 0 for a foreign one */
-    char master[CALLER_KEY_SIZE];  /* the master key of a server of its own */
-    struct caller caller;          /* of the main thread */
-    json_t *languages;             /* its answer to GET /languages */
+    const char *program;          /* this executable */
+    char directory[PATH_MAX];     /* selftest/, which holds programs */
+    struct own_server server;     /* the attacked one; pid 0 for a foreign one */
+    char master[CALLER_KEY_SIZE]; /* the master key of a server of its own */
+    struct caller caller;         /* of the main thread */
+    json_t *languages;            /* its answer to GET /languages */
+    struct selftest_sessions *sessions;
     json_t *mounts, *groups;       /* what the host had before the server was started; NULL = not looked at */
     bool here;                     /* root on the host whose processes the programs are */
     char mark[SELFTEST_MARK_SIZE]; /* names the processes of the case that is tried */
@@ -80,6 +90,14 @@ int selftest_errand_start(struct selftest_errand *errand, const struct selftest 
 
 /* Waits for its end. The errand keeps the answer, which the caller releases. */
 void selftest_errand_join(struct selftest_errand *errand);
+
+/* -- selftest_rest.c: what a case leaves. */
+
+/* Remembers the session of an answer, if its program may rest. */
+void selftest_rest_note(struct selftest_sessions *sessions, const struct selftest_case *row, const json_t *body);
+
+/* Notes what is left of the case on the host, and ends what may be. */
+void selftest_rest_look(struct selftest *test, struct selftest_result *result);
 
 /* -- selftest_ways*.c: the ways. */
 

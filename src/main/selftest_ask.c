@@ -166,6 +166,7 @@ int selftest_exec(const struct selftest *test, struct caller *caller, const stru
         r = post(caller, body, ret_body, ret_ms);
     if (r == HTTP_OK)
         *ret_ms = without_queue(*ret_body, *ret_ms);
+    selftest_rest_note(test->sessions, row, *ret_body);
     return r;
 }
 

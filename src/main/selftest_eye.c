@@ -14,11 +14,13 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/json.h"
 
 #define LOOK_PAUSE_US   10000
 #define COMMAND_SIZE    4096
 #define STATUS_SIZE     4096
 #define GROUPS_SIZE     4096
+#define EVENTS_SIZE     128
 #define TREE_FDS        16
 #define HIERARCHIES_MAX 32
 
@@ -192,6 +194,42 @@ static int add_directory(const char *path, const struct stat *status, int type, 
     (void)status;
     (void)walk;
     return type == FTW_D ? json_array_append_new(walked, json_string(path)) : 0;
+}
+
+/* As the keeper of a program that rests does with it, on the unified hierarchy. */
+static bool is_stopped(pid_t pid)
+{
+    CLEANUP_JSON json_t *groups = selftest_eye_groups(pid);
+    const json_t *group;
+    char path[PATH_MAX], text[EVENTS_SIZE];
+    size_t i;
+
+    json_array_foreach(groups, i, group)
+    {
+        snprintf(path, sizeof(path), "%s/cgroup.events", json_string_value(group));
+        if (fd_read_at(AT_FDCWD, path, text, sizeof(text)) > 0 && strstr(text, "frozen 1"))
+            return true;
+    }
+    return false;
+}
+
+size_t selftest_eye_still(const char *mark, unsigned within_ms, size_t *ret_stopped)
+{
+    int64_t end_us = clock_monotonic_us() + within_ms * 1000LL;
+    pid_t pids[EYE_PIDS_MAX];
+    size_t n, stopped;
+
+    for (;;) {
+        n = selftest_eye_find(mark, pids, EYE_PIDS_MAX);
+        stopped = 0;
+        for (size_t i = 0; i < n; i++)
+            stopped += is_stopped(pids[i]);
+        if (stopped == n || clock_monotonic_us() >= end_us)
+            break;
+        usleep(LOOK_PAUSE_US);
+    }
+    *ret_stopped = stopped;
+    return n - stopped;
 }
 
 json_t *selftest_eye_all_groups(void)

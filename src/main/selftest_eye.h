@@ -18,6 +18,9 @@ pid_t selftest_eye_await(const char *mark, unsigned within_ms);
 /* Waits until there is none. Returns how many are left. */
 size_t selftest_eye_gone(const char *mark, unsigned within_ms);
 
+/* Waits until none of them runs. Returns how many do; the others are in groups that the kernel has stopped. */
+size_t selftest_eye_still(const char *mark, unsigned within_ms, size_t *ret_stopped);
+
 /* One field of /proc/PID/status, without blanks around it. False if there is none. */
 bool selftest_eye_status(pid_t pid, const char *field, char *ret_text, size_t size);
 

@@ -24,7 +24,7 @@ def selftest(program, tmp_path):
 
 
 def test_the_walls_hold(selftest, tmp_path):
-    done = selftest("--attack", "--only", QUICK, "--json", "report.json", SANDBOX_DISK_MB="64")
+    done = selftest("--attack", "--only", QUICK, "--json", "report.json", SANDBOX_DISK_MB="64", HOT_SESSIONS_MAX="64")
     report = json.loads((tmp_path / "report.json").read_text())
     cases = report["cases"]
     assert {case["verdict"] for case in cases} == {"held", "not here"}, done.stdout

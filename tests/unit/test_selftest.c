@@ -206,6 +206,7 @@ static void the_eye_sees_marks(void **state)
 {
     pid_t pids[EYE_PIDS_MAX], pid = fork();
     char text[256];
+    size_t stopped;
 
     (void)state;
     if (pid == 0) {
@@ -218,8 +219,12 @@ static void the_eye_sees_marks(void **state)
     assert_false(selftest_eye_status(pid, "Nothing", text, sizeof(text)));
     assert_in_range(selftest_eye_family(getpid(), pids, EYE_PIDS_MAX), 2, EYE_PIDS_MAX);
     assert_int_equal(selftest_eye_gone("selftest-eye-mark", 50), 1);
+    kill(pid, SIGSTOP); /* by a signal, which can be taken back, and not by the kernel */
+    assert_int_equal(selftest_eye_still("selftest-eye-mark", 50, &stopped), 1);
+    assert_int_equal(stopped, 0);
     kill(pid, SIGKILL);
     assert_int_equal(selftest_eye_gone("selftest-eye-mark", 20000), 0); /* a zombie is no process */
+    assert_int_equal(selftest_eye_still("selftest-eye-mark", 50, &stopped), 0);
     waitpid(pid, NULL, 0);
 }
 
