@@ -35,7 +35,7 @@ print('fresh')
 
 @pytest.mark.parametrize("name", POISONS)
 def test_c03_the_next_program_is_clean(attack, name):
-    run = attack.exec(POISONS[name] + "\nimport os; os.write(1, b'done\\n')", "py")
+    run = attack.exec("import os\n" + POISONS[name] + "\nos.write(1, b'done\\n')", "py")
     assert "done\n" in run.stdout, dict(run)
     for _ in range(3):
         clean = attack.exec(CLEAN, "py")
