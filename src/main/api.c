@@ -25,6 +25,7 @@
 #include "api/audited.h"
 #include "api/ptc.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -51,8 +52,11 @@
 #include "wire/warm_counts.h"
 
 /* The warden may need so long for its first cell before the start counts as failed. */
-#define HELLO_WAIT_MS      60000
-#define LOCK_WAIT_MS       5000
+#define HELLO_WAIT_MS 60000
+#define LOCK_WAIT_MS  5000
+/* For states that are being left when the time for running programs is over. */
+#define SAVE_GRACE_MS 500
+
 #define HTTP_STOP_GRACE_MS 1000
 #define RUNS_KEPT_MAX      1024 /* executions that have ended, or wait for their client */
 
@@ -506,13 +510,16 @@ static bool serve_until_told(struct process *p)
 
 static void stop(struct process *p)
 {
+    int64_t begun_us = clock_monotonic_us(), left_ms;
+
     if (p->api_ready) {
         api_stopping(&p->api);
         ptc_stop(&p->api);
     }
     if (p->admission)
         admission_drain(p->admission, p->handover.config.drain_seconds * 1000);
-    p->saver = saver_stop(p->saver, p->handover.config.drain_seconds * 1000);
+    left_ms = p->handover.config.drain_seconds * 1000 - (clock_monotonic_us() - begun_us) / 1000;
+    p->saver = saver_stop(p->saver, left_ms > SAVE_GRACE_MS ? left_ms : SAVE_GRACE_MS);
     p->house = api_house_free(p->house);
     api_versions_stop(&p->versions);
     if (p->server)
