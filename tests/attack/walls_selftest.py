@@ -6,15 +6,17 @@ whether the self-test, run with the programs of that copy, says that a wall is d
     tests/attack/walls_selftest.py                    every wall that a program can meet
     tests/attack/walls_selftest.py --only root,proc   walls whose name contains one of these words
     tests/attack/walls_selftest.py --markdown FILE    writes the table between the two marks in FILE as well
+    tests/attack/walls_selftest.py --new --markdown FILE     only walls that were never tried, and those that were not seen
     tests/attack/walls_selftest.py --keep DIR         works there and leaves it, so that the next call builds little
     tests/attack/walls_selftest.py --list             which rows are tried with which cases, and which are not, and why
 
-As root, on a machine that may be lost. Only cases that stay harmless without the wall are run: no bombs."""
+Ended early (SIGTERM), it writes what it has. As root, on a machine that may be lost. Only cases that stay harmless without the wall are run: no bombs."""
 
 import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -196,6 +198,7 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--markdown")
     parser.add_argument("--keep")
+    parser.add_argument("--new", action="store_true")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
     wrong = misfits()
@@ -207,9 +210,13 @@ def main():
     if os.geteuid() != 0:
         parser.error("must run as root, to start servers")
     host.become_subreaper()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     words = options.only.split(",")
     chosen = [row for row in walls.WALLS if any(word in row.name for word in words)]
     chosen = [row for row in chosen if not why_not(row)]
+    if options.new:
+        known = read_table(options.markdown)
+        chosen = [row for row in chosen if not known.get(row.name, "not").startswith(("DOWN", "does not run"))]
     chosen.sort(key=lambda row: [word in row.name for word in words].index(True))
     shop = walls.Workshop(options.keep)
     rows = []
@@ -228,6 +235,8 @@ def main():
                     print(f"    {case}: {each}: {evidence[:160]}", flush=True)
             if said:
                 print("    " + said[-200:].strip(), flush=True)
+    except KeyboardInterrupt:
+        print("ended early")
     finally:
         shop.close()
     print("\n" + table(rows))
