@@ -75,6 +75,15 @@ UNTRIED = {
 WORST = ("DOWN", "NOT RUN", "held", "not here")
 ALSO = {
     "seccomp: clocks": "R4",
+    "seccomp: larger pipes": "K7",
+    "seccomp: huge pages": "K7",
+    "seccomp: device nodes": "K13,F4",
+    "seccomp: ioctl requests": "K7",
+    "seccomp: prctl options": "K7",
+    "seccomp: personality": "K7",
+    "seccomp: access control lists": "K7",
+    "seccomp: socket filters": "K7",
+    "seccomp: the limit of core dumps": "R9",
     "seccomp: directory notices": "N9",
     "seccomp: inotify": "N9",
     "seccomp: reads that fail for uncached pages": "N9",

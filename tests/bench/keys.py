@@ -74,12 +74,11 @@ def hammer(port, keys, may_go, counts):
     due = time.monotonic()
     for turn in itertools.count():
         may_go.wait()
-        for number, (connection, _, requests) in enumerate(sides, turn):
-            connection.sendall(requests[number % 2])
-        counts[0] += len(sides)
-        for _, reader, _ in sides:
-            counts[1] += answer_status(reader) == 429
-        due = max(due + 1 / ASKED_A_SECOND, time.monotonic() - 0.1)
+        connection, reader, requests = sides[turn % len(sides)]
+        connection.sendall(requests[turn // len(sides) % 2])
+        counts[0] += 1
+        counts[1] += answer_status(reader) == 429
+        due = max(due + 1 / ASKED_A_SECOND / len(sides), time.monotonic() - 0.1)
         time.sleep(max(0.0, due - time.monotonic()))
 
 
