@@ -168,7 +168,7 @@ struct reply read_reply_within(int fd, bool head, int timeout_ms)
 
 struct reply read_reply(int fd)
 {
-    return read_reply_within(fd, false, 10000);
+    return read_reply_within(fd, false, 30000);
 }
 
 struct reply ask_bytes(struct http_server *server, const void *data, size_t length)

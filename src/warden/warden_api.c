@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* warden_api.c -- the warden and its unprivileged children: the api, what it asks and is told, and the proxy. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "warden/internal.h"
+
+static int start_api(struct warden *w)
+{
+    int r = api_process_start(&w->api, w->options->api_program);
+
+    w->greeted = false;
+    return r ? r : warden_watch(w, w->api.channel_fd, WATCH_API);
+}
+
+int api_open(struct warden *w)
+{
+    w->api = (struct api_process){
+        .pid = -1,
+        .channel_fd = -1,
+        .config_fd = (int)w->options->config_fd,
+        .program_fd = open(w->options->api_program, O_RDONLY | O_CLOEXEC),
+        .uid = (uid_t)w->options->api_uid,
+    };
+    return w->api.program_fd < 0 ? error_from_errno() : start_api(w);
+}
+
+int proxy_start(struct warden *w)
+{
+    const struct warden_options *o = w->options;
+
+    if (!o->proxy_hosts)
+        return 0;
+    w->proxy.program_fd = w->api.program_fd;
+    w->proxy.uid = (uid_t)o->proxy_uid;
+    w->proxy.program = o->api_program;
+    w->proxy.hosts = o->proxy_hosts;
+    w->proxy.log_format = o->log_format;
+    w->proxy.log_level = o->log_level;
+    w->proxy.slots = w->n_slots;
+    return proxy_process_start(&w->proxy);
+}
+
+/* One that dies at once must not keep the warden busy. */
+void proxy_restart(struct warden *w)
+{
+    if (w->stopping || !w->options->proxy_hosts || w->proxy.pid > 0 ||
+        clock_monotonic_us() - w->proxy.started_us < RESTART_PAUSE_US)
+        return;
+    if (proxy_start(w) < 0)
+        log_error("the proxy could not be started, trying again");
+}
+
+static int open_regular(const char *path)
+{
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return error_from_errno();
+    return S_ISREG(st.st_mode) ? TAKE_FD(fd) : -EINVAL;
+}
+
+/* The paths are the administrator's; what is in the files only the api looks at. */
+static void send_tls(struct warden *w)
+{
+    const struct wire_tls message = { .type = WIRE_TLS };
+    CLEANUP_CLOSE int certificate = open_regular(w->options->tls_certificate);
+    CLEANUP_CLOSE int key = open_regular(w->options->tls_key);
+    const int fds[WIRE_TLS_FDS] = { [WIRE_TLS_CERTIFICATE] = certificate, [WIRE_TLS_KEY] = key };
+    int r = certificate < 0 ? certificate : key;
+
+    if (r >= 0) {
+        (void)fcntl(w->api.channel_fd, F_SETFL, O_NONBLOCK); /* a full socket may not hold up the loop */
+        r = wire_send(w->api.channel_fd, &message, fds);
+    }
+    if (r < 0)
+        log_error("%s: %s; the certificate stays as it is",
+                  certificate < 0 ? w->options->tls_certificate : w->options->tls_key, strerror(-r));
+}
+
+void api_renew_tls(struct warden *w)
+{
+    if (!w->options->tls_certificate)
+        return;
+    w->tls_renewed = true;
+    if (w->greeted && w->api.channel_fd >= 0)
+        send_tls(w);
+}
+
+void api_greet(struct warden *w)
+{
+    struct wire_hello hello = { .type = WIRE_HELLO, .slots = (uint32_t)w->options->slots };
+
+    if (w->greeted || w->api.channel_fd < 0)
+        return;
+    w->greeted = wire_send(w->api.channel_fd, &hello, &w->warm_fd) == 0;
+    if (w->greeted && w->tls_renewed)
+        send_tls(w);
+}
+
+void api_on_message(struct warden *w)
+{
+    struct waiting_run *place = &w->waiting_ring[(w->waiting_head + w->waiting_count) % (unsigned)w->options->slots];
+    union wire_message message;
+    int fds[WIRE_FDS_MAX];
+    int r = wire_receive(w->api.channel_fd, WIRE_FROM_API, MSG_DONTWAIT, &message, fds);
+
+    if (r == -EAGAIN)
+        return;
+    if (r != 0 || message.type != WIRE_RUN) {
+        /* An api that sends what is not in the table is broken or taken over: it is ended and started afresh. */
+        if (r == WIRE_E_INVALID || r == 0) {
+            log_error("the api sent an invalid message and is ended");
+            wire_close_fds(fds);
+            kill(w->api.pid, SIGKILL);
+        }
+        cleanup_close_fd(&w->api.channel_fd);
+        w->api.channel_fd = -1;
+        return;
+    }
+    if (message.run.continues[0]) {
+        struct waiting_run run = { .request = message.run };
+
+        memcpy(run.fds, fds, sizeof(run.fds));
+        keepers_continue(w, &run);
+        return;
+    }
+    if (w->waiting_count >= w->options->slots) {
+        keepers_refuse(fds, EBUSY);
+        return;
+    }
+    place->request = message.run;
+    memcpy(place->fds, fds, sizeof(place->fds));
+    w->waiting_count++;
+    keepers_dispatch(w);
+}
+
+static void forget_waiting(struct warden *w)
+{
+    for (; w->waiting_count > 0; w->waiting_count--) {
+        wire_close_fds(w->waiting_ring[w->waiting_head].fds);
+        w->waiting_head = (w->waiting_head + 1) % (unsigned)w->options->slots;
+    }
+}
+
+void api_on_death(struct warden *w, int status)
+{
+    bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+    w->api.pid = -1;
+    cleanup_close_fd(&w->api.channel_fd);
+    w->api.channel_fd = -1;
+    forget_waiting(w);
+    /* Exit status 78 (EX_CONFIG) says that starting it again would end the same way. */
+    if (clean || w->stopping || (WIFEXITED(status) && (WEXITSTATUS(status) == 78 || WEXITSTATUS(status) >= 126))) {
+        w->status = clean ? 0 : WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+        w->finished = true;
+        return;
+    }
+    log_error("the api died (status %d) and is started again", status);
+    usleep(RESTART_PAUSE_US);
+    if (start_api(w) < 0) {
+        w->status = 1;
+        w->finished = true;
+        return;
+    }
+    for (unsigned i = 0; i < w->n_started; i++)
+        if (w->keepers[i].ready)
+            api_greet(w);
+}
