@@ -46,7 +46,8 @@ SETTINGS = {
 SETTLE_S = 30  # for connections, programs and their pauses to end
 RESTS = (0.1, 0.3, 0.65, 1)  # after so much of the requests the server rests and is looked at
 WARM = 2  # the rest from which on memory is expected to grow no more; the first is after a few requests
-SLACK = {"descriptors": 4, "threads": 4, "connections": 0, "warden descriptors": 0}
+# The warden keeps two slots that were started for waiting programs, each with its socket (SPARES_KEPT in src/warden/spares.h).
+SLACK = {"descriptors": 4, "threads": 4, "connections": 0, "warden descriptors": 2}
 MEMORY_SHARE = 0.2  # by which memory may be more in the end than it was then
 
 
