@@ -449,7 +449,7 @@ int cell_attach(const struct cell *cell, int home_fd, int mount_fd)
     if (setns(cell->namespace_fds[CELL_NS_MOUNT], CLONE_NEWNS) < 0)
         return error_from_errno();
     r = mount_attach(mount_fd, AT_FDCWD, "/mnt/data");
-    return setns(home_fd, CLONE_NEWNS) < 0 ? -ESTALE : r;
+    return setns(home_fd, CLONE_NEWNS) < 0 ? -ENOTRECOVERABLE : r;
 }
 
 static int attach_anew(int fd, const char *path)
@@ -484,7 +484,7 @@ int cell_replace_mounts(struct cell *cell, const struct cell_options *options, i
     if (setns(cell->namespace_fds[CELL_NS_MOUNT], CLONE_NEWNS) < 0)
         return error_from_errno();
     r = replace_mounts(cell, options, mount_fd);
-    return setns(home_fd, CLONE_NEWNS) < 0 ? -ESTALE : r;
+    return setns(home_fd, CLONE_NEWNS) < 0 ? -ENOTRECOVERABLE : r;
 }
 
 int cell_run(struct cell *cell, const int fds[static CELL_FDS_MAX], uint64_t file_bytes_max,

@@ -100,8 +100,8 @@ enum cell_fd {
 int cell_arm(const struct cell_options *options, struct cell *ret_cell);
 
 /* Attaches a detached mount as the armed cell's /mnt/data. home_fd is the caller's own mount namespace, to come back
- * to; its working directory becomes the root. Returns 0 or a negative errno; after -ESTALE the caller could not come
- * back, and must end. */
+ * to; its working directory becomes the root. Returns 0 or a negative errno; after -ENOTRECOVERABLE the
+ * caller could not come back, and must end. */
 int cell_attach(const struct cell *cell, int home_fd, int mount_fd);
 
 /* Has the init of an armed cell start a runtime, whose end of its socket is socket_fd, the caller's. Returns 0 or a

@@ -278,7 +278,7 @@ static int make_workspace(struct slot *slot, struct run *run)
 
 static int came_back(const struct slot *slot, int r)
 {
-    if (r == -ESTALE) {
+    if (r == -ENOTRECOVERABLE) {
         log_error("slot %u: the way back from a cell's mounts is gone", slot->index);
         _exit(1);
     }

@@ -171,7 +171,7 @@ struct wire_done {
 /* The cell could not be built; nothing ran, or nothing more will. */
 struct wire_failed {
     uint32_t type;
-    int32_t error; /* positive errno */
+    int32_t error; /* positive errno; ESTALE = there is no cell any more that this run could continue */
     char step[WIRE_STEP_SIZE];
 };
 
