@@ -25,6 +25,15 @@ static void start_zygote(struct warden *w, enum warm_kind kind)
     zygote->due_us = clock_monotonic_us() + RESTART_PAUSE_US;
 }
 
+/* What names no library can do without a zygote for as long as the libraries are being loaded, and that takes longer
+ * the more begins beside it. */
+static bool gives_way(const struct warden *w, enum warm_kind kind)
+{
+    const struct zygote_process *first = &w->zygotes[WARM_PYTHON].process;
+
+    return kind == WARM_PYTHON_PLAIN && first->pid > 0 && atomic_load(&first->state->generation) == 0;
+}
+
 static int open_zygote(struct warden *w, enum warm_kind kind)
 {
     struct zygote_process *process = &w->zygotes[kind].process;
@@ -37,7 +46,10 @@ static int open_zygote(struct warden *w, enum warm_kind kind)
     if (r < 0)
         return r;
     w->context.zygote_fds[kind] = process->near_fd;
-    start_zygote(w, kind);
+    if (gives_way(w, kind))
+        w->zygotes[kind].due_us = clock_monotonic_us();
+    else
+        start_zygote(w, kind);
     return 0;
 }
 
@@ -100,7 +112,7 @@ static void tend_zygote(struct warden *w, enum warm_kind kind)
     struct zygote *zygote = &w->zygotes[kind];
     int64_t now_us = clock_monotonic_us();
 
-    if (zygote->due_us && now_us >= zygote->due_us)
+    if (zygote->due_us && now_us >= zygote->due_us && !gives_way(w, kind))
         start_zygote(w, kind);
     if (zygote->process.ready_by_us && now_us >= zygote->process.ready_by_us)
         zygote_process_late(&zygote->process);

@@ -46,7 +46,7 @@ def test_programs_without_libraries_have_none_loaded(server):
         assert host.until(lambda: client.exec(loaded, "py").stdout == "False\n", 60)
         assert host.until(lambda: client.exec(loaded + " # numpy", "py").stdout == "True\n", 60)
         for name in libraries():
-            assert client.exec(f"{loaded} # {name}", "py").stdout == "True\n", name
+            assert host.until(lambda name=name: client.exec(f"{loaded} # {name}", "py").stdout == "True\n", 60), name
         found = client.exec("__import__('nu' 'mpy'); " + loaded, "py")
         assert (found.outcome, found.stdout) == ("ok", "True\n"), dict(found)
 
