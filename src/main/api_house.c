@@ -23,6 +23,7 @@
 #define PROBE_TIMEOUT_MS 10000
 #define SWEEP_FIRST_US   (10 * 1000000LL)
 #define FREE_BYTES_KEPT  (4u << 20)
+#define TRIM_INTERVAL_US (10 * 1000000LL)
 #define SWEEP_BATCH      100
 #define ARCHIVE_FIRST_US (20 * 1000000LL)
 #define ARCHIVE_BATCH    20
@@ -38,6 +39,7 @@ struct api_house {
     int64_t next_probe_us;
     int64_t sweep_interval_us, next_sweep_us;
     int64_t archive_interval_us, next_archive_us;
+    int64_t next_trim_us;
     struct api_versions *versions; /* borrowed */
     bool versions_known;
     bool counters_fail;
@@ -210,11 +212,17 @@ static bool sleep_tick(struct api_house *house)
     return !stopping;
 }
 
-/* A large request leaves the heap in pieces that the C library keeps; an idle server gives them back. */
-static void trim_memory(void)
+/* Requests leave the heap in pieces, between what lasts longer than they do, and the C library keeps them. A large one
+ * leaves much, which is given back at once; the rest when nobody waits for the time that this takes. */
+static void trim_memory(struct api_house *house)
 {
-    if (mallinfo2().fordblks > FREE_BYTES_KEPT)
-        malloc_trim(0);
+    struct admission *admission = house->api->admission;
+    bool idle = admission_running(admission) + admission_waiting(admission) == 0;
+
+    if (mallinfo2().fordblks <= FREE_BYTES_KEPT && !(idle && clock_monotonic_us() >= house->next_trim_us))
+        return;
+    malloc_trim(0);
+    house->next_trim_us = clock_monotonic_us() + TRIM_INTERVAL_US;
 }
 
 /* Counters that cannot be written stay in memory; one line tells of it, and one of the end. */
@@ -257,7 +265,7 @@ static void *house_main(void *data)
         if (house->api->engine->hot)
             hot_expire(house->api->engine->hot, is_out_of_use, house->api);
         keep_counters(house);
-        trim_memory();
+        trim_memory(house);
     } while (sleep_tick(house));
     return NULL;
 }

@@ -99,6 +99,13 @@ def test_c09_command_lines_on_the_host(with_secrets):
         ), pid
 
 
+def test_c09_environment_of_the_api(with_secrets):
+    """Nothing of the operator's, and what bounds the memory that the C library keeps for each thread."""
+    environment = host.read(f"/proc/{with_secrets.api_pid}/environ").split("\0")
+    assert {entry.partition("=")[0] for entry in environment if entry} == {"PATH", "LC_ALL", "GLIBC_TUNABLES"}
+    assert "GLIBC_TUNABLES=glibc.malloc.tcache_count=0" in environment
+
+
 def test_c09_source_and_answers_stay_out_of_the_log(with_secrets):
     server = with_secrets
     with server.client() as client:
