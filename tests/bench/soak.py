@@ -4,9 +4,11 @@
 
     soak.py [EXECUTIONS [CLIENTS]]     a mix of languages and of what programs do
     soak.py 100000 8 --python          Python programs alone
-    soak.py 20000 8 --python --kills 100   while the process that they are copies of is killed so many times"""
+    soak.py 20000 8 --python --kills 100   while the processes that they are copies of are killed so many times"""
 
 import argparse
+import collections
+import functools
 import os
 import signal
 import sys
@@ -40,6 +42,8 @@ PYTHON = [
 
 # Cells that were warm because they were wanted are not, so long after.
 REST_S = 34
+# A zygote that is not ready so long after the last one was killed will not be, on the slowest machine.
+ZYGOTE_TIMEOUT_S = 300
 
 
 def snapshot(server):
@@ -48,6 +52,7 @@ def snapshot(server):
     directories = {path for pid in [server.pid, *below] for path in host.cgroup_directories(pid)}
     roots = {os.path.dirname(path) for path in directories if "codecell" in path} or directories
     work = [os.path.join(server.data_dir, name) for name in ("work", "blobs/incoming")]
+    everyone = [server.pid, *below]
     return {
         "processes": len(below),
         "cgroups": sum(len(host.cgroup_tree(path)) for path in roots if path not in host.cgroup_roots().values()),
@@ -56,11 +61,13 @@ def snapshot(server):
         "namespaces": len({value for pid in [server.pid, *below] for value in host.namespaces(pid).values() if value}),
         "api fds": host.fd_count(server.api_pid),
         "warden fds": host.fd_count(server.pid),
+        "all fds": sum(host.fd_count(pid) for pid in everyone),
         "work files": sum(
             len(files) + len(folders) for path in work if os.path.isdir(path) for _, folders, files in os.walk(path)
         ),
         "api RSS KiB": host.rss_kib(server.api_pid),
         "warden RSS KiB": host.rss_kib(server.pid),
+        "all anon KiB": sum(host.anonymous_kib(pid) for pid in everyone),
     }
 
 
@@ -70,6 +77,7 @@ class Load:
     def __init__(self, server, clients, upload, mix):
         self.server, self.clients, self.upload, self.mix = server, clients, upload, mix
         self.done, self.target, self.errors, self.times = 0, 0, [], []
+        self.python = collections.Counter()  # by what the interpreters had been before: usage.warm
         self.lock = threading.Lock()
 
     def run_until(self, target):
@@ -98,6 +106,8 @@ class Load:
                     )
                     if reply.status != 200 or reply.json["stdout"] != expected.format(n=number):
                         self.errors.append((number, repr(reply)))
+                    elif language == "py":
+                        self.python[reply.json["usage"]["warm"]] += 1
                 except Exception as error:  # noqa: BLE001 -- every failure is counted
                     self.errors.append((number, repr(error)))
                 self.times.append((time.perf_counter() - start) * 1000)
@@ -109,24 +119,53 @@ def settle(server):
 
 
 class Killer(threading.Thread):
-    """Ends the zygote, each time that it is ready, so many times."""
+    """Ends both zygotes of Python, each time that the slow one, with all libraries, is ready, so many times."""
 
     def __init__(self, server, kills):
         super().__init__(daemon=True)
-        self.server, self.wanted, self.done = server, kills, 0
-        self.load_is_over = threading.Event()
+        self.server, self.wanted = server, kills
+        self.killed = {agent: set() for agent in ("zygote.py", "plain.py")}
+        self.ready, self.log_at = 0, 0
+        self.is_over, self.load_is_over = kills == 0, threading.Event()
 
-    def _ready(self):
-        return host.read(self.server.log_path).count("zygote: python is ready")
+    def rounds(self):
+        return len(self.killed["zygote.py"])
+
+    def _is_ready(self):
+        """Whether the log tells of a zygote that was not killed here. It is long: each piece is read once."""
+        with open(self.server.log_path, "rb") as log:
+            log.seek(self.log_at)
+            while line := log.readline():
+                if line.endswith(b"\n"):
+                    self.log_at += len(line)
+                    self.ready += b"zygote: python is ready" in line
+        return self.ready > self.rounds()
 
     def run(self):
-        while self.done < self.wanted and not self.load_is_over.is_set():
-            if self._ready() <= self.done:
+        until = time.monotonic() + ZYGOTE_TIMEOUT_S
+        while self.rounds() < self.wanted and time.monotonic() < until and not self.load_is_over.is_set():
+            if not self._is_ready():
                 time.sleep(0.05)
                 continue
-            for pid in host.zygotes(self.server):
-                os.kill(pid, signal.SIGKILL)
-            self.done += 1
+            for agent, killed in self.killed.items():
+                for pid in set(host.zygotes(self.server, f"/opt/codecell/guest/python/{agent}")) - killed:
+                    os.kill(pid, signal.SIGKILL)
+                    killed.add(pid)
+                    until = time.monotonic() + ZYGOTE_TIMEOUT_S
+        self.is_over = True
+
+
+def has_zygotes(server):
+    """Whether Python programs, with libraries and without, are copies, now or soon."""
+
+    def is_copied(client, code):
+        return client.exec(code, "py").usage["warm"] in ("armed", "forked")
+
+    with server.client() as client:
+        return all(
+            host.until(functools.partial(is_copied, client, code), ZYGOTE_TIMEOUT_S, 0.5)
+            for code in ("print(1)", "import numpy")
+        )
 
 
 def main():
@@ -141,6 +180,7 @@ def main():
         with server.client() as client:
             upload = client.upload(("in.txt", b"input\n"))
         load = Load(server, clients, upload, PYTHON if options.python else MIX)
+        has_zygotes(server)
         load.run_until(50)
         before = settle(server)
         load.run_until(executions // 10)
@@ -148,9 +188,10 @@ def main():
         killer = Killer(server, options.kills)
         killer.start()
         load.run_until(executions)
-        while killer.done < options.kills:
+        while not killer.is_over:
             load.run_until(load.done + 500)
         killer.load_is_over.set()
+        copied = has_zygotes(server)
         last = settle(server)
     executions = load.done
     table(
@@ -159,6 +200,7 @@ def main():
     )
     times = summary(load.times)
     print("milliseconds:", times)
+    print("interpreters:", dict(load.python))
     for number, error in load.errors[:10]:
         print(f"error at {number}: {error[:300]}")
 
@@ -168,7 +210,12 @@ def main():
     def grew(name):
         return (last[name] - first[name]) / first[name]
 
-    checks = [(f"the zygote was killed {options.kills} times", True)] if options.kills else []
+    checks = [
+        (f"{len(killed)} times {agent} was killed", 0.9 * options.kills <= len(killed))
+        for agent, killed in killer.killed.items()
+        if options.kills
+    ]
+    checks += [("Python programs are copies of zygotes at the end", copied)]
     checks += [(f"no error in {executions} executions ({len(load.errors)})", not load.errors)]
     checks += [
         (f"no leftover in {name} ({before[name]} -> {last[name]})", same(name, slack))
@@ -180,6 +227,7 @@ def main():
             ("namespaces", 0),
             ("api fds", 2),
             ("warden fds", 0),
+            ("all fds", 2),
             ("work files", 0),
         )
     ]
@@ -188,7 +236,7 @@ def main():
             f"{name} grew less than 5 % between {executions // 10} and {executions} ({100 * grew(name):+.1f} %)",
             grew(name) < 0.05,
         )
-        for name in ("api RSS KiB", "warden RSS KiB")
+        for name in ("api RSS KiB", "warden RSS KiB", "all anon KiB")
     ]
     checks += [(f"the api stays under 32 MiB ({last['api RSS KiB'] / 1024:.1f} MiB)", last["api RSS KiB"] < 32 * 1024)]
     return verdict(checks, {"before": before, "first": first, "last": last, "ms": times, "errors": len(load.errors)})

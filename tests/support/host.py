@@ -127,6 +127,14 @@ def rss_kib(pid):
     return int(value[0]) if value else 0
 
 
+def anonymous_kib(pid):
+    """Memory of a process that is no file's, with its share of what it has in common with its copies."""
+    for line in read(f"/proc/{pid}/smaps_rollup").splitlines():
+        if line.startswith("Pss_Anon:"):
+            return int(line.split()[1])
+    return 0
+
+
 def fd_count(pid):
     try:
         return len(os.listdir(f"/proc/{pid}/fd"))
