@@ -117,7 +117,7 @@ def test_memory_peak_of_what_waited(client):
         kinds.add(usage["warm"])
         return kinds & {"armed", "forked"}
 
-    assert host.until(has_run_warm, 30), kinds
+    assert host.until(has_run_warm, 60), kinds
 
 
 def test_processes_peak(client):
