@@ -9,7 +9,7 @@ import sqlite3
 import pytest
 
 from support import host
-from support.hot_session import Session
+from support.hot_session import Session, is_stored
 from support.keys import MASTER, Keys
 from support.server import LIBRECHAT, Server
 
@@ -155,6 +155,7 @@ def test_another_language_leaves_it_alone(client, living):
 def test_the_warden_is_killed(server, client):
     """The next server finds what was stored."""
     session = Living(client)
+    assert host.until(lambda: is_stored(server, session.id), 30)
     server.look()
     os.kill(server.pid, signal.SIGKILL)
     server.process.wait(10)

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 from support import host
+from support.hot_session import is_stored
 from support.server import LIBRECHAT, Server
 
 NAME = "fthot"
@@ -22,7 +23,8 @@ def copies(program):
     running.stop()
 
 
-def park(client):
+def park(server, client):
+    """What takes time to be written is stored after the answer (contract/test_hot_later.py)."""
     sessions = []
 
     def is_parked():
@@ -31,7 +33,7 @@ def park(client):
         sessions.append(run.session)
         return len(host.named(NAME)) == 1
 
-    assert host.until(is_parked, 30)
+    assert host.until(is_parked, 30) and host.until(lambda: is_stored(server, sessions[-1]), 30)
     return sessions[-1]
 
 
@@ -51,7 +53,7 @@ def goes_on(server, session):
 @pytest.mark.parametrize("victim", ["program", "init"])
 def test_a_killed_cell(copies, victim):
     with copies.client() as client:
-        session = park(client)
+        session = park(copies, client)
     pid = host.named(NAME)[0]
     os.kill(pid if victim == "program" else host.parent_of(pid), signal.SIGKILL)
     goes_on(copies, session)
@@ -59,7 +61,7 @@ def test_a_killed_cell(copies, victim):
 
 def test_a_keeper_that_dies(copies):
     with copies.client() as client:
-        session = park(client)
+        session = park(copies, client)
     os.kill(host.parent_of(host.parent_of(host.named(NAME)[0])), signal.SIGKILL)
     assert host.until(lambda: not host.named(NAME), 5)
     goes_on(copies, session)
@@ -77,7 +79,7 @@ def test_a_program_that_closes_its_socket(copies):
 def test_the_server_starts_again(copies, program, tmp_path):
     """Nothing of a parked cell is left of a server that was stopped, or whose api was killed."""
     with copies.client() as client:
-        session = park(client)
+        session = park(copies, client)
     os.kill(copies.api_pid, signal.SIGKILL)
     assert host.until(lambda: not host.named(NAME), 10)
     copies.wait_ready()

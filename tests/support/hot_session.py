@@ -1,7 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A session whose runs say whether they found a living interpreter (exec.md 10.7)."""
 
+import sqlite3
+
 from support import host
+
+
+def is_stored(server, session):
+    """Whether there is a state of the session: what takes time to be written is stored after the answer."""
+    with sqlite3.connect(f"file:{server.data_dir}/codecell.db?mode=ro", uri=True) as db:
+        found = db.execute("SELECT 1 FROM record WHERE key = ?", (f"state:{session}",)).fetchone()
+    db.close()
+    return found is not None
 
 
 class Session:
