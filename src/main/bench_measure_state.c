@@ -14,6 +14,8 @@
 #define MOST_ERRORS     5
 #define LARGE_ROUNDS    3
 #define OTHER_SESSIONS  3
+#define LEAST_SAMPLES   8
+#define PAUSE_US        1000000 /* as between the calls of a conversation; a call at once waits for the copy */
 #define US_PER_SECOND   1e6
 #define SAVED_WITHIN_US (5 * 1000000) /* the copy is taken after the answer went out, and nothing tells when */
 
@@ -90,9 +92,11 @@ int bench_measure_large_state(struct bench *bench, const struct bench_row *row, 
 
     (void)row;
     end_us = clock_monotonic_us() + (int64_t)(bench_seconds(bench, USUAL_SECONDS) * US_PER_SECOND);
-    while (r == 0 && clock_monotonic_us() < end_us && result->server.samples.n < MOST_SAMPLES &&
-           result->server.errors < MOST_ERRORS && !interrupt_came())
+    while (r == 0 && !interrupt_came() && result->server.errors < MOST_ERRORS &&
+           (clock_monotonic_us() < end_us || result->server.samples.n < LEAST_SAMPLES)) {
+        usleep(PAUSE_US);
         r = use_large(&client, session, result);
+    }
     return r < 0 ? r : 0;
 }
 

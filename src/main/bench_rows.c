@@ -121,7 +121,7 @@ const struct bench_row bench_rows[] = {
     },
     {
         .name = "state-large",
-        .what = "len() of a 100 MB DataFrame of an earlier call, hot",
+        .what = "len() of a 100 MB DataFrame of an earlier call, hot, a second after it",
         .language = PYTHON,
         .measure = bench_measure_large_state,
         .limit = { BENCH_P50, BENCH_AGAINST_NONE, .floor = 3 },

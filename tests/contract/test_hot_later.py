@@ -43,10 +43,10 @@ def timed(call, *arguments, **fields):
 def test_the_answer_does_not_wait(session):
     """10.7.1: but the next run of the session does, and finds everything."""
     session.begin(SLOW)
-    made, answer_s = timed(session.hot, "x = Slow(1, 3)")
-    found, next_s = timed(session.hot, "print(x.value)")
+    _, answer_s = timed(session.hot, "x = Slow(1, 2)")
+    found, next_s = timed(session.hot, "x.seconds = 0; print(x.value)")
     assert found == "1\n"
-    assert answer_s < 2 and next_s > 1, (answer_s, next_s)
+    assert answer_s < 1.8 and next_s > 0.2, (answer_s, next_s)
 
 
 def test_what_was_left_survives_the_cell(session):
@@ -64,7 +64,7 @@ def test_a_run_that_cannot_continue_waits_too(server, session):
 
     def one(i):
         with server.client() as own:
-            return own.exec("import time; time.sleep(0.3); print(x.value)", "py", session_id=session.id)
+            return own.exec("import time; time.sleep(0.3); print(x.value); x.seconds = 0", "py", session_id=session.id)
 
     runs = in_threads([lambda i=i: one(i) for i in range(2)])
     assert [run.stdout for run in runs] == ["1\n", "1\n"], [dict(run) for run in runs]
@@ -81,14 +81,14 @@ def test_a_value_that_is_never_written(server, session):
 def test_whoever_hangs_up_does_not_wait(server, session):
     """extensions.md X2: and the session comes to no harm."""
     session.begin(SLOW)
-    session.hot("x = Slow(7, 4)")
-    begun = time.monotonic()
+    session.hot("x = Slow(7, 1.5)")
     with raw_connect(server) as sock:
         sock.sendall(exec_bytes(server, {"code": "print(x.value)", "lang": "py", "session_id": session.id}))
-        time.sleep(0.3)
-    assert host.until(lambda: '"outcome":"cancelled"' in server.log(), 10)
-    assert time.monotonic() - begun < 3
-    assert session("print(x.value)").stdout == "7\n"
+        time.sleep(0.2)
+    assert session("x.seconds = 0; print(x.value)").stdout == "7\n"
+    log = server.log()
+    saved = f'"operation":"save","session_id":"{session.id}"'
+    assert log.index('"outcome":"cancelled"') < log.rindex(saved)
 
 
 def test_nothing_is_said_while_it_is_written(session):
@@ -107,7 +107,7 @@ def test_the_server_stops_right_after_the_answer(program, end):
             session = Session(client)
             session.begin(SLOW + "x = 1")
             assert session.hot("print(x)") == "1\n"
-            session.hot("x = 2; slow = Slow(3)")
+            session.hot("x = 2; slow = Slow(3, 2)")
         if end == signal.SIGTERM:
             server.terminate()
             server.start()
