@@ -41,16 +41,26 @@ void key_deinit(struct key *key)
     key->metadata = NULL;
 }
 
+/* Between processes. Nobody who lives holds it for longer than a transaction; who was stopped in one must not keep
+ * others waiting for ever, a server that starts among them. */
+static int lock_file(int fd)
+{
+    int r = fd_lock(fd, LOCK_WAIT_MS);
+
+    return r == FD_E_BUSY ? -EBUSY : r;
+}
+
 /* The bytes themselves, not a hole: a full disk would answer the first write to a mapped hole with a signal. Under the
  * lock, so that no counting of another process is undone. */
 static int fill_generation(int fd)
 {
     static const uint64_t zero;
     struct stat st;
-    int r = 0;
+    int r;
 
-    if (flock(fd, LOCK_EX) < 0)
-        return error_from_errno();
+    r = lock_file(fd);
+    if (r < 0)
+        return r;
     if (fstat(fd, &st) < 0)
         r = error_from_errno();
     else if (st.st_size < (off_t)sizeof(zero))
@@ -146,10 +156,10 @@ static int lock_store(struct key_store *store)
     int r;
 
     pthread_mutex_lock(&store->lock);
-    r = fd_lock(store->fd, LOCK_WAIT_MS);
-    if (r != 0)
+    r = lock_file(store->fd);
+    if (r < 0)
         pthread_mutex_unlock(&store->lock);
-    return r == FD_E_BUSY ? -EBUSY : r;
+    return r;
 }
 
 static void unlock_store(struct key_store *store)

@@ -120,7 +120,7 @@ static int open_store(struct keys *keys, bool changes)
     if (r == 0)
         r = key_store_open(keys->kv, fd, &keys->store);
     if (r < 0)
-        return fail("%s", *error ? error : strerror(-r));
+        return *error ? fail("%s", error) : fail_error(r);
     return changes ? open_audit(keys, &config, uid) : 0;
 }
 

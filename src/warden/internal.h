@@ -76,9 +76,9 @@ struct warden {
     struct waiting_run *waiting_ring;
     unsigned waiting_head, waiting_count;
     int epoll_fd, signal_fd;
-    int work_dir_fd;     /* DATA_DIR/work */
-    unsigned failures;   /* keepers that died since one was ready */
-    bool keeper_missing; /* one could not be started; it is tried again */
+    int work_dir_fd;    /* DATA_DIR/work */
+    unsigned failures;  /* keepers that died since one was ready */
+    int64_t restart_us; /* when keepers that could not be started are tried again; 0 = there are none */
     struct spares spares;
     struct warm_counts *warm; /* what the api is shown of ready */
     int warm_fd;

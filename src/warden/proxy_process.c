@@ -103,6 +103,15 @@ void proxy_process_feed(struct proxy_process *proxy, unsigned slot, int listener
     send_listener(proxy, slot);
 }
 
+void proxy_process_forget(struct proxy_process *proxy, unsigned slot)
+{
+    if (!proxy->listener_fds || proxy->listener_fds[slot] < 0)
+        return;
+    (void)shutdown(proxy->listener_fds[slot], SHUT_RDWR);
+    cleanup_close_fd(&proxy->listener_fds[slot]);
+    proxy->listener_fds[slot] = -1;
+}
+
 void proxy_process_end(struct proxy_process *proxy)
 {
     if (proxy->pid > 0) {

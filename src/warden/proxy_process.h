@@ -30,5 +30,9 @@ int proxy_process_start(struct proxy_process *proxy);
  * replaced. */
 void proxy_process_feed(struct proxy_process *proxy, unsigned slot, int listener_fd);
 
+/* The slot is no more: its listening socket is shut, which closes the proxy's as well, since it would keep the network.
+ */
+void proxy_process_forget(struct proxy_process *proxy, unsigned slot);
+
 /* Ends it and waits. Accepts what was never started. */
 void proxy_process_end(struct proxy_process *proxy);

@@ -64,7 +64,7 @@ static void on_signals(struct warden *w)
 
 static bool something_is_missing(const struct warden *w)
 {
-    bool missing = w->keeper_missing || w->spares.due_us || (w->options->proxy_hosts && w->proxy.pid < 0);
+    bool missing = w->restart_us || w->spares.due_us || (w->options->proxy_hosts && w->proxy.pid < 0);
 
     for (int kind = 0; kind < WARM_KINDS; kind++)
         missing |= w->zygotes[kind].due_us || w->zygotes[kind].renew_us || w->zygotes[kind].process.ready_by_us;
@@ -84,8 +84,7 @@ static void loop(struct warden *w)
         int n = epoll_wait(w->epoll_fd, events, EVENTS_MAX, something_is_missing(w) ? RETRY_MS : -1);
 
         proxy_restart(w);
-        if (n == 0)
-            keepers_restart(w);
+        keepers_restart(w);
         zygotes_tend(w);
         for (int i = 0; i < n && !w->finished; i++) {
             uint32_t tag = events[i].data.u32;

@@ -190,7 +190,7 @@ static void restart_keeper(struct warden *w, unsigned index)
     if (r >= 0)
         return;
     log_error("slot %u: cannot start its keeper, trying again: %s", index, strerror(-r));
-    w->keeper_missing = true;
+    w->restart_us = clock_monotonic_us() + RESTART_PAUSE_US;
 }
 
 static void settle(struct keeper *keeper)
@@ -260,6 +260,7 @@ static void give_back(struct warden *w)
     cleanup_close_fd(&w->keepers[index].socket_fd);
     w->keepers[index].socket_fd = -1;
     w->keepers[index].given_back = true;
+    proxy_process_forget(&w->proxy, index);
     if (w->context.board)
         atomic_store(&w->context.board->is_parked[index], true);
 }
@@ -308,10 +309,22 @@ void keepers_on_message(struct warden *w, unsigned index)
 
 void keepers_restart(struct warden *w)
 {
-    w->keeper_missing = false;
+    if (!w->restart_us || clock_monotonic_us() < w->restart_us)
+        return;
+    w->restart_us = 0;
     for (unsigned i = 0; i < w->n_started && !w->stopping; i++)
         if (w->keepers[i].pid < 0 && !w->keepers[i].given_back)
             restart_keeper(w, i);
+}
+
+/* Its place is free now: sessions that were parked meanwhile may have found none. */
+static void after_return(struct warden *w, unsigned index)
+{
+    (void)cgroup_slot_remove(&w->cgroups, index); /* else by teardown() */
+    if (w->context.board)
+        atomic_store(&w->context.board->runtimes[index], WARM_NONE); /* it may have been killed */
+    if (!w->stopping)
+        replace_parked(w);
 }
 
 void keepers_on_death(struct warden *w, unsigned index)
@@ -323,9 +336,11 @@ void keepers_on_death(struct warden *w, unsigned index)
     *keeper = (struct keeper){
         .pid = -1, .socket_fd = -1, .started_us = keeper->started_us, .given_back = keeper->given_back
     };
-    if (keeper->given_back)
-        (void)cgroup_slot_remove(&w->cgroups, index); /* else by teardown() */
-    if (w->stopping || keeper->given_back)
+    if (keeper->given_back) {
+        after_return(w, index);
+        return;
+    }
+    if (w->stopping)
         return;
     if (++w->failures > FAILURES_PER_SLOT * w->n_started) {
         log_error("no slot can be kept alive (`codecell doctor` tells what this host lacks)");

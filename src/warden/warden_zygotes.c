@@ -107,6 +107,11 @@ static void renew_zygote(struct warden *w, enum warm_kind kind, const char *why)
         (void)warden_watch(w, zygote->process.files_fd, WATCH_ZYGOTE_FILES + kind);
 }
 
+static bool is_late(const struct zygote *zygote, int64_t now_us)
+{
+    return zygote->process.ready_by_us && now_us >= zygote->process.ready_by_us;
+}
+
 static void tend_zygote(struct warden *w, enum warm_kind kind)
 {
     struct zygote *zygote = &w->zygotes[kind];
@@ -114,8 +119,11 @@ static void tend_zygote(struct warden *w, enum warm_kind kind)
 
     if (zygote->due_us && now_us >= zygote->due_us && !gives_way(w, kind))
         start_zygote(w, kind);
-    if (zygote->process.ready_by_us && now_us >= zygote->process.ready_by_us)
-        zygote_process_late(&zygote->process);
+    if (is_late(zygote, now_us)) {
+        on_zygote(w, kind); /* it may have said so while this process was not running */
+        if (is_late(zygote, now_us))
+            zygote_process_late(&zygote->process);
+    }
     if (zygote->renew_us && now_us >= zygote->renew_us)
         renew_zygote(w, kind, "it has new files");
     else if (zygote->process.state && atomic_load(&zygote->process.state->unanswered) >= UNANSWERED_MAX)

@@ -415,10 +415,20 @@ static int restart_pause_ms(unsigned failures)
     return failures <= 1 ? 0 : ms < RESTART_PAUSE_MAX_MS ? ms : RESTART_PAUSE_MAX_MS;
 }
 
+/* What a zygote said that is dead must not pass for the next one's word. */
+static void forget_words(const struct zygote_process *zygote)
+{
+    char text[sizeof(ZYGOTE_READY)];
+
+    while (recv(zygote->near_fd, text, sizeof(text), MSG_DONTWAIT) > 0)
+        ;
+}
+
 int zygote_process_died(struct zygote_process *zygote)
 {
     zygote->pid = -1;
     zygote->ready_by_us = 0;
+    forget_words(zygote);
     atomic_store(&zygote->state->generation, 0);
     /* Its last words. A copy that is just being made may hold the other end still. */
     for (int i = 0; i < LAST_PIECES && zygote->output_fd >= 0 && log_piece(zygote) > 0; i++)

@@ -2,6 +2,7 @@
 """kill -9 of a cell's processes from outside: a typed answer, and the slot works again."""
 
 import os
+import resource
 import signal
 import threading
 import time
@@ -95,3 +96,31 @@ def test_keepers(server_with, number):
     start = time.monotonic()
     next_runs(server)
     assert time.monotonic() - start < 3, "the slots have not recovered"
+
+
+def keepers(server):
+    return [pid for pid in host.descendants(server.pid) if host.command_line(pid)[:1] == ["codecell-slot"]]
+
+
+def test_a_keeper_that_cannot_be_started(server_with):
+    """It is tried again, also while programs come without a pause."""
+    server = server_with(SANDBOX_POOL_ENABLED="false", MAX_CONCURRENT_EXECUTIONS="3")
+    stop = threading.Event()
+
+    def work():
+        with server.client() as client:
+            while not stop.is_set():
+                client.exec("echo 1", "bash")
+
+    assert host.until(lambda: len(keepers(server)) == 3, 10)
+    _, hard = limits = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (10, hard))
+    os.kill(keepers(server)[0], signal.SIGKILL)
+    assert host.until(lambda: "cannot start its keeper" in server.log(), 20), server.log_tail()
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, limits)
+    load = threading.Thread(target=work)
+    load.start()
+    came_back = host.until(lambda: len(keepers(server)) == 3, 20)
+    stop.set()
+    load.join()
+    assert came_back, server.log_tail()

@@ -50,19 +50,24 @@ def goes_on(server, session):
         assert host.until(is_hot, 30)
 
 
+def kill(pid):
+    assert pid > 1  # -1, the parent of what is gone, would be everybody
+    os.kill(pid, signal.SIGKILL)
+
+
 @pytest.mark.parametrize("victim", ["program", "init"])
 def test_a_killed_cell(copies, victim):
     with copies.client() as client:
         session = park(copies, client)
     pid = host.named(NAME)[0]
-    os.kill(pid if victim == "program" else host.parent_of(pid), signal.SIGKILL)
+    kill(pid if victim == "program" else host.parent_of(pid))
     goes_on(copies, session)
 
 
 def test_a_keeper_that_dies(copies):
     with copies.client() as client:
         session = park(copies, client)
-    os.kill(host.parent_of(host.parent_of(host.named(NAME)[0])), signal.SIGKILL)
+    kill(host.parent_of(host.parent_of(host.named(NAME)[0])))
     assert host.until(lambda: not host.named(NAME), 5)
     goes_on(copies, session)
 

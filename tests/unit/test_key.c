@@ -468,6 +468,18 @@ static void changes_and_lookups_at_once(void **state)
     assert_int_equal(find(place, text, &holder), KEY_E_DISABLED);
 }
 
+static void *open_another(void *argument)
+{
+    struct place *place = argument;
+    int fd = open(place->fixture->scratch->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct key_store *store = NULL;
+    int r = key_store_open(place->fixture->kv, fd, &store);
+
+    key_store_free(store);
+    close(fd);
+    return (void *)(intptr_t)r;
+}
+
 static void one_changes_at_a_time(void **state)
 {
     struct place *place = *state;
@@ -476,10 +488,15 @@ static void one_changes_at_a_time(void **state)
     char text[KEY_TEXT_SIZE];
     struct key key = make(place, KEY_INIT, text);
     int64_t began_us = clock_monotonic_us();
+    pthread_t opener;
+    void *opened;
 
     assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(pthread_create(&opener, NULL, open_another, place), 0);
     assert_int_equal(key_revoke(place->store, key.hash), -EBUSY);
     assert_true(clock_monotonic_us() - began_us > 1000000);
+    pthread_join(opener, &opened);
+    assert_int_equal((intptr_t)opened, -EBUSY);
     assert_int_equal(flock(fd, LOCK_UN), 0);
     assert_int_equal(key_revoke(place->store, key.hash), 0);
     close(fd);
