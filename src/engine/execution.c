@@ -48,6 +48,7 @@ struct execution {
     struct carry carry;
     bool plain;          /* it needs no libraries (plain.h) */
     struct hot_cell hot; /* the parked cell that this run continues, if there is one */
+    uint64_t states;     /* of the session, when this run looked for what it finds (hot_states()) */
     int parked_fd;       /* the channel by which its own cell is parked; -1 = it is dead */
     int program_fd;
     int display_fd; /* what the program showed; -1 = nothing */
@@ -220,6 +221,20 @@ static bool is_given_up(void *context)
     return atomic_load(&x->engine->cancel_all) || run_is_cancelled(x->request->run) || poll(&client, 1, 0) > 0;
 }
 
+/* What the session's last program left, alive. To import libraries there takes many times as long as to begin in a copy
+ * that has them. */
+static bool find_hot(struct execution *x)
+{
+    struct engine *engine = x->engine;
+
+    x->states = hot_states(engine->hot, x->session.id);
+    if (!hot_take(engine->hot, &x->session, x->request->network, is_given_up, x, &x->hot))
+        return false;
+    if (x->hot.plain && plain_names_library(x->request->code, x->request->code_length))
+        hot_cell_end(&x->hot);
+    return x->hot.channel_fd >= 0;
+}
+
 /* What the session's last program left: alive, or as it was stored. */
 static int find_state(struct execution *x)
 {
@@ -228,8 +243,7 @@ static int find_state(struct execution *x)
     x->plain = x->request->language->warm == WARM_PYTHON && plain_source(x->request->code, x->request->code_length);
     if (x->request->tools)
         return 0;
-    if (carry_is_wanted(engine, x->request->language) &&
-        hot_take(engine->hot, &x->session, x->request->network, is_given_up, x, &x->hot))
+    if (carry_is_wanted(engine, x->request->language) && find_hot(x))
         x->carry = (struct carry){ .wanted = true, .was_found = true };
     else
         carry_find(engine, x->request->language, &x->session, &x->carry);
@@ -482,14 +496,20 @@ static void keep_cell(struct execution *x)
     struct hot_cell cell = {
         .session = x->session,
         .network = x->request->network,
+        .plain = x->hot.channel_fd >= 0 ? x->hot.plain : x->plain,
         .bytes = x->cell.end.parked_bytes,
+        .bytes_max = (uint64_t)x->memory_bytes,
         .channel_fd = TAKE_FD(x->parked_fd),
         .had_state = x->carry.was_found,
         .unsaved = x->cell.end.unsaved != 0,
+        .left = x->cell.state_fd >= 0 || x->cell.state_bytes > 0,
+        .is_late = hot_states(x->engine->hot, x->session.id) != x->states,
     };
 
     memcpy(cell.execution_id, x->request->execution_id, sizeof(cell.execution_id));
     memcpy(cell.queue, x->request->queue, sizeof(cell.queue));
+    if (x->carry.wanted && (cell.left || cell.unsaved))
+        hot_note_state(x->engine->hot, x->session.id);
     if (cell.channel_fd >= 0 && x->result->outcome == OUTCOME_OK)
         saver_park(x->engine, &cell);
     else if (x->cell.state_fd >= 0 && x->result->outcome == OUTCOME_OK)

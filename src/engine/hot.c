@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -20,9 +21,11 @@ struct hot {
     pthread_mutex_t lock;
     pthread_cond_t settled;
     struct hot_cell *cells; /* in no order */
-    unsigned n_cells, n_unsaved;
-    uint64_t unsaved_bytes;
+    unsigned n_cells;
+    unsigned n_unsaved;     /* with those that are going to be parked */
+    uint64_t unsaved_bytes; /* at most, while they leave their states */
     pthread_mutex_t sessions[LOCKS];
+    _Atomic uint64_t states[LOCKS];
 };
 
 int hot_new(const struct hot_limits *limits, struct hot **ret_hot)
@@ -68,7 +71,7 @@ static struct hot_cell take_at(struct hot *hot, unsigned i)
 
     if (cell.unsaved) {
         hot->n_unsaved--;
-        hot->unsaved_bytes -= cell.bytes;
+        hot->unsaved_bytes -= cell.bytes_max;
     }
     hot->cells[i] = hot->cells[--hot->n_cells];
     return cell;
@@ -207,13 +210,17 @@ static void keep_limits(struct hot *hot)
         end_at(hot, i);
 }
 
-bool hot_has_room_unsaved(struct hot *hot, uint64_t bytes)
+bool hot_reserve_unsaved(struct hot *hot, uint64_t bytes_max)
 {
     bool has;
 
     pthread_mutex_lock(&hot->lock);
-    has = hot->n_unsaved < (hot->limits.max + 1) / 2 &&
-          hot->unsaved_bytes + bytes <= (uint64_t)hot->limits.memory_bytes / 2;
+    has = hot->n_unsaved == 0 || (hot->n_unsaved < (hot->limits.max + 1) / 2 &&
+                                  hot->unsaved_bytes + bytes_max <= (uint64_t)hot->limits.memory_bytes / 2);
+    if (has) {
+        hot->n_unsaved++;
+        hot->unsaved_bytes += bytes_max;
+    }
     pthread_mutex_unlock(&hot->lock);
     return has;
 }
@@ -227,11 +234,8 @@ void hot_put(struct hot *hot, struct hot_cell *cell)
     if (find(hot, cell->session.id, &i))
         give_up_at(hot, i);
     hot->cells[hot->n_cells++] = *cell;
-    if (cell->unsaved) {
-        hot->n_unsaved++;
-        hot->unsaved_bytes += cell->bytes;
+    if (cell->unsaved)
         (void)eventfd_write(hot->unsaved_fd, 1);
-    }
     keep_limits(hot);
     pthread_mutex_unlock(&hot->lock);
     *cell = HOT_CELL_NONE;
@@ -301,7 +305,7 @@ void hot_saved(struct hot *hot, const char *execution_id, uint64_t bytes)
     pthread_mutex_lock(&hot->lock);
     if (find_execution(hot, execution_id, &i) && hot->cells[i].unsaved && !hot->cells[i].is_over) {
         hot->n_unsaved--;
-        hot->unsaved_bytes -= hot->cells[i].bytes;
+        hot->unsaved_bytes -= hot->cells[i].bytes_max;
         hot->cells[i].unsaved = false;
         hot->cells[i].bytes = bytes;
         keep_limits(hot);
@@ -336,23 +340,34 @@ unsigned hot_settle(struct hot *hot, int64_t timeout_ms)
     return n_unsaved;
 }
 
-static pthread_mutex_t *lock_of(struct hot *hot, const char *session_id)
+static unsigned place_of(const char *session_id)
 {
     unsigned hash = 5381;
 
     for (const char *p = session_id; *p; p++)
         hash = hash * 33 + (unsigned char)*p;
-    return &hot->sessions[hash % LOCKS];
+    return hash % LOCKS;
 }
 
 void hot_lock_session(struct hot *hot, const char *session_id)
 {
     if (hot)
-        pthread_mutex_lock(lock_of(hot, session_id));
+        pthread_mutex_lock(&hot->sessions[place_of(session_id)]);
 }
 
 void hot_unlock_session(struct hot *hot, const char *session_id)
 {
     if (hot)
-        pthread_mutex_unlock(lock_of(hot, session_id));
+        pthread_mutex_unlock(&hot->sessions[place_of(session_id)]);
+}
+
+void hot_note_state(struct hot *hot, const char *session_id)
+{
+    if (hot)
+        atomic_fetch_add(&hot->states[place_of(session_id)], 1);
+}
+
+uint64_t hot_states(struct hot *hot, const char *session_id)
+{
+    return hot ? atomic_load(&hot->states[place_of(session_id)]) : 0;
 }

@@ -8,7 +8,8 @@
  *
  * A cell may be parked unsaved, its state being left and stored after the answer (saver.h). Until then nobody gets it,
  * nor the earlier state: the next run of its session waits. It is not ended either, except in favour of a later run of
- * its session, whose state counts. No more than half the table is unsaved.
+ * its session, whose state counts. No more than half the table is unsaved, with no more than half the memory even if
+ * each of these grows to its limit while it leaves its state; but always one may be.
  *
  * Thread-safe. */
 #pragma once
@@ -31,11 +32,15 @@ struct hot_cell {
     struct session session;
     char queue[EXECUTION_QUEUE_SIZE]; /* the key of its last run */
     enum execution_network network;   /* what it can reach */
+    bool plain;                       /* its interpreter was started without libraries */
     uint64_t bytes;
+    uint64_t bytes_max; /* what it may hold while it leaves its state */
     int64_t used_us;
     int channel_fd; /* -1 = no cell */
     bool had_state; /* the session had one before its last run */
     bool unsaved;   /* what that run left is not stored yet */
+    bool left;      /* that run has left a state other than the one it found */
+    bool is_late;   /* another run of the session has left one meanwhile */
     bool is_over;   /* and will not be, since a later run has ended */
 };
 
@@ -55,11 +60,12 @@ unsigned hot_max(const struct hot *hot); /* of cells */
 bool hot_take(struct hot *hot, const struct session *session, enum execution_network network,
               bool (*gives_up)(void *context), void *context, struct hot_cell *ret_cell);
 
-/* Whether one more cell may be parked unsaved. */
-bool hot_has_room_unsaved(struct hot *hot, uint64_t bytes);
+/* Takes the place of one more cell that is to be parked unsaved, as large as it may become. Returns false if there is
+ * none. */
+bool hot_reserve_unsaved(struct hot *hot, uint64_t bytes_max);
 
-/* Parks a cell in the place of an earlier one of its session; others may have to go for it, or itself. Takes over
- * cell->channel_fd. */
+/* Parks a cell in the place of an earlier one of its session; others may have to go for it, or itself. An unsaved one
+ * has a place (hot_reserve_unsaved()). Takes over cell->channel_fd. */
 void hot_put(struct hot *hot, struct hot_cell *cell);
 
 /* Ends the cell of a session, if it has one; hot may be NULL. */
@@ -75,6 +81,11 @@ void hot_cell_end(struct hot_cell *cell);
  * both. hot may be NULL. */
 void hot_lock_session(struct hot *hot, const char *session_id);
 void hot_unlock_session(struct hot *hot, const char *session_id);
+
+/* Tells that a run of the session has left a state, and how often that was told: if it is more than when a run looked
+ * for what it found, that is not the session's last state any more. Other sessions may count, too. hot may be NULL. */
+void hot_note_state(struct hot *hot, const char *session_id);
+uint64_t hot_states(struct hot *hot, const char *session_id);
 
 /* For the one who saves (saver.h). */
 

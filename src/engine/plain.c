@@ -11,11 +11,14 @@
 
 #define WORD_SIZE 32 /* a longer one is none of these */
 
-/* The names of guest/python/run.py for libraries, and what imports by another name. Sorted. */
+/* The names of guest/python/run.py for libraries. Sorted. */
 static const char *const libraries[] = {
-    "Image",  "PIL", "__import__", "cv2",   "import_module", "matplotlib", "networkx", "np", "numpy",       "nx",
-    "pandas", "pd",  "plt",        "runpy", "scipy",         "sklearn",    "sm",       "sp", "statsmodels", "sympy",
+    "Image", "PIL", "cv2",   "matplotlib", "networkx", "np", "numpy",       "nx",    "pandas",
+    "pd",    "plt", "scipy", "sklearn",    "sm",       "sp", "statsmodels", "sympy",
 };
+
+/* What imports by another name. Sorted. */
+static const char *const importers[] = { "__import__", "import_module", "runpy" };
 
 /* What a program may import and still count as one without libraries. Sorted. */
 static const char *const modules[] = {
@@ -153,7 +156,22 @@ static bool read_next(struct scan *scan)
         return read_imports(scan);
     if (strcmp(word, "from") == 0)
         return read_from(scan);
-    return !is_in(word, libraries, ARRAY_SIZE(libraries));
+    return !is_in(word, libraries, ARRAY_SIZE(libraries)) && !is_in(word, importers, ARRAY_SIZE(importers));
+}
+
+bool plain_names_library(const char *code, size_t length)
+{
+    struct scan scan = { .at = code, .end = code + (length <= SOURCE_BYTES_MAX ? length : SOURCE_BYTES_MAX) };
+    char word[WORD_SIZE];
+
+    while (scan.at < scan.end) {
+        read_word(&scan, word);
+        if (is_in(word, libraries, ARRAY_SIZE(libraries)))
+            return true;
+        if (scan.at < scan.end)
+            scan.at++;
+    }
+    return false;
 }
 
 bool plain_source(const char *code, size_t length)

@@ -25,5 +25,8 @@ struct plain_sessions {
  * strings and comments counts like what does not. */
 bool plain_source(const char *code, size_t length);
 
+/* Whether a source names a library, in what is read of it. One that does not may still import one. */
+bool plain_names_library(const char *code, size_t length);
+
 void plain_note(struct plain_sessions *sessions, const char *session_id, bool plain);
 bool plain_was(const struct plain_sessions *sessions, const char *session_id);

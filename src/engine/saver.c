@@ -46,12 +46,13 @@ static int receive(int channel_fd, int64_t timeout_ms, struct left *ret_left)
     for (;;) {
         struct pollfd p = { .fd = channel_fd, .events = POLLIN };
         int64_t left_ms = (until_us - clock_monotonic_us()) / 1000;
+        int n = poll(&p, 1, left_ms > 0 ? (int)left_ms : 0);
         union wire_message message;
         int fds[WIRE_FDS_MAX], r;
 
-        if (left_ms <= 0)
+        if (n <= 0 && left_ms <= 0)
             return -ETIMEDOUT;
-        if (poll(&p, 1, (int)left_ms) <= 0)
+        if (n <= 0)
             continue;
         r = wire_receive(channel_fd, WIRE_FROM_WARDEN, MSG_DONTWAIT, &message, fds);
         if (r == -EAGAIN)
@@ -173,15 +174,22 @@ struct saver *saver_stop(struct saver *saver, int64_t timeout_ms)
     return NULL;
 }
 
-/* In the thread of the run itself, whose answer has to wait for it. */
+/* In the thread of the run itself, whose answer has to wait for it. The saver, which stores everybody's, must not: so
+ * the session is open meanwhile, and others may leave their states. */
 static int save_now(const struct engine *engine, struct hot_cell *cell)
 {
+    uint64_t states = hot_states(engine->hot, cell->session.id);
     struct left left = { .fd = -1 };
-    int r = receive(cell->channel_fd, SAVE_TIMEOUT_MS, &left);
+    int r;
 
+    hot_unlock_session(engine->hot, cell->session.id);
+    r = receive(cell->channel_fd, SAVE_TIMEOUT_MS, &left);
+    hot_lock_session(engine->hot, cell->session.id);
+    cell->is_late |= hot_states(engine->hot, cell->session.id) != states;
     if (r == 0) {
         carry_store(engine, &cell->session, cell->had_state, left.fd, left.size_bytes);
         cell->bytes = left.parked_bytes;
+        cell->left = left.fd >= 0 || left.size_bytes > 0;
         cell->unsaved = false;
     }
     cleanup_close_fd(&left.fd);
@@ -192,12 +200,11 @@ void saver_park(const struct engine *engine, struct hot_cell *cell)
 {
     int r = cell->unsaved ? ask(cell->channel_fd) : 0;
 
-    if (r == 0 && cell->unsaved && !hot_has_room_unsaved(engine->hot, cell->bytes))
+    if (r == 0 && cell->unsaved && (cell->is_late || !hot_reserve_unsaved(engine->hot, cell->bytes_max)))
         r = save_now(engine, cell);
-    if (r == 0) {
+    if (r < 0)
+        tell_lost(cell, r);
+    else if (cell->left || !cell->is_late)
         hot_put(engine->hot, cell);
-        return;
-    }
-    tell_lost(cell, r);
     hot_cell_end(cell);
 }

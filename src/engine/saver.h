@@ -21,5 +21,6 @@ int saver_new(const struct engine *engine, struct saver **ret_saver);
 struct saver *saver_stop(struct saver *saver, int64_t timeout_ms);
 
 /* Parks the cell of a run that has just ended, whose session is locked. If there is no room for one more that is
- * unsaved, waits until it is saved. Takes over cell->channel_fd. */
+ * unsaved, or what it leaves decides if it counts, waits until it is saved, the session unlocked meanwhile. A late one
+ * that has left nothing knows an earlier state than the session's, and ends. Takes over cell->channel_fd. */
 void saver_park(const struct engine *engine, struct hot_cell *cell);

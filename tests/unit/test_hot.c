@@ -38,9 +38,13 @@ static void put_as(struct hot *hot, unsigned number, uint64_t bytes, bool unsave
         .session = session_of(number),
         .network = EXECUTION_NETWORK_OFF,
         .bytes = bytes,
+        .bytes_max = bytes,
         .unsaved = unsaved,
     };
     int pair[2];
+
+    if (unsaved)
+        assert_true(hot_reserve_unsaved(hot, bytes));
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
     snprintf(cell.execution_id, sizeof(cell.execution_id), "e%u", number);
@@ -266,22 +270,50 @@ static void test_later_run_wins(void **state)
     hot_free(hot);
 }
 
+/* A place is taken before a cell is parked there: others may come in between. */
 static void test_room_for_unsaved(void **state)
 {
     struct hot *hot = new_hot(4, 100 * MIB, 1000000);
 
     (void)state;
     put(hot, 3, 60 * MIB);
-    assert_true(hot_has_room_unsaved(hot, 50 * MIB));
-    assert_false(hot_has_room_unsaved(hot, 51 * MIB));
-    put_as(hot, 1, MIB, true);
-    assert_true(hot_has_room_unsaved(hot, MIB));
-    put_as(hot, 2, MIB, true);
-    assert_false(hot_has_room_unsaved(hot, MIB));
+    put_as(hot, 1, 20 * MIB, true);
+    assert_false(hot_reserve_unsaved(hot, 31 * MIB));
+    assert_true(hot_reserve_unsaved(hot, 30 * MIB));
+    assert_false(hot_reserve_unsaved(hot, 0));
     hot_saved(hot, "e1", MIB);
-    assert_true(hot_has_room_unsaved(hot, MIB));
+    assert_true(hot_reserve_unsaved(hot, 20 * MIB));
+    assert_false(hot_reserve_unsaved(hot, 0));
     hot_free(hot);
-    assert_true(is_over(1) && is_over(2) && is_over(3));
+    assert_true(is_over(1) && is_over(3));
+}
+
+/* Or none could ever be unsaved where the limit of a cell is large. */
+static void test_room_for_one(void **state)
+{
+    struct hot *hot = new_hot(4, 100 * MIB, 1000000);
+
+    (void)state;
+    put_as(hot, 1, 101 * MIB, true);
+    assert_false(hot_reserve_unsaved(hot, MIB));
+    hot_lost(hot, "e1");
+    assert_true(is_over(1) && hot_reserve_unsaved(hot, 101 * MIB));
+    hot_free(hot);
+}
+
+static void test_states_are_counted(void **state)
+{
+    struct hot *hot = new_hot(4, 100 * MIB, 1000000);
+    uint64_t before = hot_states(hot, "s1");
+
+    (void)state;
+    hot_note_state(hot, "s2");
+    assert_int_equal(hot_states(hot, "s1"), before);
+    hot_note_state(hot, "s1");
+    assert_int_not_equal(hot_states(hot, "s1"), before);
+    hot_note_state(NULL, "s1");
+    assert_int_equal(hot_states(NULL, "s1"), 0);
+    hot_free(hot);
 }
 
 int main(void)
@@ -297,6 +329,8 @@ int main(void)
         cmocka_unit_test(test_unsaved_stays),
         cmocka_unit_test(test_later_run_wins),
         cmocka_unit_test(test_room_for_unsaved),
+        cmocka_unit_test(test_room_for_one),
+        cmocka_unit_test(test_states_are_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

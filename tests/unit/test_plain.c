@@ -82,6 +82,19 @@ static void test_length(void **state)
     assert_true(plain_source("import os, numpy", 9));
 }
 
+static bool names(const char *code)
+{
+    return plain_names_library(code, strlen(code));
+}
+
+static void test_libraries(void **state)
+{
+    (void)state;
+    assert_true(names("pd") && names("import numpy as n") && names("(x,plt.y)") && names("a;sp"));
+    assert_false(names("") || names("import mine, runpy") || names("__import__('time')") || names("npx = pdf"));
+    assert_false(plain_names_library("x = np", 5)); /* it ends before the p */
+}
+
 static void test_sessions(void **state)
 {
     static struct plain_sessions sessions;
@@ -102,10 +115,8 @@ static void test_sessions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain),
-        cmocka_unit_test(test_not_plain),
-        cmocka_unit_test(test_length),
-        cmocka_unit_test(test_sessions),
+        cmocka_unit_test(test_plain),     cmocka_unit_test(test_not_plain), cmocka_unit_test(test_length),
+        cmocka_unit_test(test_libraries), cmocka_unit_test(test_sessions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,13 +46,15 @@ static void end(struct served *served)
 /* Returns the keeper's end of the channel of a cell that is parked now. */
 static int park(struct served *served, const char *execution_id, uint64_t bytes)
 {
-    struct hot_cell cell = { .session = served->bench->session, .bytes = bytes, .unsaved = true };
+    struct hot_cell cell = { .session = served->bench->session, .bytes = bytes, .bytes_max = bytes, .unsaved = true };
     int pair[2];
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
     snprintf(cell.execution_id, sizeof(cell.execution_id), "%s", execution_id);
     cell.channel_fd = pair[0];
+    hot_lock_session(served->bench->engine.hot, served->bench->session.id);
     saver_park(&served->bench->engine, &cell);
+    hot_unlock_session(served->bench->engine.hot, served->bench->session.id);
     assert_int_equal(cell.channel_fd, -1);
     return pair[1];
 }
@@ -185,33 +187,110 @@ struct parking {
 static void *park_without_room(void *data)
 {
     struct parking *parking = data;
+    struct hot *hot = parking->served->bench->engine.hot;
 
+    hot_lock_session(hot, parking->served->bench->session.id);
     saver_park(&parking->served->bench->engine, &parking->cell);
+    hot_unlock_session(hot, parking->served->bench->session.id);
     atomic_store(&parking->done, true);
     return NULL;
+}
+
+/* Begins to park, in a thread, a cell that has to be saved at once. Returns the keeper's end of its channel. */
+static int park_now(struct parking *parking, struct served *served, bool is_late, pthread_t *ret_thread)
+{
+    int pair[2];
+
+    *parking = (struct parking){
+        .served = served,
+        .cell = { .session = served->bench->session, .bytes_max = 60 * MIB, .is_late = is_late, .unsaved = true },
+    };
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    strcpy(parking->cell.execution_id, "e3");
+    parking->cell.channel_fd = pair[0];
+    assert_int_equal(pthread_create(ret_thread, NULL, park_without_room, parking), 0);
+    expect_order(pair[1]);
+    usleep(50000);
+    assert_false(atomic_load(&parking->done));
+    return pair[1];
 }
 
 static void test_no_room_is_waited_for(void **state)
 {
     struct served served = serve(*state);
-    struct parking parking = { .served = &served,
-                               .cell = { .session = served.bench->session, .bytes = 60 * MIB, .unsaved = true } };
-    int pair[2];
+    int other_fd = park(&served, "e1", MIB), keeper_fd;
+    struct parking parking;
     pthread_t thread;
 
-    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-    strcpy(parking.cell.execution_id, "e1");
-    parking.cell.channel_fd = pair[0];
-    assert_int_equal(pthread_create(&thread, NULL, park_without_room, &parking), 0);
-    expect_order(pair[1]);
-    usleep(50000);
-    assert_false(atomic_load(&parking.done));
-    leave(pair[1], "what it left");
+    keeper_fd = park_now(&parking, &served, false, &thread);
+    leave(keeper_fd, "what it left");
     pthread_join(thread, NULL);
     assert_state(served.bench, "what it left");
     assert_true(take(&served));
-    close(pair[1]);
+    close(other_fd);
+    close(keeper_fd);
     end(&served);
+}
+
+/* It began before another run, ended after it, and changed nothing: what the other one is about to leave counts. */
+static void test_late_run_that_leaves_nothing(void **state)
+{
+    struct wire_saved saved = { .type = WIRE_SAVED, .parked_bytes = MIB };
+    struct served served = serve(*state);
+    int other_fd = park(&served, "e1", MIB), keeper_fd;
+    struct parking parking;
+    pthread_t thread;
+    char byte;
+
+    keeper_fd = park_now(&parking, &served, true, &thread);
+    assert_int_equal(wire_send(keeper_fd, &saved, NULL), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(recv(keeper_fd, &byte, 1, 0), 0); /* it is ended */
+    leave(other_fd, "the other's");
+    assert_true(take(&served));
+    assert_state(served.bench, "the other's");
+    close(other_fd);
+    close(keeper_fd);
+    end(&served);
+}
+
+/* Nobody else's state waits for a run that takes its time. */
+static void test_saver_goes_on(void **state)
+{
+    struct served served = serve(*state);
+    int other_fd = park(&served, "e1", MIB), keeper_fd;
+    struct parking parking;
+    pthread_t thread;
+
+    keeper_fd = park_now(&parking, &served, false, &thread);
+    leave(other_fd, "the other's");
+    assert_true(take(&served));
+    assert_state(served.bench, "the other's");
+    assert_false(atomic_load(&parking.done));
+    leave(keeper_fd, "its own");
+    pthread_join(thread, NULL);
+    assert_state(served.bench, "its own");
+    close(other_fd);
+    close(keeper_fd);
+    end(&served);
+}
+
+static void test_late_run_that_leaves_something(void **state)
+{
+    struct served served = serve(*state);
+    int other_fd = park(&served, "e1", MIB), keeper_fd;
+    struct pollfd other = { .fd = other_fd };
+    struct parking parking;
+    pthread_t thread;
+
+    keeper_fd = park_now(&parking, &served, true, &thread);
+    leave(keeper_fd, "its own");
+    pthread_join(thread, NULL);
+    assert_int_equal(poll(&other, 1, 10000), 1); /* the other one is given up */
+    end(&served);
+    assert_state(served.bench, "its own");
+    close(other_fd);
+    close(keeper_fd);
 }
 
 int main(void)
@@ -223,6 +302,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_nonsense_is_not_stored, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(test_later_run_wins, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(test_no_room_is_waited_for, bench_setup, bench_teardown),
+        cmocka_unit_test_setup_teardown(test_late_run_that_leaves_nothing, bench_setup, bench_teardown),
+        cmocka_unit_test_setup_teardown(test_saver_goes_on, bench_setup, bench_teardown),
+        cmocka_unit_test_setup_teardown(test_late_run_that_leaves_something, bench_setup, bench_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
