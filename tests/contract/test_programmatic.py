@@ -691,8 +691,12 @@ def test_one_slot_is_enough(server_with):
 
 def test_paused_runs_leave_slots_for_others(server_with):
     """Those that wait have slots of their own: as many as ever run beside them. Slots that are left over are given back."""
-    server = server_with(MAX_CONCURRENT_EXECUTIONS="2", SANDBOX_POOL_REPLENISH_INTERVAL="1")
+    network = {"ENABLE_SANDBOX_NETWORK": "true", "SANDBOX_EGRESS_ALLOWLIST": "public.test"}
+    server = server_with(MAX_CONCURRENT_EXECUTIONS="2", SANDBOX_POOL_REPLENISH_INTERVAL="1", **network)
     with server.client() as client:
+        client.exec("print(1)")
+        (proxy,) = [pid for pid in host.descendants(server.pid) if "proxy" in host.command_line(pid)[1:2]]
+        held = host.fd_count(proxy)  # with the networks of at most two slots
         waiting = [post(client, code=WAITS, tools=[WEATHER]) for _ in range(6)]
         began = time.monotonic()
         runs = in_threads([lambda: server.client().exec("sleep 2; echo 1", "bash").stdout] * 2)
@@ -702,6 +706,7 @@ def test_paused_runs_leave_slots_for_others(server_with):
             assert last.status == "completed", last
         assert slots(server) == 8
         assert host.until(lambda: slots(server) == 4, 30), slots(server)
+        assert host.until(lambda: host.fd_count(proxy) <= held + 4, 10), (held, host.fd_count(proxy))
         for answer in [post(client, code=WAITS, tools=[WEATHER]) for _ in range(6)]:
             last = resume(client, answer, [{"call_id": answer.calls[0]["id"], "result": 1}])
             assert last.status == "completed", last
