@@ -36,7 +36,7 @@ void carry_find(const struct engine *engine, const struct language *language, co
     log_warning("the state of session %s cannot be loaded: %s", session->id, strerror(-r));
 }
 
-static bool counts(const struct engine *engine, enum execution_outcome outcome)
+bool carry_counts(const struct engine *engine, enum execution_outcome outcome)
 {
     return outcome == OUTCOME_OK || (outcome == OUTCOME_ERROR && engine->state_after_errors);
 }
@@ -60,6 +60,6 @@ void carry_store(const struct engine *engine, const struct session *session, boo
 void carry_keep(const struct engine *engine, const struct session *session, const struct carry *carry,
                 const struct cell_outcome *cell, enum execution_outcome outcome)
 {
-    if (carry->wanted && counts(engine, outcome) && !cell->end.unsaved)
+    if (carry->wanted && carry_counts(engine, outcome) && !cell->end.unsaved)
         carry_store(engine, session, carry->was_found, cell->state_fd, cell->state_bytes);
 }

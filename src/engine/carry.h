@@ -20,6 +20,9 @@ bool carry_is_wanted(const struct engine *engine, const struct language *languag
 void carry_find(const struct engine *engine, const struct language *language, const struct session *session,
                 struct carry *carry);
 
+/* Whether what a program left counts after it has ended so (10.7.2). */
+bool carry_counts(const struct engine *engine, enum execution_outcome outcome);
+
 /* Keeps a state that a program has left: the file fd; or, if that is -1, tells that one of size_bytes was too large;
  * or, if both say that there is none, goes on keeping the one that the session had. */
 void carry_store(const struct engine *engine, const struct session *session, bool had_state, int fd,

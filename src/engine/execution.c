@@ -512,7 +512,7 @@ static void keep_cell(struct execution *x)
         hot_note_state(x->engine->hot, x->session.id);
     if (cell.channel_fd >= 0 && x->result->outcome == OUTCOME_OK)
         saver_park(x->engine, &cell);
-    else if (x->cell.state_fd >= 0 && x->result->outcome == OUTCOME_OK)
+    else if (x->cell.state_fd >= 0 && carry_counts(x->engine, x->result->outcome))
         hot_drop(x->engine->hot, x->session.id);
     hot_cell_end(&cell);
 }

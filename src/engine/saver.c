@@ -20,7 +20,8 @@
 /* The keeper gives a program less, and then ends it. */
 #define SAVE_TIMEOUT_MS 60000
 
-#define LOOK_MS 1000 /* for what takes too long */
+#define LOOK_MS        1000 /* for what takes too long */
+#define CANCEL_LOOK_MS 100  /* for the end of a drain */
 
 struct saver {
     const struct engine *engine;
@@ -38,18 +39,20 @@ struct left {
     uint64_t parked_bytes;
 };
 
-/* Returns 0 once it is all here, or a negative errno if the cell is dead or does not answer. */
-static int receive(int channel_fd, int64_t timeout_ms, struct left *ret_left)
+/* Returns 0 once it is all here, or a negative errno if the cell is dead, does not answer, or all is cancelled. */
+static int receive(const struct engine *engine, int channel_fd, int64_t timeout_ms, struct left *ret_left)
 {
     int64_t until_us = clock_monotonic_us() + timeout_ms * 1000;
 
     for (;;) {
         struct pollfd p = { .fd = channel_fd, .events = POLLIN };
         int64_t left_ms = (until_us - clock_monotonic_us()) / 1000;
-        int n = poll(&p, 1, left_ms > 0 ? (int)left_ms : 0);
+        int n = poll(&p, 1, left_ms <= 0 ? 0 : left_ms < CANCEL_LOOK_MS ? (int)left_ms : CANCEL_LOOK_MS);
         union wire_message message;
         int fds[WIRE_FDS_MAX], r;
 
+        if (n <= 0 && atomic_load(&engine->cancel_all))
+            return -ECANCELED;
         if (n <= 0 && left_ms <= 0)
             return -ETIMEDOUT;
         if (n <= 0)
@@ -90,7 +93,7 @@ static void tell_lost(const struct hot_cell *cell, int error)
 static void settle(const struct engine *engine, const struct hot_cell *cell, int64_t timeout_ms)
 {
     struct left left = { .fd = -1 };
-    int r = receive(cell->channel_fd, timeout_ms, &left);
+    int r = receive(engine, cell->channel_fd, timeout_ms, &left);
 
     hot_lock_session(engine->hot, cell->session.id);
     if (r == 0 && hot_is_wanted(engine->hot, cell->execution_id))
@@ -183,7 +186,7 @@ static int save_now(const struct engine *engine, struct hot_cell *cell)
     int r;
 
     hot_unlock_session(engine->hot, cell->session.id);
-    r = receive(cell->channel_fd, SAVE_TIMEOUT_MS, &left);
+    r = receive(engine, cell->channel_fd, SAVE_TIMEOUT_MS, &left);
     hot_lock_session(engine->hot, cell->session.id);
     cell->is_late |= hot_states(engine->hot, cell->session.id) != states;
     if (r == 0) {
