@@ -2,11 +2,11 @@
 /* cgroup_freeze.c -- cells that stand still: those that fork in vain, and programs that rest between two runs. */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "cell/cgroup.h"
@@ -14,6 +14,7 @@
 
 #define COPIES            "copies"
 #define FREEZE_TIMEOUT_MS 2000
+#define FREEZE_LOOK_US    1000
 
 int cgroup_slot_let_rest(struct cgroup_slot *slot)
 {
@@ -50,16 +51,18 @@ int cgroup_slot_freeze(struct cgroup_slot *slot, bool frozen)
     return r ? r : fd_write_at(dir_fd, "cgroup.freeze", frozen ? "1" : "0");
 }
 
-/* The file tells of a change to whoever polls it. */
+/* The kernel tells whoever polls the file of two changes within 10 ms (CGROUP_FILE_NOTIFY_MIN_INTV) only when these are
+ * over, and what waits in a system call stands still after some microseconds: so it is looked at, ever less often. */
 static int await_frozen(int dir_fd)
 {
     CLEANUP_CLOSE int events_fd = openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-    struct pollfd p = { .fd = events_fd, .events = POLLPRI };
+    int64_t until_us = clock_monotonic_us() + FREEZE_TIMEOUT_MS * 1000;
     char text[256];
 
     if (events_fd < 0)
         return error_from_errno();
-    for (;;) {
+    for (useconds_t pause_us = 10; clock_monotonic_us() < until_us;
+         pause_us += pause_us < FREEZE_LOOK_US ? pause_us : 0) {
         ssize_t n = pread(events_fd, text, sizeof(text) - 1, 0);
 
         if (n < 0)
@@ -67,9 +70,9 @@ static int await_frozen(int dir_fd)
         text[n] = '\0';
         if (strstr(text, "frozen 1"))
             return 0;
-        if (poll(&p, 1, FREEZE_TIMEOUT_MS) == 0)
-            return -ETIMEDOUT;
+        usleep(pause_us);
     }
+    return -ETIMEDOUT;
 }
 
 int cgroup_slot_rest(struct cgroup_slot *slot, bool resting)
