@@ -39,7 +39,7 @@ struct cgroup_slot {
     uint32_t shares;              /* the same */
     /* figures at the last cgroup_slot_begin() */
     uint64_t base_oom_kills, base_process_limit, base_memory_bytes, base_cpu_us, base_peak_bytes;
-    uint64_t empty_memory_bytes; /* charged at the last cgroup_slot_note_empty() */
+    uint64_t empty_memory_bytes; /* the least that was charged at a cgroup_slot_note_empty(); 0 = never noted */
     int oom_fd;       /* tells when the memory is used up: v1 an eventfd, v2 memory.events; -1 = this host cannot */
     int peak_fd;      /* the memory peak's file, open as long as its group: v2 resets it for one open file only */
     bool peak_is_own; /* it counts one cell alone, or could be reset: v1, and v2 since Linux 6.12 */

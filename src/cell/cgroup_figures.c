@@ -84,7 +84,11 @@ static uint32_t increase(int64_t now, uint64_t base)
 
 void cgroup_slot_note_empty(struct cgroup_slot *slot)
 {
-    slot->empty_memory_bytes = or_zero(memory_bytes(cell_dir(slot, CGROUP_MEMORY), slot));
+    uint64_t now = or_zero(memory_bytes(cell_dir(slot, CGROUP_MEMORY), slot));
+
+    /* An earlier run's memory goes a while after its last process. */
+    if (slot->empty_memory_bytes == 0 || now < slot->empty_memory_bytes)
+        slot->empty_memory_bytes = now;
 }
 
 /* What others left in the slot may have gone since it was noted. */

@@ -327,6 +327,15 @@ static void after_return(struct warden *w, unsigned index)
         replace_parked(w);
 }
 
+/* One slot that cannot live, for whatever is left of its programs, is no reason to give up the others. */
+static bool is_any_alive(const struct warden *w)
+{
+    for (unsigned i = 0; i < w->n_started; i++)
+        if (w->keepers[i].pid > 0)
+            return true;
+    return false;
+}
+
 void keepers_on_death(struct warden *w, unsigned index)
 {
     struct keeper *keeper = &w->keepers[index];
@@ -342,14 +351,15 @@ void keepers_on_death(struct warden *w, unsigned index)
     }
     if (w->stopping)
         return;
-    if (++w->failures > FAILURES_PER_SLOT * w->n_started) {
+    if (++w->failures > FAILURES_PER_SLOT * w->n_started && !is_any_alive(w)) {
         log_error("no slot can be kept alive (`codecell doctor` tells what this host lacks)");
         w->status = 1;
         w->finished = true;
         return;
     }
     log_warning("slot %u: its keeper died and is started again", index);
-    if (clock_monotonic_us() - keeper->started_us < RESTART_PAUSE_US)
-        usleep(RESTART_PAUSE_US / 4); /* a keeper that cannot live must not become a fork loop */
-    restart_keeper(w, index);
+    if (clock_monotonic_us() - keeper->started_us >= RESTART_PAUSE_US)
+        restart_keeper(w, index);
+    else if (!w->restart_us)
+        w->restart_us = clock_monotonic_us() + RESTART_PAUSE_US;
 }

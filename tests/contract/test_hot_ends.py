@@ -106,7 +106,7 @@ def test_the_least_recently_used_goes_first(client):
     assert sessions[2].ends() and sessions[0].is_alive()
 
 
-def test_memory_is_bounded(client):
+def test_memory_is_bounded(server, client):
     """10.7.1: HOT_SESSIONS_MEMORY_MB, by what each holds when it rests."""
     heavy = [Living(client, HEAVY) for _ in range(2)]
     light = Living(client)
@@ -120,6 +120,7 @@ def test_memory_is_bounded(client):
     too_large.begin("x = 1")
     assert too_large.hot("heap = bytearray(b'x') * (140 << 20)") == ""
     assert too_large.stored("print(x, len(heap) >> 20)") == "1 140\n"
+    assert too_large("del heap").code == 0 and too_large("print(x)").stdout == "1\n"  # nothing large is unsaved
 
 
 def test_nobody_elses(server, keys):
