@@ -256,7 +256,7 @@ class Sink:
             raise TooLarge
         view = memoryview(data)
         try:
-            while len(view):
+            while view.nbytes:  # not len(): the program may have put another in its place, and this would never end
                 view = view[self.file.write(view) :]
         except OSError as error:
             raise TooLarge from error
