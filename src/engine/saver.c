@@ -136,6 +136,14 @@ static void *saver_main(void *data)
     return NULL;
 }
 
+static struct saver *release(struct saver *saver)
+{
+    free(saver->cells);
+    free(saver->polls);
+    free(saver);
+    return NULL;
+}
+
 int saver_new(const struct engine *engine, struct saver **ret_saver)
 {
     struct saver *saver = calloc(1, sizeof(*saver));
@@ -153,9 +161,7 @@ int saver_new(const struct engine *engine, struct saver **ret_saver)
         *ret_saver = saver;
         return 0;
     }
-    free(saver->cells);
-    free(saver->polls);
-    free(saver);
+    release(saver);
     return r;
 }
 
@@ -171,10 +177,7 @@ struct saver *saver_stop(struct saver *saver, int64_t timeout_ms)
     atomic_store(&saver->stopping, true);
     (void)eventfd_write(hot_unsaved_fd(saver->engine->hot), 1);
     pthread_join(saver->thread, NULL);
-    free(saver->cells);
-    free(saver->polls);
-    free(saver);
-    return NULL;
+    return release(saver);
 }
 
 /* In the thread of the run itself, whose answer has to wait for it. The saver, which stores everybody's, must not: so

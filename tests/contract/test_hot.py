@@ -8,7 +8,7 @@ import pytest
 from support import host
 from support.client import in_threads
 from support.events import Events
-from support.hot_session import Session
+from support.hot_session import Session, server, session  # noqa: F401 -- fixtures
 from support.server import LIBRECHAT, Server
 
 LIVING = """
@@ -37,19 +37,6 @@ def few(program):
     running = Server({**LIBRECHAT, "HOT_SESSIONS_MAX": "1"})
     yield running
     running.stop()
-
-
-@pytest.fixture(scope="module")
-def server(program):
-    """A server with room for all."""
-    running = Server({**LIBRECHAT, "HOT_SESSIONS_MAX": "64"})
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def session(client):
-    return Session(client)
 
 
 def test_what_cannot_be_written_lives_on(session):

@@ -9,10 +9,10 @@ import pytest
 
 from support import host
 from support.client import exec_bytes, in_threads, raw_connect
-from support.hot_session import Session
+from support.hot_session import Session, server, session  # noqa: F401 -- fixtures
 from support.server import LIBRECHAT, Server
 
-# Its value is written when the file says so: half a second after the answer, and not before.
+# To write one down takes so many seconds.
 SLOW = """
 import time
 class Slow:
@@ -21,18 +21,6 @@ class Slow:
         time.sleep(self.seconds)
         return self.__dict__
 """
-
-
-@pytest.fixture(scope="module")
-def server(program):
-    running = Server({**LIBRECHAT, "HOT_SESSIONS_MAX": "64"})
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def session(client):
-    return Session(client)
 
 
 def timed(call, *arguments, **fields):

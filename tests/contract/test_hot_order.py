@@ -4,8 +4,7 @@
 import pytest
 
 from support.client import in_threads
-from support.hot_session import Session
-from support.server import LIBRECHAT, Server
+from support.hot_session import server, session  # noqa: F401 -- fixtures
 
 SLOW = """
 class Slow:
@@ -14,18 +13,6 @@ class Slow:
         return {}
 y = Slow()
 """
-
-
-@pytest.fixture(scope="module")
-def server(program):
-    running = Server({**LIBRECHAT, "HOT_SESSIONS_MAX": "64"})
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def session(client):
-    return Session(client)
 
 
 @pytest.mark.parametrize("made", ["", SLOW], ids=["at once", "later"])

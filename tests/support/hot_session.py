@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A session whose runs say whether they found a living interpreter (exec.md 10.7)."""
+"""A session whose runs say whether they found a living interpreter (exec.md 10.7).
+
+server, session: fixtures for the modules that import them"""
 
 import sqlite3
 
+import pytest
+
 from support import host
+from support.server import LIBRECHAT, Server
 
 
 def is_stored(server, session):
@@ -48,3 +53,16 @@ class Session:
         run = self(code, **fields)
         assert run.code == 0 and run.usage["warm"] != "hot", dict(run)
         return run.stdout
+
+
+@pytest.fixture(scope="module")
+def server(program):
+    """A server with room for all."""
+    running = Server({**LIBRECHAT, "HOT_SESSIONS_MAX": "64"})
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def session(client):
+    return Session(client)
