@@ -92,14 +92,12 @@ static int wait_armed(pid_t warden, size_t wanted, struct bench_samples *samples
 
 int bench_measure_armed(struct bench *bench, const struct bench_row *row, struct bench_result *result)
 {
-    int r;
+    CLEANUP(own_server_stop) struct own_server server = { 0 };
+    int r = bench_own_server(bench, &server, NULL, result); /* where no session of an earlier row is parked */
 
     (void)row;
-    if (bench->server.pid == 0) {
-        snprintf(result->note, sizeof(result->note), "only with a server of its own: its processes are looked at");
-        return BENCH_E_ABSENT;
-    }
-    r = wait_armed(bench->server.pid, 1, &result->server.samples);
+    if (r == 0)
+        r = wait_armed(server.pid, 1, &result->server.samples);
     if (r == 0 && result->server.samples.n == 0) {
         snprintf(result->note, sizeof(result->note), "no Python cell waits in this server");
         return BENCH_E_ABSENT;
