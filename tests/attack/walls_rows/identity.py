@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who a program is: its user and rights, and the namespaces that it lives in."""
 
-from walls_rows.row import CELL, CREDENTIALS, NAMESPACES, SLOT, no_step, unused, wall
+from walls_rows.row import CELL, CREDENTIALS, NAMESPACES, SLOT, SLOT_PLACE, no_step, unused, wall
 
 CLONE = "CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS"
 NO_CAPS_CHECK = (CREDENTIALS, "if (data[i].effective || data[i].permitted || data[i].inheritable)", "if (0)")
@@ -132,11 +132,11 @@ ROWS = [
     wall(
         "namespaces: network",
         "n01::test_n01_the_hosts_own_sockets n09::test_n09_no_contact n10",
-        (SLOT, "int r = namespaces_new_network();", "int r = 0;"),
+        (SLOT_PLACE, "int r = namespaces_new_network();", "int r = 0;"),
     ),
     wall(
         "namespaces: a used network is not renewed",
         "x02::test_x02_network_counters",
-        (SLOT, "if (r == 0 && !network_is_fresh(slot))", "if (0 && !network_is_fresh(slot))"),
+        (SLOT_PLACE, "if (r == 0 && !network_is_fresh(slot))", "if (0 && !network_is_fresh(slot))"),
     ),
 ]

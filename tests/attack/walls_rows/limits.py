@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Limits of a program, and the end of its cell."""
 
-from walls_rows.row import CELL, CGROUP, INIT, RLIMITS, SLOT, no_step, unused, wall
+from walls_rows.row import CELL, CGROUP, INIT, RLIMITS, SLOT_PLACE, SLOT_WATCH, no_step, unused, wall
 
 ROWS = [
     # -- limits
@@ -73,7 +73,7 @@ ROWS = [
     wall(
         "limits: time",
         "r04::test_r04_killed_on_time[sleep]",
-        (SLOT, "kill_for(slot, run, WIRE_END_TIMEOUT);", "return;"),
+        (SLOT_WATCH, "kill_for(slot, run, WIRE_END_TIMEOUT);", "return;"),
     ),
     wall(
         "limits: flood of output",
@@ -110,13 +110,13 @@ ROWS = [
     wall(
         "end: a slot is used before it is empty",
         "r05 r14 f07::test_f07_residue_is_gone",
-        (SLOT, "cgroup_slot_processes(&slot->cgroup) > 1; waited_ms++)", "0; waited_ms++)"),
+        (SLOT_PLACE, "cgroup_slot_processes(&slot->cgroup) > 1; waited_ms++)", "0; waited_ms++)"),
         behind="cell_reap() returns only when the kernel has taken every process of the PID namespace away",
     ),
     wall(
         "end: memory of outputs is charged to the next cell",
         "x02::test_x02_memory_of_outputs_is_not_the_next_cells_loss x05::test_x05_a_slot_is_free_when_its_memory_is",
-        (SLOT, "    wait_until_released(slot);\n", "    (void)wait_until_released;\n"),
+        (SLOT_PLACE, "    wait_until_released(slot);\n", "    (void)wait_until_released;\n"),
     ),
     wall(
         "end: a client that hangs up is not noticed",

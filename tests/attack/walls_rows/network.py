@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks that reach public addresses, and the proxy."""
 
-from walls_rows.row import RULES, SLOT, wall
+from walls_rows.row import RULES, SLOT_RUN, wall
 
 ROWS = [
     # -- networks that reach public addresses
@@ -97,12 +97,12 @@ ROWS = [
     wall(
         "wan: keys that may have less have all of it",
         "x07::test_x07_a_key_may_have_less x07::test_x07_no_key_has_more_than_the_server",
-        (SLOT, "r = wan_port_disconnect(&slot->port);", "r = 0;"),
+        (SLOT_RUN, "r = wan_port_disconnect(&slot->port);", "r = 0;"),
     ),
     wall(
         "proxy: keys without a network reach it",
         "x07::test_x07_a_key_may_have_less x07::test_x07_no_key_has_more_than_the_server",
-        (SLOT, "if (shutdown(slot->listener_fd, SHUT_RDWR) < 0)", "if (slot->listener_fd < 0)"),
+        (SLOT_RUN, "if (shutdown(slot->listener_fd, SHUT_RDWR) < 0)", "if (slot->listener_fd < 0)"),
     ),
     # -- the proxy
     wall(
