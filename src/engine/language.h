@@ -97,7 +97,7 @@ struct language_values {
 char *language_argument(const char *element, const struct language_values *values);
 
 /* Runs version_argv of every available language on the host and fills version. Slow (seconds), and nothing that a
- * process with foreign bytes in it may do: see main/api_versions.h. */
+ * process with foreign bytes in it may do: see main/api/api_versions.h. */
 void language_probe_versions(struct language_table *table);
 
 /* Fills the version of a language that has none yet. Thread-safe against readers because version is published last,

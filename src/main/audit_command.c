@@ -14,9 +14,9 @@
 #include "domain/audit_file.h"
 #include "domain/audit_verify.h"
 #include "main/command.h"
-#include "main/config.h"
-#include "main/data_dir.h"
+#include "main/config/config.h"
 #include "main/option.h"
+#include "main/place/data_dir.h"
 
 #define FILES_MAX 1002 /* LOG_BACKUP_COUNT and the one being written */
 

@@ -8,18 +8,18 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/build_info.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/json.h"
-#include "main/bench.h"
-#include "main/bench_report.h"
-#include "main/build_info.h"
+#include "main/ask/report_file.h"
+#include "main/bench/bench.h"
+#include "main/bench/bench_report.h"
 #include "main/command.h"
-#include "main/location.h"
 #include "main/option.h"
-#include "main/report_file.h"
+#include "main/place/location.h"
 
 #define SVG_MAX_BYTES ((size_t)256 * 1024)
 #define CPU_INFO_SIZE 4096

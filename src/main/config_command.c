@@ -6,7 +6,7 @@
 
 #include "base/cleanup.h"
 #include "main/command.h"
-#include "main/config.h"
+#include "main/config/config.h"
 #include "main/option.h"
 
 int command_config(int argc, char **argv)

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "main/check.h"
+#include "main/check/check.h"
 
 enum doctor_scope {
     DOCTOR_ALL,      /* every check, every line */

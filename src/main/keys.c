@@ -23,10 +23,10 @@
 #include "domain/key.h"
 #include "domain/key_event.h"
 #include "main/command.h"
-#include "main/config.h"
-#include "main/data_dir.h"
+#include "main/config/config.h"
 #include "main/keys_audit.h"
 #include "main/option.h"
+#include "main/place/data_dir.h"
 
 #define PREFIX_MIN 8 /* digits of a hash that are enough to name a key */
 

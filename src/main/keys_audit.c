@@ -8,7 +8,7 @@
 
 #include "base/cleanup.h"
 #include "domain/key_event.h"
-#include "main/data_dir.h"
+#include "main/place/data_dir.h"
 
 /* What another environment than the server's says must not hide a change from the server's log. */
 static bool is_wanted(const struct config *config, const char *directory)

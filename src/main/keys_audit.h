@@ -8,7 +8,7 @@
 
 #include "domain/audit_file.h"
 #include "domain/key.h"
-#include "main/config.h"
+#include "main/config/config.h"
 
 struct keys_audit {
     struct audit_file file;

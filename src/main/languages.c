@@ -7,9 +7,9 @@
 #include "base/cleanup.h"
 #include "engine/language.h"
 #include "main/command.h"
-#include "main/config.h"
-#include "main/location.h"
+#include "main/config/config.h"
 #include "main/option.h"
+#include "main/place/location.h"
 
 static void print_table(const struct language_table *table)
 {

@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/build_info.h"
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "main/build_info.h"
 #include "main/command.h"
-#include "main/config.h"
+#include "main/config/config.h"
 #include "main/option.h"
 
 static const struct {

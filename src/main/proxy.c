@@ -16,7 +16,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "main/command.h"
-#include "main/confine.h"
+#include "main/confine/confine.h"
 #include "main/option.h"
 
 #define NICE 5

@@ -11,15 +11,15 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "main/ask/interrupt.h"
+#include "main/ask/report_file.h"
 #include "main/command.h"
-#include "main/interrupt.h"
-#include "main/location.h"
 #include "main/option.h"
-#include "main/report_file.h"
-#include "main/selftest.h"
-#include "main/selftest_eye.h"
-#include "main/selftest_judge.h"
-#include "main/selftest_print.h"
+#include "main/place/location.h"
+#include "main/selftest/selftest.h"
+#include "main/selftest/selftest_eye.h"
+#include "main/selftest/selftest_judge.h"
+#include "main/selftest/selftest_print.h"
 
 #define EXIT_INCOMPLETE 3 /* no wall is seen down, but something could not be tried */
 #define PROBE_WITHIN_MS 60000

@@ -17,13 +17,13 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "main/capacity.h"
-#include "main/check.h"
+#include "main/check/check.h"
 #include "main/command.h"
-#include "main/data_dir.h"
 #include "main/doctor.h"
-#include "main/handover.h"
 #include "main/option.h"
+#include "main/place/capacity.h"
+#include "main/place/data_dir.h"
+#include "main/place/handover.h"
 
 /* How long a server that is being stopped may still hold the data directory. */
 #define LOCK_WAIT_MS 3000

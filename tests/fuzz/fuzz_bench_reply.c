@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "main/caller_reply.h"
+#include "main/ask/caller_reply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,8 +6,8 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "main/config.h"
-#include "main/dotenv.h"
+#include "main/config/config.h"
+#include "main/config/dotenv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

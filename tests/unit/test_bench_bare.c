@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "main/bench_bare.h"
-#include "main/own_server.h"
+#include "main/ask/own_server.h"
+#include "main/bench/bench_bare.h"
 
 static int in_directory(void **state)
 {

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "main/bench.h"
+#include "main/bench/bench.h"
 
 /* A result with one sample on each side (below zero = none) and rates. */
 static struct bench_result result_of(double server, double bare, double server_rate, double bare_rate)

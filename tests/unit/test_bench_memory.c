@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "main/bench_memory.h"
+#include "main/bench/bench_memory.h"
 
 #define CELLS      2 /* besides the one that counts as zygote */
 #define HELD_MIB   8

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "main/bench_report.h"
+#include "main/bench/bench_report.h"
 
 static const struct bench_row half = {
     .name = "row",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "check.h"
 
-#include "main/bench_stats.h"
+#include "main/bench/bench_stats.h"
 
 static struct bench_summary summary_of(const double *values, size_t n)
 {

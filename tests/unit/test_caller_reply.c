@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "main/caller.h"
-#include "main/caller_reply.h"
+#include "main/ask/caller.h"
+#include "main/ask/caller_reply.h"
 
 static void heads_are_read(void **state)
 {

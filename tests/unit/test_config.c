@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "main/config.h"
+#include "main/config/config.h"
 
 #define GOOD_KEY "API_KEY=k1-Zq8vTn4wLr7xSd"
 

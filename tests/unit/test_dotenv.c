@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "main/dotenv.h"
+#include "main/config/dotenv.h"
 
 /* Writes what was visited as name[value] pairs. */
 static int note(void *context, const char *name, const char *value)

@@ -13,7 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
-#include "main/handover.h"
+#include "main/place/handover.h"
 
 #define GOOD_KEY "API_KEY=k1-Zq8vTn4wLr7xSd"
 

@@ -15,10 +15,10 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "main/capacity.h"
-#include "main/data_dir.h"
-#include "main/host.h"
-#include "main/identity.h"
+#include "main/place/capacity.h"
+#include "main/place/data_dir.h"
+#include "main/place/host.h"
+#include "main/place/identity.h"
 
 #define DEBIAN "6.1.0-18-amd64"
 

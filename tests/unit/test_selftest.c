@@ -8,9 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "main/selftest_eye.h"
-#include "main/selftest_judge.h"
-#include "main/selftest_print.h"
+#include "main/selftest/selftest_eye.h"
+#include "main/selftest/selftest_judge.h"
+#include "main/selftest/selftest_print.h"
 
 const struct selftest_case selftest_cases[] = {
     { "K1", "no sockets" },

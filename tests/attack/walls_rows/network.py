@@ -91,7 +91,7 @@ ROWS = [
     wall(
         "wan: rules that are refused do not stop the start",
         "x07::test_x07_no_rules_no_server",
-        ("main/check_wan.c", "check_say(report, CHECK_FAIL, \"apt-get", "check_say(report, CHECK_WARN, \"apt-get"),
+        ("main/check/check_wan.c", "check_say(report, CHECK_FAIL, \"apt-get", "check_say(report, CHECK_WARN, \"apt-get"),
         ("cell/nft.c", "return -EPERM;", "return 0;"),
     ),
     wall(

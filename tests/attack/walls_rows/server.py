@@ -60,7 +60,7 @@ ROWS = [
         "door: well-known keys",
         "x05::test_x05_well_known_keys_stop_the_start",
         (
-            "main/config_type.c",
+            "main/config/config_type.c",
             "else if (is_known(key) || distinct_characters(key) < 6)",
             "else if (distinct_characters(key) < 6)",
         ),
@@ -68,7 +68,7 @@ ROWS = [
     wall(
         "door: short keys",
         "c10::test_c10_refuses_to_start",
-        ("main/config_type.c", "if (strlen(key) < CONFIG_KEY_MIN_LENGTH)", "if (strlen(key) < 1)"),
+        ("main/config/config_type.c", "if (strlen(key) < CONFIG_KEY_MIN_LENGTH)", "if (strlen(key) < 1)"),
     ),
     wall(
         "door: one address may take all connections",
@@ -148,7 +148,7 @@ ROWS = [
         "api: the filter kills nobody",
         "unit:confine",
         (
-            "main/confine_calls.c",
+            "main/confine/confine_calls.c",
             "r = add_names(context, SCMP_ACT_KILL_PROCESS, deadly, ARRAY_SIZE(deadly));",
             "r = deadly[0] ? 0 : -1;",
         ),
@@ -156,43 +156,43 @@ ROWS = [
     wall(
         "api: programs may be started",
         "unit:confine",
-        ("main/confine_calls.c", '    "execve",\n    "execveat",\n', ""),
-        ("main/confine_calls.c", '    "exit",\n', '    "execve",\n    "execveat",\n    "exit",\n'),
+        ("main/confine/confine_calls.c", '    "execve",\n    "execveat",\n', ""),
+        ("main/confine/confine_calls.c", '    "exit",\n', '    "execve",\n    "execveat",\n    "exit",\n'),
     ),
     wall(
         "api: memory may become executable",
         "unit:confine",
-        ("main/confine_calls.c", '{ "mmap", 2, PROT_EXEC, 0 },', '{ "mmap", 2, 0, 0 },'),
-        ("main/confine_calls.c", '{ "mprotect", 2, PROT_EXEC, 0 },', '{ "mprotect", 2, 0, 0 },'),
+        ("main/confine/confine_calls.c", '{ "mmap", 2, PROT_EXEC, 0 },', '{ "mmap", 2, 0, 0 },'),
+        ("main/confine/confine_calls.c", '{ "mprotect", 2, PROT_EXEC, 0 },', '{ "mprotect", 2, 0, 0 },'),
     ),
     wall(
         "api: processes may be made",
         "unit:confine",
-        ("main/confine_calls.c", "CLONE_VM | CLONE_THREAD | CLONE_SIGHAND", "0"),
+        ("main/confine/confine_calls.c", "CLONE_VM | CLONE_THREAD | CLONE_SIGHAND", "0"),
     ),
     wall(
         "api: signals to others",
         "unit:confine",
-        ("main/confine_calls.c", '"tgkill", 1, &EQUAL_32(0, getpid())', '"tgkill", 0, NULL'),
+        ("main/confine/confine_calls.c", '"tgkill", 1, &EQUAL_32(0, getpid())', '"tgkill", 0, NULL'),
     ),
     wall(
         "api: all kinds of sockets",
         "unit:confine",
-        ("main/confine_calls.c", '    "accept",\n', '    "socket",\n    "accept",\n'),
+        ("main/confine/confine_calls.c", '    "accept",\n', '    "socket",\n    "accept",\n'),
     ),
     wall(
         "api: threads that exist stay outside the filter",
         "unit:confine",
-        ("main/confine_calls.c", "SCMP_FLTATR_CTL_TSYNC, 1", "SCMP_FLTATR_CTL_TSYNC, 0"),
+        ("main/confine/confine_calls.c", "SCMP_FLTATR_CTL_TSYNC, 1", "SCMP_FLTATR_CTL_TSYNC, 0"),
     ),
     wall(
         "api: all files of its user",
         "unit:confine",
-        ("main/confine_files.c", "syscall(SYS_landlock_restrict_self, ruleset_fd, 0) < 0", "ruleset_fd < 0"),
+        ("main/confine/confine_files.c", "syscall(SYS_landlock_restrict_self, ruleset_fd, 0) < 0", "ruleset_fd < 0"),
     ),
     wall(
         "api: any port",
         "unit:confine",
-        ("main/confine_files.c", "{ 4, { .ports = NET_BIND_TCP } },", "{ 4, { .ports = 0 } },"),
+        ("main/confine/confine_files.c", "{ 4, { .ports = NET_BIND_TCP } },", "{ 4, { .ports = 0 } },"),
     ),
 ]

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "main/api/api_log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+#define PATH_MAX_BYTES 512                                      /* of a path, in the access log */
+#define QUOTED_SIZE    (2 * PATH_MAX_BYTES + sizeof("\"\"...")) /* every byte escaped */
+
+void api_log_init(const struct config *config)
+{
+    const struct log_options options = {
+        .level = (enum log_level)config->log_level,
+        .json = config->log_format == 0,
+        .fd = STDOUT_FILENO,
+        .process = "api",
+    };
+
+    log_init(&options);
+}
+
+void api_log_reopen(const struct config *config)
+{
+    CLEANUP_CLOSE int fd = -1;
+
+    if (*config->log_file == '\0')
+        return;
+    fd = open(config->log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, 0640);
+    if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
+        log_warning("LOG_FILE cannot be opened again: %s", strerror(errno));
+    else
+        log_info("log file opened again");
+}
+
+/* In quotes that nothing in the path can close; a path that was cut has dots behind them. */
+static void quote_path(const char *path, char ret_text[static QUOTED_SIZE])
+{
+    const char *end = path + strnlen(path, PATH_MAX_BYTES);
+    char *to = ret_text;
+
+    *to++ = '"';
+    for (; path < end; path++) {
+        if (*path == '"' || *path == '\\')
+            *to++ = '\\';
+        *to++ = *path;
+    }
+    snprintf(to, (size_t)(ret_text + QUOTED_SIZE - to), "\"%s", *end ? "..." : "");
+}
+
+/* The path comes last and in quotes: it is decoded, and says what the client likes. */
+void api_log_request(const struct http_summary *summary, void *data)
+{
+    char path[QUOTED_SIZE];
+
+    (void)data;
+    quote_path(summary->path, path);
+    log_info("%s %u %.2f ms, client %s, key %s, request %s, %" PRIu64 " bytes in%s, path %s", summary->method,
+             summary->status, (double)summary->duration_us / 1000.0, summary->client_ip, summary->key_prefix,
+             summary->request_id, summary->request_bytes, summary->aborted ? ", aborted" : "", path);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "main/place/data_dir.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/fd.h"
+
+#define KEY_PART DATA_DIR_KEY ".part"
+
+/* What may be in a directory that is taken over: our own files, and what a fresh file system holds. */
+static const char *const known_entries[] = { DATA_DIR_BLOBS,    DATA_DIR_WORK, DATA_DIR_AUDIT,      DATA_DIR_BUILDS,
+                                             DATA_DIR_DATABASE, DATA_DIR_KEY,  DATA_DIR_GENERATION, "root",
+                                             "api-key",         "lost+found" };
+
+static int refuse(char *reason, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static int refuse(char *reason, size_t size, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(reason, size, format, args);
+    va_end(args);
+    return DATA_DIR_E_REFUSED;
+}
+
+static int make_parents(const char *path)
+{
+    char part[PATH_MAX];
+
+    if ((size_t)snprintf(part, sizeof(part), "%s", path) >= sizeof(part))
+        return -ENAMETOOLONG;
+    for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(part, 0755) < 0 && errno != EEXIST)
+            return error_from_errno();
+        *slash = '/';
+    }
+    return 0;
+}
+
+static bool is_known(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(known_entries); i++)
+        if (strncmp(name, known_entries[i], strlen(known_entries[i])) == 0)
+            return true;
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/* The first entry that is not the server's, or "" */
+static int find_foreign(int dir_fd, char ret_name[static NAME_MAX + 1])
+{
+    int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+    struct dirent *entry;
+
+    ret_name[0] = '\0';
+    if (!dir) {
+        int r = error_from_errno();
+
+        cleanup_close_fd(&copy);
+        return r;
+    }
+    while ((entry = readdir(dir)))
+        if (!is_known(entry->d_name))
+            snprintf(ret_name, NAME_MAX + 1, "%s", entry->d_name);
+    closedir(dir);
+    return 0;
+}
+
+/* Gives an open directory to owner, unless that would take it from somebody. */
+static int adopt(int fd, const char *path, uid_t owner, char *reason, size_t size)
+{
+    char foreign[NAME_MAX + 1];
+    struct stat st;
+    int r;
+
+    if (fstat(fd, &st) < 0)
+        return error_from_errno();
+    if (st.st_uid == owner)
+        return (st.st_mode & 07777) == 0700 || fchmod(fd, 0700) == 0 ? 0 : error_from_errno();
+    if (st.st_uid != geteuid())
+        return refuse(reason, size, "%s belongs to user %u but the server uses %u: chown -R %u:%u %s", path, st.st_uid,
+                      owner, owner, owner, path);
+    r = find_foreign(fd, foreign);
+    if (r < 0)
+        return r;
+    if (*foreign)
+        return refuse(reason, size,
+                      "%s holds files that are not the server's (%s): set DATA_DIR to a directory of its own", path,
+                      foreign);
+    if (fchown(fd, owner, (gid_t)owner) < 0 || fchmod(fd, 0700) < 0)
+        return error_from_errno();
+    return 0;
+}
+
+/* The parent may belong to the unprivileged api: nothing in it is followed. */
+static int prepare_child(int dir_fd, const char *path, const char *name, uid_t owner, char *reason, size_t size)
+{
+    CLEANUP_CLOSE int fd = -1;
+    char child[PATH_MAX + NAME_MAX];
+
+    if (mkdirat(dir_fd, name, 0700) < 0 && errno != EEXIST)
+        return error_from_errno();
+    fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return error_from_errno();
+    snprintf(child, sizeof(child), "%s/%s", path, name);
+    return adopt(fd, child, owner, reason, size);
+}
+
+int data_dir_prepare(const char *path, uid_t owner, char *reason, size_t reason_size)
+{
+    CLEANUP_CLOSE int fd = -1;
+    int r = make_parents(path);
+
+    if (r < 0)
+        return r;
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return error_from_errno();
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return error_from_errno();
+    r = adopt(fd, path, owner, reason, reason_size);
+    if (r == 0)
+        r = prepare_child(fd, path, DATA_DIR_BLOBS, owner, reason, reason_size);
+    if (r == 0)
+        r = prepare_child(fd, path, DATA_DIR_WORK, owner, reason, reason_size);
+    if (r == 0)
+        r = prepare_child(fd, path, DATA_DIR_AUDIT, owner, reason, reason_size);
+    if (r == 0)
+        r = prepare_child(fd, path, DATA_DIR_BUILDS, owner, reason, reason_size);
+    return r;
+}
+
+int data_dir_lock(const char *path, int wait_ms, int *ret_fd, char *reason, size_t reason_size)
+{
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r;
+
+    if (fd < 0)
+        return error_from_errno();
+    r = fd_lock(fd, wait_ms);
+    if (r == FD_E_BUSY)
+        return refuse(reason, reason_size, "another server uses %s: stop it, or set another DATA_DIR", path);
+    if (r < 0)
+        return r;
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+/* Complete or not there: a key that was cut would unbind every state made with it. */
+static int make_key(int dir_fd, uint8_t *ret_key, size_t size)
+{
+    CLEANUP_CLOSE int fd = openat(dir_fd, KEY_PART, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int r;
+
+    if (fd < 0)
+        return error_from_errno();
+    if (getrandom(ret_key, size, 0) != (ssize_t)size)
+        return -EIO;
+    r = fd_write_full(fd, ret_key, size);
+    if (r == 0 && (fsync(fd) < 0 || renameat(dir_fd, KEY_PART, dir_fd, DATA_DIR_KEY) < 0 || fsync(dir_fd) < 0))
+        r = error_from_errno();
+    return r;
+}
+
+int data_dir_key(int dir_fd, uint8_t *ret_key, size_t size)
+{
+    CLEANUP_CLOSE int fd = openat(dir_fd, DATA_DIR_KEY, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct stat st;
+    ssize_t n;
+
+    if (fd < 0)
+        return errno == ENOENT ? make_key(dir_fd, ret_key, size) : error_from_errno();
+    if (fstat(fd, &st) < 0)
+        return error_from_errno();
+    if (!S_ISREG(st.st_mode) || st.st_size != (off_t)size)
+        return -EBADMSG;
+    n = fd_read_full(fd, ret_key, size);
+    return n < 0 ? (int)n : n == (ssize_t)size ? 0 : -EBADMSG;
+}
