@@ -8,9 +8,7 @@
 #include "store/kv.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <sqlite3.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,85 +17,22 @@
 #include "base/buffer.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/error.h"
+#include "store/database.h"
 
 #define READERS              2
-#define BUSY_TIMEOUT_MS      5000 /* another process (a command-line tool) may be writing */
-#define SCHEMA_VERSION       1
+#define START_PAGES          32   /* in memory, of what a connection takes at its start: in one piece */
 #define CHECKPOINT_PAGES     1000 /* of log before the checkpoint thread is woken: 4 MiB */
 #define CHECKPOINT_PAGES_MAX 8000 /* of log before a writer waits for a checkpoint: 32 MiB */
 #define BATCH_BYTES_MAX      (256 * 1024 * 1024)
-#define RESERVE_PAGES        256 /* unused ones of the database: 1 MiB */
-
-/* Pages in memory. Beyond these the kernel's cache serves as well: more was measured to save no time. What a connection
- * takes at its start lies in one piece; the rest comes and stays all over the heap. */
-#define START_PAGES      32
-#define WRITER_CACHE     "PRAGMA cache_size = 64; "
-#define READER_CACHE     "PRAGMA cache_size = 32; "
-#define CHECKPOINT_CACHE "PRAGMA cache_size = 16; "
-
-enum statement {
-    STATEMENT_BEGIN,
-    STATEMENT_COMMIT,
-    STATEMENT_ROLLBACK,
-    STATEMENT_GET,
-    STATEMENT_PUT,
-    STATEMENT_DELETE,
-    STATEMENT_MEMBERS,
-    STATEMENT_MEMBERS_DESCENDING,
-    STATEMENT_ADD,
-    STATEMENT_REMOVE,
-    STATEMENT_EXPIRE,
-    STATEMENT_PING,
-    STATEMENTS
-};
-
-static const char *const statement_sql[STATEMENTS] = {
-    [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
-    [STATEMENT_COMMIT] = "COMMIT",
-    [STATEMENT_ROLLBACK] = "ROLLBACK",
-    [STATEMENT_GET] = "SELECT value FROM record WHERE key = ?1 AND (expires_ms = 0 OR expires_ms > ?2)",
-    [STATEMENT_PUT] = "INSERT OR REPLACE INTO record (key, value, expires_ms) VALUES (?1, ?2, ?3)",
-    [STATEMENT_DELETE] = "DELETE FROM record WHERE key = ?1",
-    [STATEMENT_MEMBERS] = "SELECT name, score FROM member WHERE set_name = ?1 AND score BETWEEN ?2 AND ?3 "
-                          "ORDER BY score, name LIMIT ?4",
-    [STATEMENT_MEMBERS_DESCENDING] = "SELECT name, score FROM member WHERE set_name = ?1 AND score BETWEEN ?2 AND ?3 "
-                                     "ORDER BY score DESC, name DESC LIMIT ?4",
-    [STATEMENT_ADD] = "INSERT INTO member (set_name, name, score) VALUES (?1, ?2, ?3) "
-                      "ON CONFLICT (set_name, name) DO UPDATE SET score = excluded.score",
-    [STATEMENT_REMOVE] = "DELETE FROM member WHERE set_name = ?1 AND name = ?2",
-    [STATEMENT_EXPIRE] =
-        "DELETE FROM record WHERE key IN (SELECT key FROM record WHERE expires_ms > 0 AND expires_ms <= ?1 "
-        "ORDER BY expires_ms LIMIT ?2)",
-    [STATEMENT_PING] = "SELECT count(*) FROM (SELECT 1 FROM record LIMIT 1)",
-};
-
-/* Run in order when the writing connection opens; harmless on a store that has all of it. */
-static const char *const schema_sql[] = {
-    "BEGIN IMMEDIATE",
-    "CREATE TABLE IF NOT EXISTS record (key TEXT PRIMARY KEY, value BLOB NOT NULL, expires_ms INTEGER NOT NULL) "
-    "STRICT, WITHOUT ROWID",
-    "CREATE INDEX IF NOT EXISTS record_expiry ON record (expires_ms) WHERE expires_ms > 0",
-    "CREATE TABLE IF NOT EXISTS member (set_name TEXT NOT NULL, name TEXT NOT NULL, score REAL NOT NULL, "
-    "PRIMARY KEY (set_name, name)) STRICT, WITHOUT ROWID",
-    "CREATE INDEX IF NOT EXISTS member_score ON member (set_name, score, name)",
-    "PRAGMA user_version = 1",
-    "COMMIT",
-};
-
-struct connection {
-    sqlite3 *db;
-    sqlite3_stmt *statements[STATEMENTS]; /* prepared at first use */
-};
 
 struct kv {
     pthread_mutex_t writing;
-    struct connection writer;
+    struct database writer;
 
     pthread_mutex_t readers_lock;
     pthread_cond_t reader_free;
-    struct connection readers[READERS];
-    struct connection *idle[READERS];
+    struct database readers[READERS];
+    struct database *idle[READERS];
     unsigned n_idle;
 
     pthread_t checkpoint_thread;
@@ -106,7 +41,7 @@ struct kv {
     pthread_cond_t checkpoint_wanted;
     bool checkpoint_due, stopping;
     pthread_mutex_t checkpointing; /* held during a checkpoint: SQLite itself would refuse a second one, not wait */
-    struct connection checkpointer;
+    struct database checkpointer;
 };
 
 /* One change of a batch. Texts lie in the batch's buffer, each with its NUL. */
@@ -127,181 +62,14 @@ struct kv_batch {
     int error; /* first failure of an addition */
 };
 
-/* A result code of SQLite as errno or outcome. What SQLite got from the system tells more than its own code. */
-static int outcome_from_sqlite(sqlite3 *db, int code)
-{
-    int system_error = db ? sqlite3_system_errno(db) : 0;
-
-    switch (code & 0xff) {
-    case SQLITE_FULL:
-        return KV_E_FULL;
-    case SQLITE_NOMEM:
-        return -ENOMEM;
-    case SQLITE_READONLY:
-        return -EROFS;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return -EBUSY;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return -EBADMSG;
-    case SQLITE_TOOBIG:
-        return -E2BIG;
-    case SQLITE_IOERR:
-    case SQLITE_CANTOPEN:
-        if (system_error == ENOSPC || system_error == EDQUOT)
-            return KV_E_FULL;
-        return system_error > 0 ? -system_error : -EIO;
-    default:
-        return -EIO;
-    }
-}
-
-/* For functions that change nothing and so have no such outcome. */
-static int read_error(sqlite3 *db, int code)
-{
-    int r = outcome_from_sqlite(db, code);
-
-    return r == KV_E_FULL ? -ENOSPC : r;
-}
-
-/* A statement ready to be bound. It must be reset after use, so that it keeps neither a read transaction nor borrowed
- * texts. */
-static int connection_statement(struct connection *connection, enum statement which, sqlite3_stmt **ret_statement)
-{
-    if (!connection->statements[which]) {
-        int code = sqlite3_prepare_v3(connection->db, statement_sql[which], -1, SQLITE_PREPARE_PERSISTENT,
-                                      &connection->statements[which], NULL);
-
-        if (code != SQLITE_OK)
-            return outcome_from_sqlite(connection->db, code);
-    }
-    *ret_statement = connection->statements[which];
-    return 0;
-}
-
-static void statement_done(sqlite3_stmt **statement)
-{
-    if (*statement) {
-        sqlite3_reset(*statement);
-        sqlite3_clear_bindings(*statement);
-    }
-}
-
-/* Runs a statement without parameters or results. */
-static int connection_run(struct connection *connection, enum statement which)
-{
-    CLEANUP(statement_done) sqlite3_stmt *statement = NULL;
-    int code, r = connection_statement(connection, which, &statement);
-
-    if (r != 0)
-        return r;
-    code = sqlite3_step(statement);
-    return code == SQLITE_DONE || code == SQLITE_ROW ? 0 : outcome_from_sqlite(connection->db, code);
-}
-
-static void connection_close(struct connection *connection)
-{
-    for (unsigned i = 0; i < STATEMENTS; i++)
-        sqlite3_finalize(connection->statements[i]);
-    sqlite3_close(connection->db);
-    memset(connection, 0, sizeof(*connection));
-}
-
-/* The connection is opened even on failure as far as it went, so that the caller can ask it for words. */
-static int connection_open(struct connection *connection, const char *path, const char *settings)
-{
-    /* Each connection has one user at a time by the locks of this file. */
-    int code = sqlite3_open_v2(path, &connection->db,
-                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
-
-    if (code == SQLITE_OK)
-        code = sqlite3_busy_timeout(connection->db, BUSY_TIMEOUT_MS);
-    if (code == SQLITE_OK)
-        code = sqlite3_exec(connection->db, settings, NULL, NULL, NULL);
-    return code == SQLITE_OK ? 0 : read_error(connection->db, code);
-}
-
-/* The first value of the first row of a pragma, as text. */
-static int connection_pragma(struct connection *connection, const char *pragma, char *ret_text, size_t size)
-{
-    sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(connection->db, pragma, -1, &statement, NULL);
-
-    if (code == SQLITE_OK)
-        code = sqlite3_step(statement);
-    if (code == SQLITE_ROW)
-        snprintf(ret_text, size, "%s", (const char *)sqlite3_column_text(statement, 0));
-    sqlite3_finalize(statement);
-    return code == SQLITE_ROW ? 0 : read_error(connection->db, code == SQLITE_DONE ? SQLITE_ERROR : code);
-}
-
-static int writer_make_schema(struct connection *writer, char *error, size_t error_size)
-{
-    char text[32];
-    int r = connection_pragma(writer, "PRAGMA user_version", text, sizeof(text));
-
-    if (r < 0)
-        return r;
-    if (strtol(text, NULL, 10) > SCHEMA_VERSION) {
-        snprintf(error, error_size, "the database was made by a newer version of this program");
-        return -EPROTO;
-    }
-    r = connection_pragma(writer, "PRAGMA journal_mode = WAL", text, sizeof(text));
-    if (r < 0)
-        return r;
-    if (strcmp(text, "wal") != 0) {
-        snprintf(error, error_size, "the file system cannot hold a write-ahead log (no shared memory maps)");
-        return -EOPNOTSUPP;
-    }
-    for (unsigned i = 0; i < ARRAY_SIZE(schema_sql); i++) {
-        int code = sqlite3_exec(writer->db, schema_sql[i], NULL, NULL, NULL);
-
-        if (code != SQLITE_OK)
-            return read_error(writer->db, code);
-    }
-    return 0;
-}
-
-/* Makes unused pages in the file. On a full disk the log can then be copied into the database and begin anew, which is
- * what a deletion needs to be written, and that makes room. Without space for them it goes as well. */
-static void writer_reserve(struct connection *writer)
-{
-    static const char reserve[] = "INSERT OR REPLACE INTO record VALUES ('reserve', zeroblob(4096 * %d), 1); "
-                                  "DELETE FROM record WHERE key = 'reserve'; PRAGMA wal_checkpoint(PASSIVE)";
-    char text[32], sql[sizeof(reserve) + 16];
-
-    if (connection_pragma(writer, "PRAGMA freelist_count", text, sizeof(text)) < 0 ||
-        strtol(text, NULL, 10) >= RESERVE_PAGES)
-        return;
-    snprintf(sql, sizeof(sql), reserve, RESERVE_PAGES);
-    sqlite3_exec(writer->db, sql, NULL, NULL, NULL);
-}
-
-/* SQLite makes files by the umask; this one and the logs, which follow its mode, are ours alone. */
-static int make_private_file(const char *path)
-{
-    CLEANUP_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-    return fd < 0 ? error_from_errno() : 0;
-}
-
 static int open_connections(struct kv *kv, const char *path, char *error, size_t error_size)
 {
-    int r = make_private_file(path);
+    int r = database_open_writer(&kv->writer, path, error, error_size);
 
     if (r == 0)
-        r = connection_open(&kv->writer, path,
-                            WRITER_CACHE "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; "
-                                         "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF");
-    if (r == 0)
-        r = writer_make_schema(&kv->writer, error, error_size);
-    if (r == 0)
-        writer_reserve(&kv->writer);
-    if (r == 0)
-        r = connection_open(&kv->checkpointer, path, CHECKPOINT_CACHE "PRAGMA synchronous = NORMAL");
+        r = database_open_checkpointer(&kv->checkpointer, path);
     for (unsigned i = 0; i < READERS && r == 0; i++) {
-        r = connection_open(&kv->readers[i], path, READER_CACHE "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF");
+        r = database_open_reader(&kv->readers[i], path);
         kv->idle[kv->n_idle++] = &kv->readers[i];
     }
     return r;
@@ -414,10 +182,10 @@ struct kv *kv_free(struct kv *kv)
     if (!kv)
         return NULL;
     stop_checkpoints(kv);
-    connection_close(&kv->checkpointer);
+    database_close(&kv->checkpointer);
     for (unsigned i = 0; i < READERS; i++)
-        connection_close(&kv->readers[i]);
-    connection_close(&kv->writer); /* last, so that it empties the log */
+        database_close(&kv->readers[i]);
+    database_close(&kv->writer); /* last, so that it empties the log */
     pthread_cond_destroy(&kv->checkpoint_wanted);
     pthread_cond_destroy(&kv->reader_free);
     pthread_mutex_destroy(&kv->checkpointing);
@@ -428,9 +196,9 @@ struct kv *kv_free(struct kv *kv)
     return NULL;
 }
 
-static struct connection *reader_take(struct kv *kv)
+static struct database *reader_take(struct kv *kv)
 {
-    struct connection *reader;
+    struct database *reader;
 
     pthread_mutex_lock(&kv->readers_lock);
     while (kv->n_idle == 0)
@@ -440,7 +208,7 @@ static struct connection *reader_take(struct kv *kv)
     return reader;
 }
 
-static void reader_give(struct kv *kv, struct connection *reader)
+static void reader_give(struct kv *kv, struct database *reader)
 {
     pthread_mutex_lock(&kv->readers_lock);
     kv->idle[kv->n_idle++] = reader;
@@ -464,10 +232,10 @@ static int copy_value(sqlite3_stmt *statement, char **ret_value, size_t *ret_len
     return 0;
 }
 
-static int reader_get(struct connection *reader, const char *key, char **ret_value, size_t *ret_length)
+static int reader_get(struct database *reader, const char *key, char **ret_value, size_t *ret_length)
 {
-    CLEANUP(statement_done) sqlite3_stmt *statement = NULL;
-    int code, r = connection_statement(reader, STATEMENT_GET, &statement);
+    CLEANUP(database_statement_end) sqlite3_stmt *statement = NULL;
+    int code, r = database_statement(reader, STATEMENT_GET, &statement);
 
     if (r != 0)
         return r < 0 ? r : -ENOSPC;
@@ -476,12 +244,12 @@ static int reader_get(struct connection *reader, const char *key, char **ret_val
     code = sqlite3_step(statement);
     if (code == SQLITE_DONE)
         return KV_E_NOT_FOUND;
-    return code == SQLITE_ROW ? copy_value(statement, ret_value, ret_length) : read_error(reader->db, code);
+    return code == SQLITE_ROW ? copy_value(statement, ret_value, ret_length) : sqlite_read_error(reader->db, code);
 }
 
 int kv_get(struct kv *kv, const char *key, char **ret_value, size_t *ret_length)
 {
-    struct connection *reader = reader_take(kv);
+    struct database *reader = reader_take(kv);
     int r = reader_get(reader, key, ret_value, ret_length);
 
     reader_give(kv, reader);
@@ -520,17 +288,17 @@ static int collect_members(sqlite3 *db, sqlite3_stmt *statement, struct kv_membe
         member->score = sqlite3_column_double(statement, 1);
     }
     if (code != SQLITE_DONE)
-        return read_error(db, code);
+        return sqlite_read_error(db, code);
     *ret_members = TAKE_PTR(members);
     *ret_n = n;
     return 0;
 }
 
-static int reader_members(struct connection *reader, const char *set, double min_score, double max_score,
-                          int descending, size_t limit, struct kv_member **ret_members, size_t *ret_n)
+static int reader_members(struct database *reader, const char *set, double min_score, double max_score, int descending,
+                          size_t limit, struct kv_member **ret_members, size_t *ret_n)
 {
-    CLEANUP(statement_done) sqlite3_stmt *statement = NULL;
-    int r = connection_statement(reader, descending ? STATEMENT_MEMBERS_DESCENDING : STATEMENT_MEMBERS, &statement);
+    CLEANUP(database_statement_end) sqlite3_stmt *statement = NULL;
+    int r = database_statement(reader, descending ? STATEMENT_MEMBERS_DESCENDING : STATEMENT_MEMBERS, &statement);
 
     if (r != 0)
         return r < 0 ? r : -ENOSPC;
@@ -544,7 +312,7 @@ static int reader_members(struct connection *reader, const char *set, double min
 int kv_members(struct kv *kv, const char *set, double min_score, double max_score, int descending, size_t limit,
                struct kv_member **ret_members, size_t *ret_n)
 {
-    struct connection *reader = reader_take(kv);
+    struct database *reader = reader_take(kv);
     int r = reader_members(reader, set, min_score, max_score, descending, limit, ret_members, ret_n);
 
     reader_give(kv, reader);
@@ -632,10 +400,10 @@ int kv_batch_remove(struct kv_batch *batch, const char *set, const char *member)
     return batch_append(batch, (struct change){ .statement = STATEMENT_REMOVE }, set, member, true);
 }
 
-static int writer_apply(struct connection *writer, const struct change *change, const char *texts)
+static int writer_apply(struct database *writer, const struct change *change, const char *texts)
 {
-    CLEANUP(statement_done) sqlite3_stmt *statement = NULL;
-    int code, r = connection_statement(writer, change->statement, &statement);
+    CLEANUP(database_statement_end) sqlite3_stmt *statement = NULL;
+    int code, r = database_statement(writer, change->statement, &statement);
 
     if (r != 0)
         return r;
@@ -650,20 +418,20 @@ static int writer_apply(struct connection *writer, const struct change *change, 
         sqlite3_bind_text(statement, 2, texts + change->second, -1, SQLITE_STATIC);
     }
     code = sqlite3_step(statement);
-    return code == SQLITE_DONE ? 0 : outcome_from_sqlite(writer->db, code);
+    return code == SQLITE_DONE ? 0 : sqlite_outcome(writer->db, code);
 }
 
-static int writer_commit(struct connection *writer, const struct kv_batch *batch)
+static int writer_commit(struct database *writer, const struct kv_batch *batch)
 {
-    int r = connection_run(writer, STATEMENT_BEGIN);
+    int r = database_run(writer, STATEMENT_BEGIN);
 
     for (size_t i = 0; i < batch->n_changes && r == 0; i++)
         r = writer_apply(writer, &batch->changes[i], batch->texts.data);
     if (r == 0)
-        r = connection_run(writer, STATEMENT_COMMIT);
+        r = database_run(writer, STATEMENT_COMMIT);
     /* Some failures, such as a full disk, have rolled back already. */
     if (r != 0 && !sqlite3_get_autocommit(writer->db))
-        connection_run(writer, STATEMENT_ROLLBACK);
+        database_run(writer, STATEMENT_ROLLBACK);
     return r;
 }
 
@@ -692,17 +460,17 @@ int kv_batch_commit(struct kv_batch *batch)
     return r;
 }
 
-static int writer_expire(struct connection *writer, unsigned limit)
+static int writer_expire(struct database *writer, unsigned limit)
 {
-    CLEANUP(statement_done) sqlite3_stmt *statement = NULL;
-    int code, r = connection_statement(writer, STATEMENT_EXPIRE, &statement);
+    CLEANUP(database_statement_end) sqlite3_stmt *statement = NULL;
+    int code, r = database_statement(writer, STATEMENT_EXPIRE, &statement);
 
     if (r != 0)
         return r < 0 ? r : -ENOSPC;
     sqlite3_bind_int64(statement, 1, clock_wall_ms());
     sqlite3_bind_int64(statement, 2, limit);
     code = sqlite3_step(statement);
-    return code == SQLITE_DONE ? sqlite3_changes(writer->db) : read_error(writer->db, code);
+    return code == SQLITE_DONE ? sqlite3_changes(writer->db) : sqlite_read_error(writer->db, code);
 }
 
 int kv_expire(struct kv *kv, unsigned limit)
@@ -717,8 +485,8 @@ int kv_expire(struct kv *kv, unsigned limit)
 
 int kv_ping(struct kv *kv)
 {
-    struct connection *reader = reader_take(kv);
-    int r = connection_run(reader, STATEMENT_PING);
+    struct database *reader = reader_take(kv);
+    int r = database_run(reader, STATEMENT_PING);
 
     reader_give(kv, reader);
     if (r == 0)
