@@ -9,12 +9,9 @@
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -41,6 +38,7 @@
 #include "main/api/api_house.h"
 #include "main/api/api_http.h"
 #include "main/api/api_log.h"
+#include "main/api/api_rules.h"
 #include "main/api/api_tls.h"
 #include "main/api/api_versions.h"
 #include "main/command.h"
@@ -58,10 +56,6 @@
 #define SAVE_GRACE_MS 500
 
 #define HTTP_STOP_GRACE_MS 1000
-#define RUNS_KEPT_MAX      1024 /* executions that have ended, or wait for their client */
-
-/* A large value would hold up everybody else in the embedded store. */
-#define EMBEDDED_HOT_BYTES_MAX (1 << 20)
 
 struct process {
     struct handover handover;
@@ -88,41 +82,17 @@ struct process {
     char reason[512]; /* why a step failed, if errno is not enough */
 };
 
-static int check_unprivileged(void)
-{
-    char status[8192];
-    ssize_t n = fd_read_at(AT_FDCWD, "/proc/self/status", status, sizeof(status));
-    static const char *const sets[] = { "CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:" };
-
-    if (n < 0)
-        return (int)n;
-    if (getuid() == 0 || geteuid() == 0 || getgid() == 0 || getegid() == 0)
-        return -EPERM;
-    for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {
-        const char *line = strstr(status, sets[i]);
-
-        if (!line || strtoull(line + strlen(sets[i]), NULL, 16) != 0)
-            return -EPERM;
-    }
-    return 0;
-}
-
-/* Nothing of this process may be read by others or kept on disk: it holds the keys. */
 static int step_harden(struct process *p)
 {
-    const struct rlimit none = { 0, 0 };
-    int r = check_unprivileged();
+    int r = confine_check_unprivileged();
 
     if (r < 0) {
         snprintf(p->reason, sizeof(p->reason), "it must be started by the warden, with no privileges");
         return r;
     }
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
-        return error_from_errno();
-#ifndef __SANITIZE_ADDRESS__ /* the leak checker traces its own process */
-    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-        return error_from_errno();
-#endif
+    r = confine_memory();
+    if (r < 0)
+        return r;
     mallopt(M_ARENA_MAX, 2); /* one a core by default would hold many times what is in use */
     umask(077);
     return 0;
@@ -250,18 +220,12 @@ static int step_builds(struct process *p)
 static int step_state(struct process *p)
 {
     const struct config *config = &p->handover.config;
-    int64_t hot_bytes_max = config->state_max_redis_size_mb << 20;
     int r = data_dir_key(p->data_fd, p->state.key, sizeof(p->state.key));
 
     if (r == -EBADMSG)
         snprintf(p->reason, sizeof(p->reason), "%s/" DATA_DIR_KEY " is damaged: remove it, and Python states are lost",
                  config->data_dir);
-    p->state.archive = config->state_archive_enabled;
-    p->state.ttl_ms = config->state_ttl_seconds * 1000;
-    p->state.archive_after_ms = config->state_archive_after_seconds * 1000;
-    p->state.archive_ttl_ms = config->state_archive_ttl_days * 24 * 3600 * 1000;
-    p->state.bytes_max = config->state_max_size_mb << 20;
-    p->state.hot_bytes_max = hot_bytes_max < EMBEDDED_HOT_BYTES_MAX ? hot_bytes_max : EMBEDDED_HOT_BYTES_MAX;
+    api_rules_state(config, &p->state);
     return r;
 }
 
@@ -274,18 +238,12 @@ static int step_audit(struct process *p)
     return r;
 }
 
-/* Without copies of the zygote no cell can be parked. */
 static int new_hot(struct process *p)
 {
-    const struct config *config = &p->handover.config;
-    const struct hot_limits limits = {
-        .max = (unsigned)config->hot_sessions_max,
-        .memory_bytes = config->hot_sessions_memory_mb << 20,
-        .ttl_ms = p->state.ttl_ms,
-    };
+    struct hot_limits limits;
     int r;
 
-    if (limits.max == 0 || !config->state_persistence_enabled || !config->sandbox_pool_enabled || !config->repl_enabled)
+    if (!api_rules_hot(&p->handover.config, &limits))
         return 0;
     r = hot_new(&limits, &p->engine.hot);
     return r ? r : saver_new(&p->engine, &p->saver);
@@ -303,61 +261,30 @@ static int step_engine(struct process *p)
         .audit = p->audit,
         .warden_fd = p->warden_fd,
         .work_dir_fd = p->work_fd,
-        .data_dir = config->data_dir,
         .builds = config->compile_cache_mb > 0 ? p->builds : NULL,
         .build_base = &p->build_base,
-        .max_execution_ms = config->max_execution_time * 1000,
-        .max_memory_bytes = config->max_memory_mb << 20,
-        .max_output_bytes = config->max_output_bytes,
-        .max_file_bytes = config->max_file_size_mb << 20,
-        .disk_bytes = config->sandbox_disk_mb << 20,
-        .tmp_bytes = config->sandbox_tmpfs_size_mb << 20,
-        .session_ttl_ms = config->session_ttl_hours * 3600 * 1000,
-        .max_output_files = (unsigned)config->max_output_files,
-        .max_processes = (unsigned)config->max_processes,
-        .max_concurrent = (unsigned)config->max_concurrent_executions,
-        .max_queued = (unsigned)config->max_queued_executions,
-        .max_queue_seconds = (unsigned)config->max_queue_seconds,
-        .max_cpus = config->max_cpus,
-        .paused_memory = { .budget_bytes = config->ptc_memory_mb << 20 },
         .state = p->state,
-        .state_enabled = config->state_persistence_enabled,
-        .state_after_errors = config->state_capture_on_error,
     };
-    r = running_new(p->engine.max_concurrent + p->engine.max_queued + (unsigned)config->ptc_max_paused + RUNS_KEPT_MAX,
-                    &p->running);
+    api_rules_engine(config, &p->engine);
+    r = running_new(api_rules_runs(config), &p->running);
     if (r < 0)
         return r;
     p->engine.running = p->running;
     r = new_hot(p);
-    if (r < 0)
-        return r;
-    return admission_new(&p->engine, &p->admission);
+    return r ? r : admission_new(&p->engine, &p->admission);
 }
 
 static int step_api(struct process *p)
 {
     const struct config *config = &p->handover.config;
-    int r = filename_rules_init(&p->filename_rules, config->allowed_file_extensions, config->blocked_file_patterns,
-                                p->reason, sizeof(p->reason));
+    int r = api_rules_names(config, &p->filename_rules, p->reason, sizeof(p->reason));
 
-    if (r != 0)
-        return r < 0 ? r : -EINVAL;
-    p->filename_rules.strict = config->filename_strict;
-    p->filename_rules.max_segment_characters = (unsigned)config->max_filename_length;
+    if (r < 0)
+        return r;
     p->api.filename_rules = &p->filename_rules;
     p->api.engine = &p->engine;
     p->api.admission = p->admission;
-    p->api.max_file_bytes = config->max_file_size_mb << 20;
-    p->api.max_upload_files = (unsigned)config->max_files_per_session;
-    p->api.ptc_max_paused = (unsigned)config->ptc_max_paused;
-    p->api.ptc_max_round_trips = (unsigned)config->ptc_max_round_trips;
-    p->api.ptc_pause_ttl_ms = config->ptc_pause_ttl_seconds * 1000;
-    p->api.agent_bypass_extensions = config->agent_upload_bypass_extensions;
-    p->api.show_docs = config->enable_docs;
-    p->api.debug = config->api_debug;
-    p->api.wan_access = config->enable_wan_access;
-    p->api.proxy_port = config->enable_sandbox_network ? (uint16_t)config->sandbox_egress_port : 0;
+    api_rules_handlers(config, &p->api);
     r = api_init(&p->api);
     p->api_ready = r == 0;
     return r;

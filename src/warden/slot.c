@@ -88,7 +88,7 @@ static int keep(struct slot *slot)
         while (r == -EAGAIN);
         if (r < 0)
             break;
-        run_begin(slot, &run);
+        slot_run_program(slot, &run);
         if (run.rests)
             r = slot_stay(slot, &run);
         if (r == 0)

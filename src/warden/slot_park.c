@@ -110,7 +110,7 @@ int slot_stay(struct slot *slot, struct run *run)
         run_close_fds(run);
         *run = next;
         if (r == 0)
-            run_continue(slot, run);
+            slot_continue_program(slot, run);
     }
     slot_discard_cell(slot);
     (void)cgroup_slot_rest(&slot->cgroup, false);

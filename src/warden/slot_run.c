@@ -226,12 +226,12 @@ static void serve(struct slot *slot, struct run *run, const struct run_step *ste
     run_finish(slot, run);
 }
 
-void run_begin(struct slot *slot, struct run *run)
+void slot_run_program(struct slot *slot, struct run *run)
 {
     serve(slot, run, run_steps, ARRAY_SIZE(run_steps));
 }
 
-void run_continue(struct slot *slot, struct run *run)
+void slot_continue_program(struct slot *slot, struct run *run)
 {
     serve(slot, run, continue_steps, ARRAY_SIZE(continue_steps));
 }

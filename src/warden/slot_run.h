@@ -47,10 +47,10 @@ void run_refuse(struct run *run);
 
 /* Runs the program in the armed cell, to its answer. Then the cell is dead, or run->rests says that it rests; only then
  * *run still has its descriptors. */
-void run_begin(struct slot *slot, struct run *run);
+void slot_run_program(struct slot *slot, struct run *run);
 
 /* The same in the cell that rests. */
-void run_continue(struct slot *slot, struct run *run);
+void slot_continue_program(struct slot *slot, struct run *run);
 
 /* Notes the step that failed and why (a positive errno): the answer will say it. */
 void run_fail(struct run *run, const char *step, int error);
