@@ -170,29 +170,22 @@ static void revoke_key(void *context)
     answer_change(request, r, "Environment keys cannot be revoked. Remove the API_KEY environment variable instead.");
 }
 
-static void offload(struct http_request *request, void (*run)(void *context))
-{
-    const struct api *api = http_request_data(request);
-
-    answer_offloaded(request, api->offload, run, request);
-}
-
 void handle_keys(struct http_request *request)
 {
-    offload(request, list_keys);
+    answer_offloaded(request, list_keys);
 }
 
 void handle_key_create(struct http_request *request)
 {
-    offload(request, create_key);
+    answer_offloaded(request, create_key);
 }
 
 void handle_key_change(struct http_request *request)
 {
-    offload(request, change_key);
+    answer_offloaded(request, change_key);
 }
 
 void handle_key_revoke(struct http_request *request)
 {
-    offload(request, revoke_key);
+    answer_offloaded(request, revoke_key);
 }

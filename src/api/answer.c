@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/answer.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "api/api.h"
+#include "api/offload.h"
 #include "base/log.h"
 
 #define OFFLOAD_RETRY_SECONDS 2
@@ -52,15 +53,15 @@ void answer_capacity(struct http_request *request, unsigned retry_after_seconds)
     http_respond_json_headers(request, 503, answer_capacity_json(request, retry_after_seconds), headers);
 }
 
-bool answer_offloaded(struct http_request *request, struct offload *offload, void (*run)(void *context), void *context)
+void answer_offloaded(struct http_request *request, void (*run)(void *request))
 {
+    const struct api *api = http_request_data(request);
     int r;
 
     http_request_suspend(request);
-    r = offload_submit(offload, run, context);
+    r = offload_submit(api->offload, run, request);
     if (r == OFFLOAD_E_FULL)
         answer_capacity(request, OFFLOAD_RETRY_SECONDS);
     else if (r < 0)
         answer_fault(request, 500, "An unexpected error occurred", "cannot hand work over", r);
-    return r == 0;
 }

@@ -3,9 +3,7 @@
 #pragma once
 
 #include <jansson.h>
-#include <stdbool.h>
 
-#include "api/offload.h"
 #include "http/http.h"
 
 /* An error with members of its own: details (a list, may be NULL) and extra (an object, may be NULL) are borrowed. */
@@ -25,6 +23,6 @@ void answer_capacity(struct http_request *request, unsigned retry_after_seconds)
 /* The body of the same, for streams. Returns NULL without memory. */
 json_t *answer_capacity_json(const struct http_request *request, unsigned retry_after_seconds);
 
-/* Suspends the request and has run(context) called on an offload thread, which makes the final call; if that is not
- * possible answers 503 and returns false. */
-bool answer_offloaded(struct http_request *request, struct offload *offload, void (*run)(void *context), void *context);
+/* Suspends the request and has run(request) called on an offload thread, which makes the final call; if that is not
+ * possible answers 503. */
+void answer_offloaded(struct http_request *request, void (*run)(void *request));

@@ -206,7 +206,5 @@ static void delete_file(void *context)
 
 void handle_file_delete(struct http_request *request)
 {
-    const struct api *api = http_request_data(request);
-
-    answer_offloaded(request, api->offload, delete_file, request);
+    answer_offloaded(request, delete_file);
 }

@@ -24,7 +24,7 @@ struct gate {
 };
 
 _Static_assert(HTTP_TENANT_SIZE == TENANT_SIZE && HTTP_KEY_DIGEST_SIZE == DIGEST_RAW_SIZE &&
-                   HTTP_ADDRESS_SIZE == TALLY_ADDRESS_SIZE,
+                   HTTP_ADDRESS_SIZE == PEER_ADDRESS_SIZE,
                "http.h is told what the domain means");
 
 /* http-api.md 4.5. A failure is a try of a key, which counts against its address (4.6). */

@@ -277,7 +277,7 @@ void handle_health_detailed(struct http_request *request)
     if (report)
         respond_report(request, report, status);
     else
-        answer_offloaded(request, api->offload, check_all, request);
+        answer_offloaded(request, check_all);
 }
 
 static void check_one(struct http_request *request, enum service_id id)
@@ -304,26 +304,19 @@ static void check_nsjail(void *context)
     check_one(context, SERVICE_NSJAIL);
 }
 
-static void offload_check(struct http_request *request, void (*check)(void *context))
-{
-    const struct api *api = http_request_data(request);
-
-    answer_offloaded(request, api->offload, check, request);
-}
-
 void handle_health_redis(struct http_request *request)
 {
-    offload_check(request, check_redis);
+    answer_offloaded(request, check_redis);
 }
 
 void handle_health_s3(struct http_request *request)
 {
-    offload_check(request, check_s3);
+    answer_offloaded(request, check_s3);
 }
 
 void handle_health_nsjail(struct http_request *request)
 {
-    offload_check(request, check_nsjail);
+    answer_offloaded(request, check_nsjail);
 }
 
 void handle_health(struct http_request *request)

@@ -93,9 +93,7 @@ static void auth_stats(void *context)
 
 void handle_security_auth_stats(struct http_request *request)
 {
-    const struct api *api = http_request_data(request);
-
-    answer_offloaded(request, api->offload, auth_stats, request);
+    answer_offloaded(request, auth_stats);
 }
 
 /* ---- A5.2: limits ---- */
@@ -197,9 +195,7 @@ static void rate_limits(void *context)
 
 void handle_security_rate_limits(struct http_request *request)
 {
-    const struct api *api = http_request_data(request);
-
-    answer_offloaded(request, api->offload, rate_limits, request);
+    answer_offloaded(request, rate_limits);
 }
 
 /* ---- A5.3: events ---- */

@@ -131,5 +131,5 @@ void handle_upload(struct http_request *request)
     if (!intake || (intake->n_files == 0 && !intake->too_many))
         answer_invalid(request, "body -> files", "missing", "Field required");
     else if (intake_marks_settle(request, intake) && files_are_fine(request, intake))
-        answer_offloaded(request, intake->api->offload, finish_and_answer, request);
+        answer_offloaded(request, finish_and_answer);
 }

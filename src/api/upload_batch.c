@@ -124,5 +124,5 @@ void handle_upload_batch(struct http_request *request)
                  intake->api->max_upload_files);
         http_respond_error(request, 413, text, NULL, 0, NULL);
     } else
-        answer_offloaded(request, intake->api->offload, finish_and_answer, request);
+        answer_offloaded(request, finish_and_answer);
 }

@@ -39,6 +39,24 @@ ssize_t fd_read_full(int fd, void *data, size_t size)
     return (ssize_t)done;
 }
 
+ssize_t fd_pread_full(int fd, void *data, size_t size, off_t offset)
+{
+    size_t done = 0;
+
+    while (done < size) {
+        ssize_t n = pread(fd, (char *)data + done, size - done, offset + (off_t)done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return error_from_errno();
+        if (n == 0)
+            break;
+        done += (size_t)n;
+    }
+    return (ssize_t)done;
+}
+
 int fd_write_full(int fd, const void *data, size_t size)
 {
     size_t done = 0;

@@ -8,6 +8,9 @@
 /* Reads until size bytes or end of file. Returns the bytes read, or a negative errno. */
 ssize_t fd_read_full(int fd, void *data, size_t size);
 
+/* The same from an offset on; where the descriptor stands does not matter, and does not change. */
+ssize_t fd_pread_full(int fd, void *data, size_t size, off_t offset);
+
 /* Writes all bytes, waiting as long as it takes. Returns 0 or a negative errno. */
 int fd_write_full(int fd, const void *data, size_t size);
 

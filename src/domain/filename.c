@@ -241,7 +241,9 @@ static int append_sanitised(struct buffer *buffer, struct span segment)
                                                         : buffer_append(buffer, clean.data, clean.length);
 }
 
-static int append_stored_name(struct buffer *buffer, struct span rest, bool backslash_separates)
+/* What a name is stored under and what rules are compared with must be the same path. */
+static int append_path(struct buffer *buffer, struct span rest, bool backslash_separates,
+                       int (*append_segment)(struct buffer *buffer, struct span segment))
 {
     struct span segment;
     int r = 0;
@@ -252,8 +254,15 @@ static int append_stored_name(struct buffer *buffer, struct span rest, bool back
         if (buffer->length > 0)
             r = buffer_append(buffer, "/", 1);
         if (r == 0)
-            r = append_sanitised(buffer, segment);
+            r = append_segment(buffer, segment);
     }
+    return r;
+}
+
+static int append_stored_name(struct buffer *buffer, struct span rest, bool backslash_separates)
+{
+    int r = append_path(buffer, rest, backslash_separates, append_sanitised);
+
     return r == 0 && buffer->length == 0 ? buffer_append(buffer, "_", 1) : r;
 }
 
@@ -439,17 +448,8 @@ void filename_rules_deinit(struct filename_rules *rules)
  * that composes to an ASCII letter must not hide an extension), ASCII in lower case. */
 static int append_comparable(struct buffer *buffer, struct span rest)
 {
-    struct span segment;
-    int r = 0;
+    int r = append_path(buffer, rest, true, append_composed);
 
-    while (r == 0 && next_segment(&rest, true, &segment)) {
-        if (is_dropped(segment))
-            continue;
-        if (buffer->length > 0)
-            r = buffer_append(buffer, "/", 1);
-        if (r == 0)
-            r = append_composed(buffer, segment);
-    }
     for (size_t i = 0; i < buffer->length; i++)
         buffer->data[i] = ascii_lower(buffer->data[i]);
     return r;

@@ -3,30 +3,11 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/error.h"
+#include "base/fd.h"
 
 #define CHUNK_BYTES (48 * 1024) /* whole groups of three, so that pieces of text can be joined */
-
-static ssize_t read_chunk(int fd, uint8_t *chunk, int64_t offset)
-{
-    size_t length = 0;
-
-    while (length < CHUNK_BYTES) {
-        ssize_t n = pread(fd, chunk + length, CHUNK_BYTES - length, offset + (int64_t)length);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return error_from_errno();
-        if (n == 0)
-            break;
-        length += (size_t)n;
-    }
-    return (ssize_t)length;
-}
 
 int state_text_encode(int fd, int64_t bytes_max, state_text_taker *take, void *context,
                       char ret_sha256[static DIGEST_HEX_SIZE], int64_t *ret_size_bytes)
@@ -40,7 +21,7 @@ int state_text_encode(int fd, int64_t bytes_max, state_text_taker *take, void *c
     if (!chunk || !text)
         return -ENOMEM;
     digest_init(&digest);
-    while ((n = read_chunk(fd, chunk, size)) > 0) {
+    while ((n = fd_pread_full(fd, chunk, CHUNK_BYTES, size)) > 0) {
         int r;
 
         size += n;

@@ -35,37 +35,16 @@ struct tally *tally_free(struct tally *tally)
     return NULL;
 }
 
-static void normalise(const uint8_t address[static TALLY_ADDRESS_SIZE], uint8_t ret_address[static TALLY_ADDRESS_SIZE])
+static struct tally_count *set_of(struct tally *tally, const uint8_t address[static PEER_ADDRESS_SIZE])
 {
-    static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
-
-    memcpy(ret_address, address, TALLY_ADDRESS_SIZE);
-    if (memcmp(address, mapped, sizeof(mapped)) != 0)
-        memset(ret_address + 8, 0, 8);
+    return tally->counts[peer_address_hash(address, tally->seed) % SETS];
 }
 
-static uint64_t mix(uint64_t x)
-{
-    x ^= x >> 33;
-    x *= UINT64_C(0xff51afd7ed558ccd);
-    x ^= x >> 33;
-    x *= UINT64_C(0xc4ceb9fe1a85ec53);
-    return x ^ x >> 33;
-}
-
-static struct tally_count *set_of(struct tally *tally, const uint8_t address[static TALLY_ADDRESS_SIZE])
-{
-    uint64_t halves[2];
-
-    memcpy(halves, address, sizeof(halves));
-    return tally->counts[mix(mix(halves[0] ^ tally->seed[0]) + halves[1] + tally->seed[1]) % SETS];
-}
-
-static struct tally_count *find(struct tally_count *set, const uint8_t address[static TALLY_ADDRESS_SIZE],
+static struct tally_count *find(struct tally_count *set, const uint8_t address[static PEER_ADDRESS_SIZE],
                                 int64_t now_ms)
 {
     for (int i = 0; i < PLACES; i++)
-        if (set[i].count > 0 && set[i].ends_ms > now_ms && memcmp(set[i].address, address, TALLY_ADDRESS_SIZE) == 0)
+        if (set[i].count > 0 && set[i].ends_ms > now_ms && memcmp(set[i].address, address, PEER_ADDRESS_SIZE) == 0)
             return &set[i];
     return NULL;
 }
@@ -84,12 +63,12 @@ static struct tally_count *take_place(struct tally_count *set, int64_t now_ms)
     return best;
 }
 
-struct tally_count tally_get(struct tally *tally, const uint8_t address[static TALLY_ADDRESS_SIZE], int64_t now_ms)
+struct tally_count tally_get(struct tally *tally, const uint8_t address[static PEER_ADDRESS_SIZE], int64_t now_ms)
 {
-    uint8_t normal[TALLY_ADDRESS_SIZE];
+    uint8_t normal[PEER_ADDRESS_SIZE];
     struct tally_count count = { 0 }, *found;
 
-    normalise(address, normal);
+    peer_address_normalise(address, normal);
     pthread_mutex_lock(&tally->lock);
     found = find(set_of(tally, normal), normal, now_ms);
     if (found)
@@ -98,20 +77,20 @@ struct tally_count tally_get(struct tally *tally, const uint8_t address[static T
     return count;
 }
 
-bool tally_add(struct tally *tally, const uint8_t address[static TALLY_ADDRESS_SIZE], int64_t now_ms, int64_t limit,
+bool tally_add(struct tally *tally, const uint8_t address[static PEER_ADDRESS_SIZE], int64_t now_ms, int64_t limit,
                int64_t window_ms, bool prolong, struct tally_count *ret_count)
 {
-    uint8_t normal[TALLY_ADDRESS_SIZE];
+    uint8_t normal[PEER_ADDRESS_SIZE];
     struct tally_count *set, *count;
     bool added;
 
-    normalise(address, normal);
+    peer_address_normalise(address, normal);
     pthread_mutex_lock(&tally->lock);
     set = set_of(tally, normal);
     count = find(set, normal, now_ms);
     if (!count) {
         count = take_place(set, now_ms);
-        memcpy(count->address, normal, TALLY_ADDRESS_SIZE);
+        memcpy(count->address, normal, PEER_ADDRESS_SIZE);
         count->count = 0;
     }
     added = count->count < limit;
@@ -129,7 +108,7 @@ static int compare_counts(const void *left, const void *right)
 
     if (a->count != b->count)
         return a->count < b->count ? 1 : -1;
-    return memcmp(a->address, b->address, TALLY_ADDRESS_SIZE);
+    return memcmp(a->address, b->address, PEER_ADDRESS_SIZE);
 }
 
 /* Puts count among the n best so far, which are in order; room is for max. */

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/peer_address.h"
+
 #define BUCKETS 1024
 
 struct peer {
@@ -20,7 +22,7 @@ struct peers {
     unsigned limit;
     const struct address_block *exempt;
     size_t n_exempt;
-    uint64_t seed; /* nobody outside can aim at a bucket */
+    uint64_t seed[2]; /* nobody outside can aim at a bucket */
     pthread_mutex_t lock;
     struct peer *buckets[BUCKETS];
 };
@@ -34,7 +36,7 @@ int peers_new(unsigned limit, const struct address_block *exempt, size_t n_exemp
     peers->limit = limit;
     peers->exempt = exempt;
     peers->n_exempt = n_exempt;
-    if (getrandom(&peers->seed, sizeof(peers->seed), 0) != (ssize_t)sizeof(peers->seed))
+    if (getrandom(peers->seed, sizeof(peers->seed), 0) != (ssize_t)sizeof(peers->seed))
         abort(); /* never short nor interrupted up to 256 bytes (random(4)) */
     pthread_mutex_init(&peers->lock, NULL);
     *ret_peers = peers;
@@ -59,29 +61,15 @@ struct peers *peers_free(struct peers *peers)
 
 static struct address normal(const struct address *address)
 {
-    static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
-    struct address copy = *address;
+    struct address copy;
 
-    if (memcmp(copy.bytes, mapped, sizeof(mapped)) != 0)
-        memset(copy.bytes + 8, 0, 8);
+    peer_address_normalise(address->bytes, copy.bytes);
     return copy;
-}
-
-static uint64_t mix(uint64_t x)
-{
-    x ^= x >> 33;
-    x *= UINT64_C(0xff51afd7ed558ccd);
-    x ^= x >> 33;
-    x *= UINT64_C(0xc4ceb9fe1a85ec53);
-    return x ^ x >> 33;
 }
 
 static struct peer **bucket_of(struct peers *peers, const struct address *address)
 {
-    uint64_t halves[2];
-
-    memcpy(halves, address->bytes, sizeof(halves));
-    return &peers->buckets[mix(mix(halves[0] ^ peers->seed) + halves[1]) % BUCKETS];
+    return &peers->buckets[peer_address_hash(address->bytes, peers->seed) % BUCKETS];
 }
 
 /* The link to the peer, or the end of its bucket. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* peers.h -- how many connections each peer holds, so that one cannot take all there are. Addresses of one IPv6 /64 are
- * one peer, because a single host owns them all. Peers in exempt blocks (trusted proxies, behind which many clients
- * are) are not counted. Memory is bounded by the connections that live. Thread-safe. Internal. */
+/* peers.h -- how many connections each peer holds, so that one cannot take all there are. Peers in exempt
+ * blocks (trusted proxies, behind which many clients are) are not counted. Memory is bounded by the connections that
+ * live. Thread-safe. Internal. */
 #pragma once
 
 #include <stdbool.h>

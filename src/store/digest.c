@@ -3,10 +3,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/error.h"
+#include "base/fd.h"
 
 #define READ_SIZE (64 * 1024)
 
@@ -78,12 +77,10 @@ int digest_file_hex(int fd, char ret_hex[static DIGEST_HEX_SIZE], int64_t *ret_s
         return -ENOMEM;
     digest_init(&digest);
     for (;;) {
-        ssize_t n = pread(fd, chunk, READ_SIZE, offset);
+        ssize_t n = fd_pread_full(fd, chunk, READ_SIZE, offset);
 
-        if (n < 0 && errno == EINTR)
-            continue;
         if (n < 0)
-            return error_from_errno();
+            return (int)n;
         if (n == 0)
             break;
         digest_update(&digest, chunk, (size_t)n);

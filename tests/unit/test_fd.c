@@ -53,13 +53,21 @@ static void writing_goes_on_until_all_is_written(void **state)
 static void small_files_are_read_and_written_below_a_directory(void **state)
 {
     struct scratch *scratch = *state;
-    int dir = open(scratch->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int dir = open(scratch->path, O_PATH | O_DIRECTORY | O_CLOEXEC), file;
     char text[8];
 
     assert_true(dir >= 0);
     assert_int_equal(fd_write_at(dir, "file", "x"), -ENOENT);
     close(open(scratch_path(scratch, "file"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
     assert_int_equal(fd_write_at(dir, "file", "0123456789"), 0);
+    file = openat(dir, "file", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(fd_pread_full(file, text, 4, 3), 4);
+    assert_memory_equal(text, "3456", 4);
+    assert_int_equal(fd_pread_full(file, text, 4, 8), 2);
+    assert_memory_equal(text, "89", 2);
+    assert_int_equal(fd_pread_full(file, text, 4, 10), 0);
+    assert_int_equal(fd_pread_full(-1, text, 4, 0), -EBADF);
+    close(file);
     assert_int_equal(fd_read_at(dir, "file", text, sizeof(text)), 7);
     assert_string_equal(text, "0123456");
     assert_int_equal(fd_read_at(dir, "none", text, sizeof(text)), -ENOENT);

@@ -28,14 +28,14 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void address(const char *text, uint8_t ret_address[static TALLY_ADDRESS_SIZE])
+static void address(const char *text, uint8_t ret_address[static PEER_ADDRESS_SIZE])
 {
     assert_int_equal(inet_pton(AF_INET6, text, ret_address), 1);
 }
 
 static bool add(struct tally *tally, const char *text, int64_t now_ms)
 {
-    uint8_t bytes[TALLY_ADDRESS_SIZE];
+    uint8_t bytes[PEER_ADDRESS_SIZE];
     struct tally_count count;
 
     address(text, bytes);
@@ -44,7 +44,7 @@ static bool add(struct tally *tally, const char *text, int64_t now_ms)
 
 static struct tally_count get(struct tally *tally, const char *text, int64_t now_ms)
 {
-    uint8_t bytes[TALLY_ADDRESS_SIZE];
+    uint8_t bytes[PEER_ADDRESS_SIZE];
 
     address(text, bytes);
     return tally_get(tally, bytes, now_ms);
@@ -69,7 +69,7 @@ static void counts_to_the_limit_and_ends(void **state)
 
 static void a_window_may_begin_with_the_first(void **state)
 {
-    uint8_t bytes[TALLY_ADDRESS_SIZE];
+    uint8_t bytes[PEER_ADDRESS_SIZE];
     struct tally_count count;
 
     address("2001:db8::1", bytes);
@@ -102,7 +102,7 @@ static void a_flood_does_not_free_the_blocked(void **state)
     for (int i = 0; i < LIMIT; i++)
         add(tally, "2001:db8::1", 0);
     for (uint32_t i = 0; i < 200000; i++) {
-        uint8_t bytes[TALLY_ADDRESS_SIZE] = { 0x20, 0x02 };
+        uint8_t bytes[PEER_ADDRESS_SIZE] = { 0x20, 0x02 };
         struct tally_count count;
 
         memcpy(bytes + 4, &i, sizeof(i));
