@@ -211,7 +211,8 @@ static void keep_others(struct audit_file *file, int64_t from)
 }
 
 /* With the lock: goes on where other processes left the chain, which never goes back. In a log that is shorter than it
- * was somebody cut: its chain stays what it was, so that the gap can be seen. */
+ * was somebody cut: its chain stays what it was, so that the gap can be seen. One that was emptied, as a tool does that
+ * rotates by copying, begins again like a new file. */
 static int catch_up(struct audit_file *file)
 {
     int64_t known_bytes = file->size_bytes;
@@ -221,9 +222,9 @@ static int catch_up(struct audit_file *file)
 
     if (fstat(file->fd, &st) < 0)
         return error_from_errno();
+    file->size_bytes = st.st_size;
     if (st.st_size == known_bytes || st.st_size == 0)
         return 0;
-    file->size_bytes = st.st_size;
     r = read_last_line(file, &last);
     if (r < 0)
         return r;

@@ -637,6 +637,36 @@ static void a_moved_file_is_opened_again(void **state)
     assert_string_equal(verify(both).problem, "");
 }
 
+/* As tools do that rotate by copying. A line that is in neither file is missed. */
+static void an_emptied_file_begins_again(void **state)
+{
+    static const char *const both[] = { "copied", "audit.log", NULL };
+    const struct audit_file_options options = { .directory = place, .max_bytes = 1 << 20, .max_rotated = 1 };
+    struct audit_verdict verdict;
+    struct audit_file file;
+    size_t length;
+    char *text;
+
+    (void)state;
+    assert_int_equal(audit_file_open(&file, &options), 0);
+    write_batch(&file);
+    text = read_log(AUDIT_FILE_NAME, &length);
+    write_log("copied", text, length);
+    write_log(AUDIT_FILE_NAME, "", 0);
+    write_batch(&file);
+    audit_file_close(&file);
+    verdict = verify(both);
+    assert_string_equal(verdict.problem, "");
+    assert_int_equal(verdict.last_seq, 22); /* with two openings */
+    verdict = verify_log();
+    assert_string_equal(verdict.problem, "");
+    assert_int_equal(verdict.first_seq, 12);
+    take_the_last_line(text, &length);
+    write_log("copied", text, length);
+    free(text);
+    assert_string_equal(verify(both).problem, "line 1: begins with event 12 after event 10");
+}
+
 /* ---- when it cannot be written ---- */
 
 static void limit_files(rlim_t bytes)
@@ -1011,6 +1041,7 @@ int main(void)
         IN_EMPTY_PLACE(a_head_that_lags_is_no_problem),
         IN_EMPTY_PLACE(rotation_loses_no_line),
         IN_EMPTY_PLACE(a_moved_file_is_opened_again),
+        IN_EMPTY_PLACE(an_emptied_file_begins_again),
         IN_EMPTY_PLACE(what_is_lost_is_said),
         IN_EMPTY_PLACE(many_threads_may_post),
         IN_EMPTY_PLACE(lines_are_echoed),
