@@ -87,14 +87,16 @@ def test_no_program_is_lost(server_with):
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
+    replaced = []
     for killed in range(1, 5):
         time.sleep(0.5)
         for pid in zygotes(server) + zygotes(server, PLAIN):
             os.kill(pid, signal.SIGKILL)
-        host.until(lambda killed=killed: all(ready_count(server, agent) > killed for agent in NAMES), 60)
+        replaced.append(host.until(lambda killed=killed: all(ready_count(server, agent) > killed for agent in NAMES), 60))
     stop.set()
     for thread in threads:
         thread.join()
+    assert all(replaced), server.log_tail()
     assert not wrong, wrong[0]
     assert len(right) > 20
 
