@@ -434,11 +434,20 @@ def tell_too_large(path, limit_bytes):
         file.truncate(limit_bytes + 1)
 
 
-def save_into(path, namespace, skip_names, limits, loaded):
+def is_nothing(chosen, loaded):
+    return not chosen[0] and not chosen[1] and loaded is None
+
+
+def as_loaded(chosen, content):
+    """What load() would return of a state of what was chosen."""
+    values, modules, needs = chosen
+    return Loaded(frozenset(values), modules, frozenset(needs), content)
+
+
+def save_chosen(path, namespace, chosen, limits, loaded):
     import posix
 
-    chosen = choose(namespace, skip_names, loaded)
-    if not chosen[0] and not chosen[1] and loaded is None:
+    if is_nothing(chosen, loaded):
         return
     part = path + ".part"
     try:
@@ -451,6 +460,10 @@ def save_into(path, namespace, skip_names, limits, loaded):
         posix.unlink(part)
     except FileNotFoundError:
         pass
+
+
+def save_into(path, namespace, skip_names, limits, loaded):
+    save_chosen(path, namespace, choose(namespace, skip_names, loaded), limits, loaded)
 
 
 def save(path, namespace, skip_names, limit_bytes, memory_bytes=0, loaded=None):
@@ -488,26 +501,28 @@ def written(path, otherwise):
 
 
 def keep(path, namespace, skip_names, limit_bytes, memory_bytes, loaded):
-    """save(), for a program that lives on. Returns what load() would, had it found what is saved now."""
-    values, modules, needs = choose(namespace, skip_names, loaded)
-    quietly(save_into, path, namespace, skip_names, (limit_bytes, memory_bytes), loaded)
-    content = written(path, loaded.content if loaded else None)
-    return Loaded(frozenset(values), modules, frozenset(needs), content)
+    """save(), for a program that lives on. Returns what load() would, had it found what is saved now, and what could not
+    be saved."""
+    chosen = choose(namespace, skip_names, loaded)
+    kept = as_loaded(chosen, None)
+    quietly(save_chosen, path, namespace, chosen, (limit_bytes, memory_bytes), loaded)
+    kept.content = written(path, loaded.content if loaded else None)
+    return kept
 
 
 def keep_if_small(path, namespace, skip_names, limit_bytes, loaded):
     """keep(), if that takes next to no time. Otherwise returns None, and nothing is at path."""
 
     def write_small():
-        values, modules, needs = chosen = choose(namespace, skip_names, loaded)
-        if not values and not modules and loaded is None:
+        chosen = choose(namespace, skip_names, loaded)
+        if is_nothing(chosen, loaded):
             return Loaded()
         sink = SmallSink(part, limit_bytes, 0)
         without_main(write_plain, sink, namespace, chosen)
-        content = bytes(sink.head)
+        kept = as_loaded(chosen, bytes(sink.head))
         if sink.finish(loaded and loaded.content):
             rename(part, path)
-        return Loaded(frozenset(values), modules, frozenset(needs), content)
+        return kept
 
     part = path + ".part"
     rename = distribution("posix").rename
