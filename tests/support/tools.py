@@ -5,6 +5,15 @@ KEYS = {"status", "session_id", "continuation_token", "tool_calls", "stdout", "s
 
 PATH = "/exec/programmatic"
 
+SCHEMA = {
+    "type": "object",
+    "properties": {"unit": {"type": "string"}, "city": {"type": "string"}, "days": {"type": "integer"}},
+    "required": ["city"],
+}
+WEATHER = {"name": "get_weather", "description": "Current weather", "parameters": SCHEMA}
+WAITS = "await get_weather(city='Bern')"
+ECHO = {"echo": lambda value: value}
+
 
 class Failure(Exception):
     """Raised by a tool of a test: the client then posts is_error with this text; None sends no text."""
@@ -54,6 +63,14 @@ def result_of(call, tools):
 
 def resume(client, answer, results, **kwargs):
     return post(client, continuation_token=answer.token, tool_results=results, **kwargs)
+
+
+def resume_raw(client, answer, results):
+    """resume() with results as they stand in the body. Returns the reply."""
+    body = f'{{"continuation_token": "{answer.token}", "tool_results": [{results}]}}'
+    reply = client.request("POST", PATH, body.encode(), {"Content-Type": "application/json"})
+    assert reply.status == 200, reply
+    return reply
 
 
 class Run:
