@@ -187,16 +187,23 @@ static int on_failed(struct cell_talk *talk, const struct wire_failed *failed)
     return -failed->error;
 }
 
+bool cell_client_take_state(const struct wire_entry *entry, int fd, int *state_fd, int64_t *state_bytes)
+{
+    if (entry->kind != WIRE_ENTRY_STATE && entry->kind != WIRE_ENTRY_STATE_TOO_LARGE)
+        return false;
+    cleanup_close_fd(state_fd);
+    *state_fd = fd;
+    *state_bytes = (int64_t)entry->size_bytes;
+    return true;
+}
+
 static int on_entry(struct cell_talk *talk, const struct wire_entry *entry, int fd)
 {
     struct cell_outcome *outcome = talk->outcome;
 
-    if (entry->kind != WIRE_ENTRY_STATE && entry->kind != WIRE_ENTRY_STATE_TOO_LARGE)
-        return talk->request.entry(talk->request.context, entry, fd);
-    cleanup_close_fd(&outcome->state_fd);
-    outcome->state_fd = fd;
-    outcome->state_bytes = (int64_t)entry->size_bytes;
-    return 0;
+    if (cell_client_take_state(entry, fd, &outcome->state_fd, &outcome->state_bytes))
+        return 0;
+    return talk->request.entry(talk->request.context, entry, fd);
 }
 
 static int on_message(struct cell_talk *talk, const union wire_message *message, int fds[static WIRE_FDS_MAX])

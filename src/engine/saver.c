@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "engine/carry.h"
+#include "engine/cell_client.h"
 #include "wire/message.h"
 
 /* The keeper gives a program less, and then ends it. */
@@ -39,6 +40,23 @@ struct left {
     uint64_t parked_bytes;
 };
 
+/* Returns 0 with the last message, -EAGAIN before that, or -EPROTO. */
+static int on_message(const union wire_message *message, int fds[static WIRE_FDS_MAX], struct left *left)
+{
+    switch (message->type) {
+    case WIRE_ENTRY:
+        if (!cell_client_take_state(&message->entry, fds[0], &left->fd, &left->size_bytes))
+            return -EPROTO;
+        fds[0] = -1;
+        return -EAGAIN;
+    case WIRE_SAVED:
+        left->parked_bytes = message->saved.parked_bytes;
+        return 0;
+    default:
+        return -EPROTO;
+    }
+}
+
 /* Returns 0 once it is all here, or a negative errno if the cell is dead, does not answer, or all is cancelled. */
 static int receive(const struct engine *engine, int channel_fd, int64_t timeout_ms, struct left *ret_left)
 {
@@ -62,17 +80,10 @@ static int receive(const struct engine *engine, int channel_fd, int64_t timeout_
             continue;
         if (r != 0)
             return -EPIPE;
-        if (message.type == WIRE_ENTRY) {
-            cleanup_close_fd(&ret_left->fd);
-            ret_left->fd = TAKE_FD(fds[0]);
-            ret_left->size_bytes = (int64_t)message.entry.size_bytes;
-        } else if (message.type == WIRE_SAVED)
-            ret_left->parked_bytes = message.saved.parked_bytes;
+        r = on_message(&message, fds, ret_left);
         wire_close_fds(fds);
-        if (message.type == WIRE_SAVED)
-            return 0;
-        if (message.type != WIRE_ENTRY)
-            return -EPROTO;
+        if (r != -EAGAIN)
+            return r;
     }
 }
 
