@@ -39,7 +39,6 @@ struct execution_file {
     int64_t version;
 };
 
-/* A checked request. All memory is the request's own; execution_request_deinit() frees it. */
 /* What a program may reach, of what the server has. */
 enum execution_network {
     EXECUTION_NETWORK_OFF,
@@ -47,6 +46,7 @@ enum execution_network {
     EXECUTION_NETWORK_WAN,
 };
 
+/* A checked request. All memory is the request's own; execution_request_deinit() frees it. */
 struct execution_request {
     char execution_id[ID_SIZE];
     char tenant[TENANT_SIZE];
