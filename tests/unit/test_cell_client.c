@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One execution channel, with a thread in the warden's place that plays a script. */
 #include "check.h"
+#include "descriptors.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -85,17 +85,6 @@ static int on_entry(void *context, const struct wire_entry *entry, int fd)
     cleanup_close_fd(&fd);
     w->n_entries++;
     return w->entry_result;
-}
-
-static unsigned open_descriptors(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    unsigned n = 0;
-
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n;
 }
 
 /* Runs one execution against a warden that plays this. */

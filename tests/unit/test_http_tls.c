@@ -69,37 +69,56 @@ static struct http_server *start(const struct identity *identity, const char *cl
     return server;
 }
 
-/* Asks once over TLS, showing a certificate if there is one. Writes the start of the answer. */
-static void ask_over_tls(struct http_server *server, const struct identity *client, char *ret_answer, size_t size)
-{
-    static const char request[] = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+/* What a client's connection consists of. */
+struct tls_client {
     gnutls_certificate_credentials_t credentials;
-    CLEANUP_CLOSE int fd = dial(server);
     gnutls_session_t session;
-    size_t used = 0;
-    ssize_t n;
+    int fd;
+};
+
+/* Connects, showing a certificate if there is one. */
+static struct tls_client connect_over_tls(struct http_server *server, const struct identity *shown)
+{
+    struct tls_client client = { .fd = dial(server) };
     int r;
 
-    assert_int_equal(gnutls_certificate_allocate_credentials(&credentials), 0);
-    if (client)
-        assert_int_equal(
-            gnutls_certificate_set_x509_key_mem(credentials, &client->certificate, &client->key, GNUTLS_X509_FMT_PEM),
-            0);
-    assert_int_equal(gnutls_init(&session, GNUTLS_CLIENT), 0);
-    gnutls_set_default_priority(session);
-    gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials);
-    gnutls_transport_set_int(session, fd);
+    assert_int_equal(gnutls_certificate_allocate_credentials(&client.credentials), 0);
+    if (shown)
+        assert_int_equal(gnutls_certificate_set_x509_key_mem(client.credentials, &shown->certificate, &shown->key,
+                                                             GNUTLS_X509_FMT_PEM),
+                         0);
+    assert_int_equal(gnutls_init(&client.session, GNUTLS_CLIENT), 0);
+    gnutls_set_default_priority(client.session);
+    gnutls_credentials_set(client.session, GNUTLS_CRD_CERTIFICATE, client.credentials);
+    gnutls_transport_set_int(client.session, client.fd);
     do
-        r = gnutls_handshake(session);
+        r = gnutls_handshake(client.session);
     while (r < 0 && !gnutls_error_is_fatal(r));
     assert_int_equal(r, 0);
-    assert_int_equal(gnutls_record_send(session, request, sizeof(request) - 1), sizeof(request) - 1);
+    return client;
+}
+
+static void hang_up(struct tls_client *client)
+{
+    gnutls_deinit(client->session);
+    gnutls_certificate_free_credentials(client->credentials);
+    close(client->fd);
+}
+
+/* Asks once over TLS, showing a certificate if there is one. Writes the start of the answer. */
+static void ask_over_tls(struct http_server *server, const struct identity *shown, char *ret_answer, size_t size)
+{
+    static const char request[] = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    struct tls_client client = connect_over_tls(server, shown);
+    size_t used = 0;
+    ssize_t n;
+
+    assert_int_equal(gnutls_record_send(client.session, request, sizeof(request) - 1), sizeof(request) - 1);
     while (used < size - 1 &&
-           ((n = gnutls_record_recv(session, ret_answer + used, size - 1 - used)) > 0 || n == GNUTLS_E_AGAIN))
+           ((n = gnutls_record_recv(client.session, ret_answer + used, size - 1 - used)) > 0 || n == GNUTLS_E_AGAIN))
         used += n > 0 ? (size_t)n : 0;
     ret_answer[used] = '\0';
-    gnutls_deinit(session);
-    gnutls_certificate_free_credentials(credentials);
+    hang_up(&client);
 }
 
 static void test_tls(void **context)
@@ -159,24 +178,13 @@ static void test_client_certificates(void **context)
 /* The certificate that a server shows at this moment. */
 static void assert_shown(struct http_server *server, const struct identity *expected)
 {
-    gnutls_certificate_credentials_t credentials;
+    struct tls_client client = connect_over_tls(server, NULL);
     gnutls_x509_crt_t certificate;
     gnutls_datum_t der;
     const gnutls_datum_t *shown;
-    gnutls_session_t session;
     unsigned n = 0;
-    int fd = dial(server), r;
 
-    gnutls_certificate_allocate_credentials(&credentials);
-    assert_int_equal(gnutls_init(&session, GNUTLS_CLIENT), 0);
-    gnutls_set_default_priority(session);
-    gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials);
-    gnutls_transport_set_int(session, fd);
-    do
-        r = gnutls_handshake(session);
-    while (r < 0 && !gnutls_error_is_fatal(r));
-    assert_int_equal(r, 0);
-    shown = gnutls_certificate_get_peers(session, &n);
+    shown = gnutls_certificate_get_peers(client.session, &n);
     assert_int_equal(n, 1);
     gnutls_x509_crt_init(&certificate);
     assert_int_equal(gnutls_x509_crt_import(certificate, &expected->certificate, GNUTLS_X509_FMT_PEM), 0);
@@ -185,9 +193,7 @@ static void assert_shown(struct http_server *server, const struct identity *expe
     assert_memory_equal(der.data, shown[0].data, der.size);
     gnutls_free(der.data);
     gnutls_x509_crt_deinit(certificate);
-    gnutls_deinit(session);
-    gnutls_certificate_free_credentials(credentials);
-    close(fd);
+    hang_up(&client);
 }
 
 static int show(struct http_server *server, const struct identity *certificate, const struct identity *key)
