@@ -84,11 +84,22 @@ function endSooner(leave) {
   });
 }
 
+// V8 takes code that was compiled ahead, as that of Node's own modules, only if its flags are now as they were then. The limit of
+// the heap is one; this heap has taken it at its start, those of threads that a program makes will.
+function withoutLimit(library, act) {
+  const limit = process.execArgv.find((option) => option.startsWith('--max-old-space-size='));
+  library.setFlag('--max-old-space-size=0');
+  act();
+  library.setFlag(limit);
+}
+
 module.exports = function wait(makeMainModule) {
   const library = loadLibrary();
-  rehearse(makeMainModule);
-  library.shed();
-  rehearse(makeMainModule);
+  withoutLimit(library, () => {
+    rehearse(makeMainModule);
+    library.shed();
+    rehearse(makeMainModule);
+  });
   hideTraces();
   endSooner(library.leave);
   const command = library.await();

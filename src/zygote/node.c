@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node.c -- the library as an addon of Node's: its functions await() and leave() (guest/node/warm.cjs).
+/* node.c -- the library as an addon of Node's: its functions are those of guest/node/warm.cjs.
  *
  * Of the interface of addons (Node-API, stable between versions) a handful of calls is used. They are the executable's;
  * any other interpreter that loads the library has none of them. */
@@ -26,6 +26,7 @@ typedef struct napi_callback_info__ *napi_callback_info;
 typedef napi_value (*napi_callback)(napi_env env, napi_callback_info info);
 
 #define AUTO_LENGTH ((size_t)-1)
+#define FLAG_SIZE   64
 #define FROM_NODE   __attribute__((weak))
 
 extern FROM_NODE int napi_create_function(napi_env env, const char *name, size_t length, napi_callback function,
@@ -34,6 +35,13 @@ extern FROM_NODE int napi_create_array(napi_env env, napi_value *ret_array);
 extern FROM_NODE int napi_create_string_utf8(napi_env env, const char *text, size_t length, napi_value *ret_text);
 extern FROM_NODE int napi_set_element(napi_env env, napi_value array, unsigned index, napi_value element);
 extern FROM_NODE int napi_set_named_property(napi_env env, napi_value object, const char *name, napi_value value);
+extern FROM_NODE int napi_get_cb_info(napi_env env, napi_callback_info info, size_t *count, napi_value *arguments,
+                                      napi_value *ret_this, void **ret_data);
+extern FROM_NODE int napi_get_value_string_utf8(napi_env env, napi_value value, char *text, size_t size,
+                                                size_t *ret_length);
+
+/* v8::V8::SetFlagsFromString(const char *), what require('v8') has at its bottom. */
+extern FROM_NODE void v8_set_flags(const char *text) __asm__("_ZN2v82V818SetFlagsFromStringEPKc");
 
 static napi_value strings(napi_env env, char *const *texts)
 {
@@ -73,6 +81,19 @@ static napi_value shed(napi_env env, napi_callback_info info)
     return NULL;
 }
 
+/* setFlag(TEXT): sets a flag of V8's. */
+static napi_value set_flag(napi_env env, napi_callback_info info)
+{
+    napi_value argument = NULL;
+    size_t count = 1;
+    char text[FLAG_SIZE];
+
+    if (napi_get_cb_info(env, info, &count, &argument, NULL, NULL) == 0 && count == 1 && v8_set_flags &&
+        napi_get_value_string_utf8(env, argument, text, sizeof(text), NULL) == 0)
+        v8_set_flags(text);
+    return NULL;
+}
+
 /* await(): waits to be told what to run. Returns the arguments of the step. */
 static napi_value await_program(napi_env env, napi_callback_info info)
 {
@@ -104,6 +125,7 @@ napi_value napi_register_module_v1(napi_env env, napi_value exports)
 {
     export_function(env, exports, "await", await_program);
     export_function(env, exports, "leave", leave);
+    export_function(env, exports, "setFlag", set_flag);
     export_function(env, exports, "shed", shed);
     return exports;
 }

@@ -21,7 +21,8 @@ const seen = {
   status: of(fs.readFileSync('/proc/self/status', 'utf8'), /^(Uid|Gid|Groups|Umask|PPid|Sig|Shd|Cap|NoNewPrivs|Seccomp)/),
   limits: fs.readFileSync('/proc/self/limits', 'utf8'),
 };
-const inside = 'require("worker_threads").parentPort.postMessage([process.execArgv, process.argv, Object.keys(require.cache)])';
+const inside = `require("worker_threads").parentPort.postMessage([process.execArgv, process.argv, Object.keys(require.cache),
+  require("v8").getHeapStatistics().heap_size_limit])`;
 new Worker(inside, { eval: true }).on('message', (message) => console.log(JSON.stringify({ ...seen, thread: message })));
 """,
 }
