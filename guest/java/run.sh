@@ -1,11 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# run.sh CLASSES CLASS MEMORY-MB JAVA-OPTION... -- [ARGS...]: runs the class CLASS; or, if the program did not define it
-# (it lies in a package, or its class is not public), the class that has a main method.
+# run.sh CLASSES CLASS MEMORY-MB [ARGS...]: runs the class CLASS; or, if the program did not define it (it lies in a package, or
+# its class is not public), the class that has a main method.
 #
 # The heap may grow a little beyond the cell's memory limit: then it is the kernel that ends a program that wants too much,
 # and the answer says out_of_memory instead of an ordinary failure. So that a program of less need is not ended too, the
 # young generation is small and the old one grows by less than usual at a time.
+#
+# The class archive is taken where it was made for. Anywhere else every address in it is corrected, page by page, at each start.
 set -u
 
 classes=$1
@@ -21,17 +23,6 @@ if [ ! -e "$classes/$class.class" ]; then
     [ -z "$found" ] || class=$(printf '%s' "$found" | tr / .)
 fi
 
-# The class name takes the place of "--".
-count=$#
-replaced=no
-while [ "$count" -gt 0 ]; do
-    argument=$1
-    shift
-    if [ "$replaced" = no ] && [ "$argument" = -- ]; then
-        argument=$class
-        replaced=yes
-    fi
-    set -- "$@" "$argument"
-    count=$((count - 1))
-done
-exec /usr/bin/java "-Xmx${heap_mb}m" "-XX:MaxNewSize=${young_mb}m" -XX:MinHeapFreeRatio=15 -XX:MaxHeapFreeRatio=25 "$@"
+exec /usr/bin/java -XX:+IgnoreUnrecognizedVMOptions -XX:+UnlockDiagnosticVMOptions -XX:ArchiveRelocationMode=0 -Xshare:auto \
+    -XX:+UseSerialGC -XX:-UsePerfData -Xms16m "-Xmx${heap_mb}m" "-XX:MaxNewSize=${young_mb}m" \
+    -XX:MinHeapFreeRatio=15 -XX:MaxHeapFreeRatio=25 -cp "$classes:/mnt/data:/mnt/data/*" "$class" "$@"
