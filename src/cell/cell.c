@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -452,6 +453,26 @@ int cell_attach(const struct cell *cell, int home_fd, int mount_fd)
     return setns(home_fd, CLONE_NEWNS) < 0 ? -ENOTRECOVERABLE : r;
 }
 
+static bool is_same_time(const struct statx_timestamp *a, const struct statx_timestamp *b)
+{
+    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+/* Nothing is in it, was in it, or is held open of it. Its directory has the rights and times of its birth still, two of
+ * which no program can set. */
+static bool is_untouched(int fd, enum cell_scratch scratch)
+{
+    unsigned wanted = STATX_MODE | STATX_MTIME | STATX_CTIME | STATX_BTIME;
+    struct statx of;
+    struct statvfs fs;
+
+    if (fd < 0 || fstatvfs(fd, &fs) < 0 || statx(fd, "", AT_EMPTY_PATH, wanted, &of) < 0)
+        return false;
+    return fs.f_bfree == fs.f_blocks && fs.f_files - fs.f_ffree <= 1 && (of.stx_mask & wanted) == wanted &&
+           (of.stx_mode & ALLPERMS) == strtoul(scratches[scratch].mode, NULL, 8) &&
+           is_same_time(&of.stx_btime, &of.stx_ctime) && is_same_time(&of.stx_btime, &of.stx_mtime);
+}
+
 static int attach_anew(int fd, const char *path)
 {
     if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL)
@@ -460,21 +481,25 @@ static int attach_anew(int fd, const char *path)
 }
 
 /* In the mount namespace of the cell. */
+static int empty_scratch(struct cell *cell, const struct cell_options *options, enum cell_scratch scratch)
+{
+    int r;
+
+    if (is_untouched(cell->scratch_fds[scratch], scratch))
+        return 0;
+    cleanup_close_fd(&cell->scratch_fds[scratch]);
+    cell->scratch_fds[scratch] = -1;
+    r = make_scratch(options, scratch, &cell->scratch_fds[scratch]);
+    return r ? r : attach_anew(cell->scratch_fds[scratch], scratches[scratch].path);
+}
+
 static int replace_mounts(struct cell *cell, const struct cell_options *options, int mount_fd)
 {
-    static const enum cell_scratch emptied[] = { CELL_SCRATCH_TMP, CELL_SCRATCH_SHM };
     int r = attach_anew(mount_fd, "/mnt/data");
 
-    for (size_t i = 0; i < ARRAY_SIZE(emptied) && r == 0 && mount_fd >= 0; i++) {
-        enum cell_scratch scratch = emptied[i];
-
-        cleanup_close_fd(&cell->scratch_fds[scratch]);
-        cell->scratch_fds[scratch] = -1;
-        r = make_scratch(options, scratch, &cell->scratch_fds[scratch]);
-        if (r == 0)
-            r = attach_anew(cell->scratch_fds[scratch], scratches[scratch].path);
-    }
-    return r;
+    if (r == 0)
+        r = empty_scratch(cell, options, CELL_SCRATCH_TMP);
+    return r ? r : empty_scratch(cell, options, CELL_SCRATCH_SHM);
 }
 
 int cell_replace_mounts(struct cell *cell, const struct cell_options *options, int home_fd, int mount_fd)

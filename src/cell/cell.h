@@ -119,8 +119,8 @@ int cell_run(struct cell *cell, const int fds[static CELL_FDS_MAX], uint64_t fil
              const struct cell_warm *warm);
 
 /* Replaces /mnt/data, /tmp and /dev/shm of a cell that stands still: the first by a detached mount, as cell_attach()
- * does, the others by empty ones. mount_fd -1 leaves nothing at /mnt/data, and the others as they are. What processes
- * hold open stays. Returns as cell_attach() does. */
+ * does, the others by empty ones if they were ever used. mount_fd -1 leaves nothing at /mnt/data. What processes hold
+ * open stays. Returns as cell_attach() does. */
 int cell_replace_mounts(struct cell *cell, const struct cell_options *options, int home_fd, int mount_fd);
 
 /* Receives the next report without waiting. *ret_fd is the descriptor that CELL_BUILT comes with, which is the

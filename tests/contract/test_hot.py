@@ -72,6 +72,18 @@ def test_every_run_has_its_own_files(session):
     assert session.hot("print(sorted(os.listdir()))") == "['b.txt']\n"
 
 
+def test_every_run_has_its_own_scratch_space(session):
+    """10.9: /tmp and /dev/shm are as they are in a new cell, whatever was done to them."""
+    kept = "print([(os.listdir(at), oct(os.stat(at).st_mode & 0o7777), os.statvfs(at).f_bavail > 1000) for at in ('/tmp', '/dev/shm')])"
+    new = "[([], '0o1777', True), ([], '0o1777', True)]\n"
+    session.begin("import os, mmap\n" + kept)
+    assert session.hot(kept) == new
+    assert session.hot("os.chmod('/tmp', 0o700); os.rmdir(os.mkdir('/dev/shm/d') or '/dev/shm/d'); " + kept).startswith("[([], '0o700'")
+    assert session.hot(kept) == new
+    assert session.hot("f = open('/dev/shm/f', 'w+b'); os.truncate('/dev/shm/f', 60 << 20); m = mmap.mmap(f.fileno(), 0)\nfor i in range(0, 60 << 20, 4096): m[i] = 1\nos.remove('/dev/shm/f')") == ""
+    assert session.hot("f.read(1); m[1 << 20]\nprint(os.statvfs('/dev/shm').f_bavail > (60 << 20) / os.statvfs('/dev/shm').f_frsize)") == "True\n"
+
+
 def test_a_module_of_the_workspace_is_read_again(session):
     """10.3: x.py beside the program, in the version that there is now."""
     session.begin("open('mine.py', 'w').write('value = 1')\nkeep = 0")
