@@ -291,6 +291,7 @@ def main(modules=None):
     """modules: what is loaded instead of the libraries."""
     import ctypes
 
+    gc.disable()  # what is loaded stays: to look through it again and again takes an eighth of the time
     library = ctypes.PyDLL(LIBRARY)
     library.zygote_prepare()
     run = load("codecell_run", DIRECTORY + "/run.py")
@@ -318,6 +319,7 @@ def main(modules=None):
     if len(os.listdir("/proc/self/fd")) > OWN_DESCRIPTORS:
         sys.exit("a library holds a file open, which no copy would find open")
     gc.freeze()
+    gc.enable()
     library.zygote_settle()
     if library.zygote_learn() == 0:
         be_trial(run, seeds, library, ctypes)
