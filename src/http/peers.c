@@ -61,7 +61,7 @@ struct peers *peers_free(struct peers *peers)
 
 static struct address normal(const struct address *address)
 {
-    struct address copy;
+    struct address copy = { 0 };
 
     peer_address_normalise(address->bytes, copy.bytes);
     return copy;
