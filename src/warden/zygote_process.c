@@ -39,13 +39,10 @@
 #define ENVIRONMENT_MAX 16
 #define WATCHED_MAX     8
 
-/* One that cannot live is tried again for ever, since what it lacks may come back, but ever more rarely. */
-#define FAILURES_TOLD        5
-#define RESTART_PAUSE_MS     1000
-#define RESTART_PAUSE_MAX_MS 300000
-#define START_DOUBLINGS_MAX  4
-#define LAST_PIECES          16
-#define QUIET_US             3000000 /* after the last change of its files */
+#define FAILURES_TOLD       5 /* deaths without having been ready */
+#define START_DOUBLINGS_MAX 4
+#define LAST_PIECES         16
+#define QUIET_US            3000000 /* after the last change of its files */
 
 /* Environments are those of the languages' cells, as far as an interpreter looks at its own when it starts. */
 #define COMMON_ENVIRONMENT                                                                                             \
@@ -309,7 +306,7 @@ bool zygote_process_renew(struct zygote_process *zygote, const char *why)
     bool runs = zygote->pid > 0;
 
     log_info("zygote: %s is started again: %s", interpreter_of(zygote)->name, why);
-    zygote->failures = 0;
+    zygote->restart = (struct restart){ 0 };
     zygote->renewing = runs;
     if (runs)
         kill(zygote->pid, SIGKILL);
@@ -321,7 +318,7 @@ bool zygote_process_renew(struct zygote_process *zygote, const char *why)
 /* A machine may be slow, or busy: after the second try there is more time. */
 static unsigned start_seconds(const struct zygote_process *zygote)
 {
-    unsigned doublings = zygote->failures > 0 ? zygote->failures - 1 : 0;
+    unsigned doublings = zygote->restart.unready > 0 ? zygote->restart.unready - 1 : 0;
 
     return zygote->options->start_seconds << (doublings < START_DOUBLINGS_MAX ? doublings : START_DOUBLINGS_MAX);
 }
@@ -373,11 +370,12 @@ bool zygote_process_heard(struct zygote_process *zygote)
 
     if (n != sizeof(text) || memcmp(text, ZYGOTE_READY, sizeof(text)) != 0)
         return false;
-    zygote->failures = 0;
+    restart_ready(&zygote->restart);
     zygote->ready_by_us = 0;
+    zygote->ready_us = clock_monotonic_us();
     atomic_store(&zygote->state->generation, ++zygote->generations);
     log_info("zygote: %s is ready after %lld ms", interpreter_of(zygote)->name,
-             (long long)(clock_monotonic_us() - zygote->started_us) / 1000);
+             (long long)(zygote->ready_us - zygote->started_us) / 1000);
     return true;
 }
 
@@ -406,13 +404,30 @@ void zygote_process_log(struct zygote_process *zygote)
         close_output(zygote);
 }
 
-static int restart_pause_ms(unsigned failures)
+/* Returns how long it had been ready, -1 = it never was. */
+static int64_t take_ready_ms(struct zygote_process *zygote)
 {
-    int ms = RESTART_PAUSE_MS;
+    int64_t ready_us = zygote->ready_us;
 
-    for (unsigned i = 2; i < failures && ms < RESTART_PAUSE_MAX_MS; i++)
-        ms *= 2;
-    return failures <= 1 ? 0 : ms < RESTART_PAUSE_MAX_MS ? ms : RESTART_PAUSE_MAX_MS;
+    zygote->ready_us = 0;
+    return ready_us ? (clock_monotonic_us() - ready_us) / 1000 : -1;
+}
+
+/* In one line for each death, so that a log of many of them still says what comes of it. */
+static void tell_death(const struct zygote_process *zygote, int pause_ms)
+{
+    const char *name = interpreter_of(zygote)->name;
+
+    if (zygote->restart.unready == FAILURES_TOLD)
+        log_error("zygote: %s dies each time it is started; programs start their own interpreter", name);
+    if (pause_ms == 0)
+        log_warning("zygote: %s died and is started again", name);
+    else if (zygote->restart.unready > 1)
+        log_warning("zygote: %s died before it was ready and is started again in %d s", name, pause_ms / 1000);
+    else
+        log_warning("zygote: %s died, %u times in a row soon after it was ready, and is started again in %d s; until "
+                    "then programs start their own interpreter",
+                    name, zygote->restart.brief, pause_ms / 1000);
 }
 
 /* What a zygote said that is dead must not pass for the next one's word. */
@@ -426,6 +441,9 @@ static void forget_words(const struct zygote_process *zygote)
 
 int zygote_process_died(struct zygote_process *zygote)
 {
+    int64_t ready_for_ms = take_ready_ms(zygote);
+    int pause_ms;
+
     zygote->pid = -1;
     zygote->ready_by_us = 0;
     forget_words(zygote);
@@ -439,12 +457,9 @@ int zygote_process_died(struct zygote_process *zygote)
         zygote->renewing = false;
         return 0;
     }
-    zygote->failures++;
-    log_warning("zygote: %s died and is started again", interpreter_of(zygote)->name);
-    if (zygote->failures == FAILURES_TOLD)
-        log_error("zygote: %s dies each time it is started; programs start their own interpreter",
-                  interpreter_of(zygote)->name);
-    return restart_pause_ms(zygote->failures);
+    pause_ms = restart_pause_ms(&zygote->restart, ready_for_ms);
+    tell_death(zygote, pause_ms);
+    return pause_ms;
 }
 
 void zygote_process_close(struct zygote_process *zygote)

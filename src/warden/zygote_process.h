@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "cell/seccomp.h"
+#include "warden/restart.h"
 #include "warden/stock.h"
 #include "wire/warm_kind.h"
 
@@ -36,8 +37,9 @@ struct zygote_process {
     struct zygote_state *state; /* on the board */
     int64_t started_us;
     int64_t ready_by_us; /* until when it must be ready; 0 = it is, or there is none */
+    int64_t ready_us;    /* since when it is; 0 = it is not */
     uint32_t generations;
-    unsigned failures; /* deaths since one was ready */
+    struct restart restart;
 };
 
 #define ZYGOTE_PROCESS_INIT                                                                                            \
@@ -72,8 +74,7 @@ bool zygote_process_renew(struct zygote_process *zygote, const char *why);
 /* It is not ready and ready_by_us has passed: it hangs. Ends it. */
 void zygote_process_late(struct zygote_process *zygote);
 
-/* It died. Returns after how many milliseconds another should be started: the more of them have died before they were
- * ready, the later. */
+/* It died. Logs that, and returns after how many milliseconds another should be started (restart.h). */
 int zygote_process_died(struct zygote_process *zygote);
 
 /* Ends it and gives everything back. */
