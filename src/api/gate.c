@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#define IDLE_MS 60000 /* after which a key is forgotten that nobody presents, besides the time it is remembered for */
+
 struct gate {
     struct keyring *ring;
     struct tally *failures;
@@ -86,6 +88,7 @@ int gate_new(const struct gate_options *options, struct gate **ret_gate)
 {
     struct keyring_options ring = { .store = options->store,
                                     .ttl_ms = options->cache_ttl_ms,
+                                    .idle_ms = 2 * options->cache_ttl_ms + IDLE_MS,
                                     .key_limits = options->key_limits };
     struct gate *gate = calloc(1, sizeof(*gate));
     int r;

@@ -384,6 +384,24 @@ static void mark_all(struct keyring *ring)
     pthread_mutex_unlock(&ring->lock);
 }
 
+/* What was counted for them is in the store. A key that was revoked may never be presented again. */
+static void forget_idle(struct keyring *ring)
+{
+    int64_t before_us = clock_monotonic_us() - ring->options.idle_ms * 1000;
+
+    pthread_mutex_lock(&ring->lock);
+    for (unsigned i = 0; i < BUCKETS; i++)
+        for (struct entry **place = &ring->managed[i], *entry; (entry = *place);) {
+            if (entry->changed || entry->read_us >= before_us) {
+                place = &entry->next;
+                continue;
+            }
+            *place = entry->next;
+            free(entry);
+        }
+    pthread_mutex_unlock(&ring->lock);
+}
+
 int keyring_flush(struct keyring *ring)
 {
     CLEANUP(free_batch) struct kv_batch *batch = NULL;
@@ -400,7 +418,25 @@ int keyring_flush(struct keyring *ring)
     pthread_mutex_unlock(&ring->lock);
     if (r == 0 && flush.some)
         r = kv_batch_commit(batch);
-    if (r != 0)
+    if (r == 0)
+        forget_idle(ring);
+    else
         mark_all(ring);
     return r == KV_E_FULL ? -ENOSPC : r;
+}
+
+static int count_managed(struct entry *entry, void *context)
+{
+    *(unsigned *)context += entry->managed;
+    return 0;
+}
+
+unsigned keyring_known(struct keyring *ring)
+{
+    unsigned n = 0;
+
+    pthread_mutex_lock(&ring->lock);
+    each_entry(ring, count_managed, &n);
+    pthread_mutex_unlock(&ring->lock);
+    return n;
 }

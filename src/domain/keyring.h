@@ -4,7 +4,8 @@
  * A key that was found good stays known for ttl_ms; a change of any key, by this process or another, ends that at once
  * (key.h). A key that is not good is looked up every time. Counters (http-api.md 5) live as long as the ring and are
  * written behind by keyring_flush(): a server that is killed forgets what it counted since, at most some seconds.
- * Memory is bounded by the keys that exist: a few hundred bytes each, however much they are used. Thread-safe. */
+ * Memory is bounded by the keys that are in use: a few hundred bytes each, however much they are used, given back when
+ * nobody has presented them for idle_ms. Thread-safe. */
 #pragma once
 
 #include <stdbool.h>
@@ -18,6 +19,7 @@ struct keyring;
 struct keyring_options {
     struct key_store *store; /* borrowed */
     int64_t ttl_ms;
+    int64_t idle_ms;                     /* more than ttl_ms */
     bool key_limits;                     /* limits of managed keys are in force (RATE_LIMIT_ENABLED) */
     struct rate_rule rules[RATE_GROUPS]; /* limits of endpoint groups, of every key */
 };
@@ -58,5 +60,9 @@ int keyring_use(struct keyring *ring, const char *hash, struct key_use *ret_use)
 bool keyring_environment(const struct keyring *ring, unsigned number, struct key *ret_key);
 bool keyring_is_environment(struct keyring *ring, const char *hash);
 
-/* Writes the counters that changed. Returns 0 or a negative errno; they stay to be written then. */
+/* Writes the counters that changed, and forgets keys that rest or are gone. Returns 0 or a negative errno; the counters
+ * stay to be written then. */
 int keyring_flush(struct keyring *ring);
+
+/* How many managed keys are in memory. */
+unsigned keyring_known(struct keyring *ring);

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "domain/keyring.h"
@@ -30,10 +31,14 @@ static struct key_store *open_store(struct fixture *fixture)
     return store;
 }
 
-static struct keyring *open_ring(struct key_store *store, int64_t ttl_ms)
+static struct keyring *open_ring_that_forgets(struct key_store *store, int64_t ttl_ms, int64_t idle_ms)
 {
     const struct keyring_options options = {
-        .store = store, .ttl_ms = ttl_ms, .key_limits = true, .rules = { [RATE_EXEC] = { 2, 60 } }
+        .store = store,
+        .ttl_ms = ttl_ms,
+        .idle_ms = idle_ms,
+        .key_limits = true,
+        .rules = { [RATE_EXEC] = { 2, 60 } },
     };
     struct keyring *ring;
 
@@ -41,6 +46,11 @@ static struct keyring *open_ring(struct key_store *store, int64_t ttl_ms)
     assert_int_equal(keyring_add_environment(ring, "first", "environment-key-1"), 0);
     assert_int_equal(keyring_add_environment(ring, "second", "environment-key-number-two"), 0);
     return ring;
+}
+
+static struct keyring *open_ring(struct key_store *store, int64_t ttl_ms)
+{
+    return open_ring_that_forgets(store, ttl_ms, 3600000);
 }
 
 static int set_up(void **state)
@@ -378,6 +388,51 @@ static void a_revoked_key_leaves_no_counters(void **state)
     key_store_free(other);
 }
 
+/* Whoever makes keys, uses and revokes them must not fill the memory; and nothing is lost of one that rests. */
+static void what_rests_is_forgotten(void **state)
+{
+    struct place *place = *state;
+    struct keyring *ring;
+    struct key_holder holder;
+    char resting[KEY_TEXT_SIZE], revoked[KEY_TEXT_SIZE];
+    struct key key;
+
+    place->ring = keyring_free(place->ring);
+    ring = place->ring = open_ring_that_forgets(place->store, 1, 20);
+    make(place, (struct key){ .limits = { [RATE_MONTHLY] = 2 } }, resting);
+    key = make(place, KEY_INIT, revoked);
+    assert_int_equal(find(place, resting, &holder), 0);
+    assert_int_equal(admit(place, resting, RATE_EXEC), KEYRING_ADMITTED_TELL);
+    assert_int_equal(admit(place, resting, RATE_EXEC), KEYRING_ADMITTED_TELL);
+    assert_int_equal(find(place, revoked, &holder), 0);
+    assert_int_equal(keyring_known(ring), 2);
+    assert_int_equal(key_revoke(place->store, key.hash), 0);
+    usleep(50000);
+    assert_int_equal(keyring_flush(ring), 0);
+    usleep(50000);
+    assert_int_equal(keyring_flush(ring), 0);
+    assert_int_equal(keyring_known(ring), 0);
+    assert_int_equal(find(place, resting, &holder), 0);
+    assert_int_equal(keyring_known(ring), 1);
+    assert_int_equal(admit(place, resting, RATE_EXEC), KEYRING_PERIOD_LIMITED);
+    assert_int_equal(find(place, revoked, &holder), KEY_E_NOT_FOUND);
+    assert_int_equal(keyring_known(ring), 1);
+}
+
+static void what_was_used_lately_stays(void **state)
+{
+    struct place *place = *state;
+    struct key_holder holder;
+    char text[KEY_TEXT_SIZE];
+
+    place->ring = keyring_free(place->ring);
+    place->ring = open_ring_that_forgets(place->store, 1, 3600000);
+    make(place, KEY_INIT, text);
+    assert_int_equal(find(place, text, &holder), 0);
+    assert_int_equal(keyring_flush(place->ring), 0);
+    assert_int_equal(keyring_known(place->ring), 1);
+}
+
 static void damaged_counters_start_anew(void **state)
 {
     struct place *place = *state;
@@ -519,6 +574,8 @@ int main(void)
         KEY_TEST(counters_survive_a_restart),
         KEY_TEST(counters_survive_a_change),
         KEY_TEST(a_revoked_key_leaves_no_counters),
+        KEY_TEST(what_rests_is_forgotten),
+        KEY_TEST(what_was_used_lately_stays),
         KEY_TEST(damaged_counters_start_anew),
         KEY_TEST(threads_do_not_pass_a_limit_together),
         KEY_TEST(changes_and_lookups_at_once),
