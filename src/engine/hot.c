@@ -13,7 +13,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 
-#define LOCKS 1024
+#define LOCKS  1024
+#define SHARES 256
 
 struct hot {
     struct hot_limits limits;
@@ -179,35 +180,74 @@ bool hot_take(struct hot *hot, const struct session *session, enum execution_net
     return cell.channel_fd >= 0;
 }
 
-/* Returns false if all that are left are unsaved. */
-static bool find_least_recently_used(const struct hot *hot, unsigned *ret_i)
+static unsigned hash_of(const char *text)
 {
-    bool found = false;
+    unsigned hash = 5381;
 
-    for (unsigned i = 0; i < hot->n_cells; i++) {
-        if (hot->cells[i].unsaved || (found && hot->cells[i].used_us >= hot->cells[*ret_i].used_us))
-            continue;
-        *ret_i = i;
-        found = true;
-    }
-    return found;
+    for (const char *p = text; *p; p++)
+        hash = hash * 33 + (unsigned char)*p;
+    return hash;
 }
 
-static bool is_over_limits(const struct hot *hot)
+static unsigned share_of(const struct hot_cell *cell)
+{
+    return hash_of(cell->session.tenant) % SHARES;
+}
+
+static bool is_over_number(const struct hot *hot)
+{
+    return hot->n_cells > hot->limits.max;
+}
+
+static bool is_over_memory(const struct hot *hot)
 {
     uint64_t bytes = 0;
 
     for (unsigned i = 0; i < hot->n_cells; i++)
         bytes += hot->cells[i].bytes;
-    return hot->n_cells > hot->limits.max || bytes > (uint64_t)hot->limits.memory_bytes;
+    return bytes > (uint64_t)hot->limits.memory_bytes;
+}
+
+/* What each tenant has of the table, or of its memory. Tenants that meet in a place count as one. */
+static void sum_shares(const struct hot *hot, bool by_memory, uint64_t ret_shares[static SHARES])
+{
+    memset(ret_shares, 0, SHARES * sizeof(*ret_shares));
+    for (unsigned i = 0; i < hot->n_cells; i++)
+        ret_shares[share_of(&hot->cells[i])] += by_memory ? hot->cells[i].bytes : 1;
+}
+
+/* The least recently used of the tenant with the largest share, if any of its cells may go; else of the next one's.
+ * Returns false if all that are left are unsaved. */
+static bool find_victim(const struct hot *hot, bool by_memory, unsigned *ret_i)
+{
+    uint64_t shares[SHARES], largest = 0;
+    bool found = false;
+
+    sum_shares(hot, by_memory, shares);
+    for (unsigned i = 0; i < hot->n_cells; i++) {
+        const struct hot_cell *cell = &hot->cells[i];
+        uint64_t share = shares[share_of(cell)];
+
+        if (cell->unsaved ||
+            (found && (share < largest || (share == largest && cell->used_us >= hot->cells[*ret_i].used_us))))
+            continue;
+        *ret_i = i;
+        largest = share;
+        found = true;
+    }
+    return found;
 }
 
 static void keep_limits(struct hot *hot)
 {
+    bool by_memory;
     unsigned i = 0;
 
-    while (is_over_limits(hot) && find_least_recently_used(hot, &i))
+    while ((by_memory = is_over_memory(hot)) || is_over_number(hot)) {
+        if (!find_victim(hot, by_memory, &i))
+            return;
         end_at(hot, i);
+    }
 }
 
 bool hot_reserve_unsaved(struct hot *hot, uint64_t bytes_max)
@@ -342,11 +382,7 @@ unsigned hot_settle(struct hot *hot, int64_t timeout_ms)
 
 static unsigned place_of(const char *session_id)
 {
-    unsigned hash = 5381;
-
-    for (const char *p = session_id; *p; p++)
-        hash = hash * 33 + (unsigned char)*p;
-    return hash % LOCKS;
+    return hash_of(session_id) % LOCKS;
 }
 
 void hot_lock_session(struct hot *hot, const char *session_id)

@@ -2,9 +2,11 @@
 /* hot.h -- cells that stay alive between the Python runs of a session ("parked").
  *
  * A cell is parked as long as somebody holds the channel of its last execution (wire/message.h): this table does, for
- * at most max cells and memory_bytes of them together, the least recently used going first, and none longer than
- * ttl_ms. Whoever runs a program in a parked cell takes it out of the table; two runs of one session at a time get the
- * cell and the state that was stored. Losing a cell whose state is stored costs time and nothing else.
+ * at most max cells and memory_bytes of them together, and none longer than ttl_ms. When there are too many, or they
+ * hold too much, the least recently used of the tenant goes that has most of what is short: who parks many ends his
+ * own, and whoever parks a few keeps them. Whoever runs a program in a parked cell takes it out of the table; two runs
+ * of one session at a time get the cell and the state that was stored. Losing a cell whose state is stored costs time
+ * and nothing else.
  *
  * A cell may be parked unsaved, its state being left and stored after the answer (saver.h). Until then nobody gets it,
  * nor the earlier state: the next run of its session waits. It is not ended either, except in favour of a later run of

@@ -62,6 +62,46 @@ def living(client):
     return Living(client)
 
 
+# These two are about the only tenant that has anything yet.
+
+
+def test_the_least_recently_used_goes_first(client):
+    """10.7.1: HOT_SESSIONS_MAX; used is used, and nobody notices but by the time."""
+    sessions = [Living(client) for _ in range(FEW)]
+    sessions[0].goes_on()
+    one_more = Living(client)
+    assert sessions[1].ends()
+    assert all(each.is_alive() for each in (sessions[0], sessions[2], one_more))
+    sessions[1].was_stored()
+    assert sessions[2].ends() and sessions[0].is_alive()
+
+
+def test_memory_is_bounded(server, client):
+    """10.7.1: HOT_SESSIONS_MEMORY_MB, by what each holds when it rests."""
+    heavy = [Living(client, HEAVY) for _ in range(2)]
+    light = Living(client)
+    heavy[0].goes_on()
+    assert heavy[1].is_alive() and light.is_alive()
+    last = Living(client, HEAVY)
+    assert heavy[1].ends() and last.is_alive() and heavy[0].is_alive()
+    heavy[1].was_stored()
+    assert heavy[1].hot("print(x)") == "42\n"
+    too_large = Session(client)
+    too_large.begin("x = 1")
+    assert too_large.hot("heap = bytearray(b'x') * (140 << 20)") == ""
+    assert too_large.stored("print(x, len(heap) >> 20)") == "1 140\n"
+    assert too_large("del heap").code == 0 and too_large("print(x)").stdout == "1\n"  # nothing large is unsaved
+
+
+def test_a_key_of_another_tenant_keeps_its_own(keys, client):
+    """10.7.1: who has most of the places is the one to give one up, however long ago others used theirs."""
+    with keys.client() as other:
+        few = Living(other)
+        many = [Living(client) for _ in range(FEW)]
+        assert many[0].ends() and all(each.is_alive() for each in [few, *many[1:]])
+        few.goes_on()
+
+
 def test_a_key_that_is_revoked(server, keys):
     """10.7.1, A3: the interpreters of its sessions end at once, its next run is refused, and other keys' live on."""
     (key, record), other = keys.make(), keys.client()
@@ -93,34 +133,6 @@ def test_the_end_of_a_session(server, living):
     assert living.ends()
     run = living.client.exec("print('x' in globals())", "py", session_id=living.id)
     assert run.stdout == "False\n" and run.session != living.id, dict(run)
-
-
-def test_the_least_recently_used_goes_first(client):
-    """10.7.1: HOT_SESSIONS_MAX; used is used, and nobody notices but by the time."""
-    sessions = [Living(client) for _ in range(FEW)]
-    sessions[0].goes_on()
-    one_more = Living(client)
-    assert sessions[1].ends()
-    assert all(each.is_alive() for each in (sessions[0], sessions[2], one_more))
-    sessions[1].was_stored()
-    assert sessions[2].ends() and sessions[0].is_alive()
-
-
-def test_memory_is_bounded(server, client):
-    """10.7.1: HOT_SESSIONS_MEMORY_MB, by what each holds when it rests."""
-    heavy = [Living(client, HEAVY) for _ in range(2)]
-    light = Living(client)
-    heavy[0].goes_on()
-    assert heavy[1].is_alive() and light.is_alive()
-    last = Living(client, HEAVY)
-    assert heavy[1].ends() and last.is_alive() and heavy[0].is_alive()
-    heavy[1].was_stored()
-    assert heavy[1].hot("print(x)") == "42\n"
-    too_large = Session(client)
-    too_large.begin("x = 1")
-    assert too_large.hot("heap = bytearray(b'x') * (140 << 20)") == ""
-    assert too_large.stored("print(x, len(heap) >> 20)") == "1 140\n"
-    assert too_large("del heap").code == 0 and too_large("print(x)").stdout == "1\n"  # nothing large is unsaved
 
 
 def test_nobody_elses(server, keys):

@@ -32,19 +32,17 @@ static struct session session_of(unsigned number)
     return session;
 }
 
-static void put_as(struct hot *hot, unsigned number, uint64_t bytes, bool unsaved)
+/* Its place is taken by the caller if it is unsaved. */
+static void put_session(struct hot *hot, unsigned number, const struct session *session, uint64_t bytes, bool unsaved)
 {
     struct hot_cell cell = {
-        .session = session_of(number),
+        .session = *session,
         .network = EXECUTION_NETWORK_OFF,
         .bytes = bytes,
         .bytes_max = bytes,
         .unsaved = unsaved,
     };
     int pair[2];
-
-    if (unsaved)
-        assert_true(hot_reserve_unsaved(hot, bytes));
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
     snprintf(cell.execution_id, sizeof(cell.execution_id), "e%u", number);
@@ -55,9 +53,26 @@ static void put_as(struct hot *hot, unsigned number, uint64_t bytes, bool unsave
     usleep(2000); /* the next one is younger */
 }
 
+static void put_as(struct hot *hot, unsigned number, uint64_t bytes, bool unsaved)
+{
+    const struct session session = session_of(number);
+
+    if (unsaved)
+        assert_true(hot_reserve_unsaved(hot, bytes));
+    put_session(hot, number, &session, bytes, unsaved);
+}
+
 static void put(struct hot *hot, unsigned number, uint64_t bytes)
 {
     put_as(hot, number, bytes, false);
+}
+
+static void put_for(struct hot *hot, const char *tenant, unsigned number, uint64_t bytes)
+{
+    struct session session = session_of(number);
+
+    snprintf(session.tenant, sizeof(session.tenant), "%s", tenant);
+    put_session(hot, number, &session, bytes, false);
 }
 
 /* Whether the cell has been given up; its end is closed. */
@@ -149,6 +164,41 @@ static void test_memory(void **state)
     put(hot, 5, 101 * MIB); /* too large by itself, like all that are older */
     assert_true(is_over(3) && is_over(4) && is_over(5));
     hot_free(hot);
+}
+
+/* Whoever parks many ends his own, however long ago the others were used. */
+static void test_number_of_a_tenant(void **state)
+{
+    struct hot *hot = new_hot(4, 100 * MIB, 1000000);
+
+    (void)state;
+    put_for(hot, "few", 0, MIB);
+    for (unsigned number = 1; number <= 5; number++)
+        put_for(hot, "many", number, MIB);
+    assert_true(is_over(1) && is_over(2));
+    put_for(hot, "few", 6, MIB);
+    assert_true(is_over(3));
+    put_for(hot, "third", 7, MIB);
+    assert_true(is_over(0)); /* of two that have as many the least recently used */
+    hot_free(hot);
+    for (unsigned number = 4; number <= 7; number++)
+        assert_true(is_over(number));
+}
+
+static void test_memory_of_a_tenant(void **state)
+{
+    struct hot *hot = new_hot(8, 100 * MIB, 1000000);
+
+    (void)state;
+    for (unsigned number = 0; number < 4; number++)
+        put_for(hot, "small", number, 10 * MIB);
+    put_for(hot, "large", 4, 50 * MIB);
+    put_for(hot, "large", 5, 20 * MIB);
+    assert_true(is_over(4));
+    put_for(hot, "huge", 6, 101 * MIB); /* too large by itself: nobody has to go for it */
+    assert_true(is_over(6));
+    hot_free(hot);
+    assert_true(is_over(0) && is_over(1) && is_over(2) && is_over(3) && is_over(5));
 }
 
 static void test_one_for_a_session(void **state)
@@ -323,6 +373,8 @@ int main(void)
         cmocka_unit_test(test_only_its_own),
         cmocka_unit_test(test_number),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_number_of_a_tenant),
+        cmocka_unit_test(test_memory_of_a_tenant),
         cmocka_unit_test(test_one_for_a_session),
         cmocka_unit_test(test_expire),
         cmocka_unit_test(test_unsaved_is_waited_for),

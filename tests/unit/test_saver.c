@@ -68,15 +68,26 @@ static void expect_order(int keeper_fd)
     assert_int_equal(message.type, WIRE_SAVE);
 }
 
-static void leave(int keeper_fd, const char *text)
+static void leave_bytes(int keeper_fd, const char *text)
 {
     struct wire_entry entry = { .type = WIRE_ENTRY, .kind = WIRE_ENTRY_STATE, .size_bytes = strlen(text), .path = "s" };
-    struct wire_saved saved = { .type = WIRE_SAVED, .parked_bytes = 2 * MIB };
     CLEANUP_CLOSE int fd = memfd_create("state", MFD_CLOEXEC);
 
     assert_int_equal(write(fd, text, strlen(text)), strlen(text));
     assert_int_equal(wire_send(keeper_fd, &entry, &fd), 0);
+}
+
+static void say_saved(int keeper_fd)
+{
+    struct wire_saved saved = { .type = WIRE_SAVED, .parked_bytes = 2 * MIB };
+
     assert_int_equal(wire_send(keeper_fd, &saved, NULL), 0);
+}
+
+static void leave(int keeper_fd, const char *text)
+{
+    leave_bytes(keeper_fd, text);
+    say_saved(keeper_fd);
 }
 
 static void assert_state(const struct bench *bench, const char *text)
@@ -149,6 +160,20 @@ static void test_dead_cell_leaves_nothing(void **state)
     end(&served);
 }
 
+/* What came before a cell died may be all of a state or the beginning of one. */
+static void test_dead_cell_has_not_finished(void **state)
+{
+    struct served served = serve(*state);
+    int keeper_fd = park(&served, "e1", MIB);
+
+    expect_order(keeper_fd);
+    leave_bytes(keeper_fd, "half of it");
+    close(keeper_fd);
+    assert_false(take(&served));
+    assert_state(served.bench, NULL);
+    end(&served);
+}
+
 static void test_nonsense_is_not_stored(void **state)
 {
     struct wire_started nonsense = { .type = WIRE_STARTED };
@@ -173,6 +198,27 @@ static void test_later_run_wins(void **state)
     assert_int_equal(poll(&earlier, 1, 10000), 1); /* its cell is given up */
     end(&served);
     assert_state(served.bench, "later");
+    close(earlier_fd);
+    close(later_fd);
+}
+
+/* A run that ends while the saver has begun to receive what an earlier one leaves. */
+static void test_later_run_wins_in_the_middle(void **state)
+{
+    struct served served = serve(*state);
+    int earlier_fd = park(&served, "e1", MIB), later_fd;
+    struct pollfd earlier = { .fd = earlier_fd };
+
+    leave_bytes(earlier_fd, "earlier");
+    usleep(50000);
+    later_fd = park(&served, "e2", MIB);
+    (void)wire_send(earlier_fd, &(struct wire_saved){ .type = WIRE_SAVED, .parked_bytes = MIB }, NULL);
+    assert_int_equal(poll(&earlier, 1, 10000), 1); /* its cell is given up, and nothing of it kept */
+    assert_state(served.bench, NULL);
+    leave(later_fd, "later");
+    assert_true(take(&served));
+    assert_state(served.bench, "later");
+    end(&served);
     close(earlier_fd);
     close(later_fd);
 }
@@ -299,8 +345,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_next_run_finds_it, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(test_stop_waits, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(test_dead_cell_leaves_nothing, bench_setup, bench_teardown),
+        cmocka_unit_test_setup_teardown(test_dead_cell_has_not_finished, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(test_nonsense_is_not_stored, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(test_later_run_wins, bench_setup, bench_teardown),
+        cmocka_unit_test_setup_teardown(test_later_run_wins_in_the_middle, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(test_no_room_is_waited_for, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(test_late_run_that_leaves_nothing, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(test_saver_goes_on, bench_setup, bench_teardown),
