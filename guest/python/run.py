@@ -18,6 +18,7 @@ import sys
 WORKSPACE = "/mnt/data"
 PROGRAM = WORKSPACE + "/code.py"
 FILENAME = "<code>"  # of the program, in tracebacks
+PACKAGES = "/opt/skill-deps/python"  # of the operator's (SKILL_DEPS_PATH), if there are any
 STATE_FOUND = "/run/build/.state.in"
 STATE_LEFT = "/run/build/.state"
 
@@ -85,6 +86,11 @@ def set_up_packages():
         "/usr/local/lib/%s/site-packages" % version,
         "/usr/lib/python3/dist-packages",
     ]
+    try:
+        posix.stat(PACKAGES)
+    except OSError:
+        return
+    sys.path.append(PACKAGES)
 
 
 def set_up_builtins():

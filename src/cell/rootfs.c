@@ -27,6 +27,8 @@
 /* The runtime tree. On a merged-/usr system all but /usr are links, which are made again. */
 static const char *const runtime_dirs[] = { "usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32" };
 
+#define PACKAGES_DIR "opt/skill-deps"
+
 /* What runtimes read below /etc; copied, so that a change on the host cannot reach a running cell. Absent ones are
  * skipped. */
 static const char *const etc_entries[] = {
@@ -194,6 +196,17 @@ static int bind_runtimes(struct build *build)
             return r;
     }
     return 0;
+}
+
+static int bind_packages(struct build *build)
+{
+    const char *directory = build->options->packages_dir;
+
+    if (!directory)
+        return 0;
+    if (mkdirat(build->target_fd, PACKAGES_DIR, 0755) < 0)
+        return error_from_errno();
+    return bind_read_only(AT_FDCWD, directory, build->target_fd, PACKAGES_DIR);
 }
 
 static int copy_bytes(int from, int to)
@@ -379,10 +392,9 @@ static const struct {
     const char *name;
     int (*run)(struct build *build);
 } steps[] = {
-    { "root tmpfs", make_root },    { "directories", make_directories },
-    { "devices", make_devices },    { "runtimes", bind_runtimes },
-    { "etc copies", copy_etc },     { "etc files", write_etc },
-    { "guest agents", copy_guest }, { "zygote library", copy_zygote_library },
+    { "root tmpfs", make_root },   { "directories", make_directories }, { "devices", make_devices },
+    { "runtimes", bind_runtimes }, { "packages", bind_packages },       { "etc copies", copy_etc },
+    { "etc files", write_etc },    { "guest agents", copy_guest },      { "zygote library", copy_zygote_library },
     { "seal", seal_root },
 };
 
@@ -415,36 +427,44 @@ static int attach_empty_layer(void)
 
 /* Layers are named relative to the working directory, which is the tree: cells can read the names in
  * /proc/self/mountinfo. */
-static int private_view(const char *directory, int *ret_fd)
+static int private_view(const char *directory, uint64_t attributes, int *ret_fd)
 {
     char layers[64];
     struct mount_option options[] = { { "lowerdir", layers } };
 
     snprintf(layers, sizeof(layers), "%s:" EMPTY_LAYER, directory);
-    return mount_new("overlay", options, ARRAY_SIZE(options), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID, ret_fd);
+    return mount_new("overlay", options, ARRAY_SIZE(options), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | attributes,
+                     ret_fd);
+}
+
+#define VIEWS (ARRAY_SIZE(runtime_dirs) + 1) /* besides that of the root itself */
+
+static const char *view_name(size_t i)
+{
+    return i < ARRAY_SIZE(runtime_dirs) ? runtime_dirs[i] : PACKAGES_DIR;
 }
 
 /* Covers the tree with the private views: all are made before the first is attached, since that hides what they are
- * made of. */
+ * made of. Device nodes are those of the root alone. */
 static int attach_views(const char *target)
 {
-    int fds[ARRAY_SIZE(runtime_dirs) + 1], r;
-    size_t n = ARRAY_SIZE(runtime_dirs);
+    int fds[VIEWS + 1], r;
+    size_t n = VIEWS;
     struct stat st;
 
     for (size_t i = 0; i <= n; i++)
         fds[i] = -1;
     r = chdir(target) < 0 ? error_from_errno() : attach_empty_layer();
     if (r == 0)
-        r = private_view(".", &fds[n]);
+        r = private_view(".", 0, &fds[n]);
     for (size_t i = 0; i < n && r == 0; i++)
-        if (lstat(runtime_dirs[i], &st) == 0 && S_ISDIR(st.st_mode))
-            r = private_view(runtime_dirs[i], &fds[i]);
+        if (lstat(view_name(i), &st) == 0 && S_ISDIR(st.st_mode))
+            r = private_view(view_name(i), MOUNT_ATTR_NODEV, &fds[i]);
     if (r == 0)
         r = mount_attach(fds[n], AT_FDCWD, target);
     for (size_t i = 0; i < n && r == 0; i++)
         if (fds[i] >= 0)
-            r = mount_attach(fds[i], fds[n], runtime_dirs[i]);
+            r = mount_attach(fds[i], fds[n], view_name(i));
     for (size_t i = 0; i <= n; i++)
         cleanup_close_fd(&fds[i]);
     return r;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rootfs.h -- the root file system that all cells share, read-only.
  *
- * Made once by the warden, in its own mount namespace, on a private tmpfs: read-only binds of the runtime tree, copies
- * of the few files of /etc that runtimes read, device nodes, and empty directories where each cell mounts its own.
+ * Made once by the warden, in its own mount namespace, on a private tmpfs: read-only binds of the runtime tree and of
+ * the operator's packages, copies of the few files of /etc that runtimes read, device nodes, and empty directories
+ * where each cell mounts its own.
  * Nothing of the host besides is in it. Slot keepers make it their root; cells inherit it. */
 #pragma once
 
@@ -13,6 +14,7 @@ struct rootfs_options {
     const char *source;         /* tree whose runtimes cells see: "/" or SANDBOX_ROOTFS */
     const char *guest_dir;      /* shown as /opt/codecell/guest */
     const char *zygote_library; /* shown as /opt/codecell/zygote.so; NULL = none */
+    const char *packages_dir;   /* shown as /opt/skill-deps; NULL = none */
     const char *target;         /* an existing directory to build it on */
     const char *hostname;       /* for /etc/hostname and /etc/hosts */
     uid_t sandbox_uid;          /* named in /etc/passwd; also the group */

@@ -20,6 +20,8 @@ static const char memory_option[] = "--max-old-space-size=%u";
 #define COMMON_ENVIRONMENT                                                                                             \
     "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "USER=sandbox"
 
+#define NODE_PATH "NODE_PATH=/usr/local/lib/node_modules:/usr/lib/node_modules:/opt/skill-deps/node/node_modules"
+
 static const struct runtime {
     const char *command[ARGUMENTS_MAX + 1];
     const char *environment[ENVIRONMENT_MAX + 1];
@@ -27,12 +29,12 @@ static const struct runtime {
 } runtimes[WARM_KINDS] = {
     [WARM_NODE] = {
         { "/usr/bin/node", "--experimental-vm-modules", memory_option, "/opt/codecell/guest/node/run.cjs" },
-        { COMMON_ENVIRONMENT, "NODE_PATH=/usr/local/lib/node_modules:/usr/lib/node_modules" },
+        { COMMON_ENVIRONMENT, NODE_PATH },
     },
     [WARM_TYPESCRIPT] = {
         { "/usr/bin/node", "--experimental-vm-modules", "--enable-source-maps", memory_option,
           "--require=/opt/codecell/guest/node/typescript.cjs", "/opt/codecell/guest/node/run.cjs" },
-        { COMMON_ENVIRONMENT, "NODE_PATH=/usr/local/lib/node_modules:/usr/lib/node_modules" },
+        { COMMON_ENVIRONMENT, NODE_PATH },
     },
     [WARM_R] = {
         { "/usr/bin/Rscript", "--no-save", "--no-restore", "--no-environ", "--no-init-file", "/dev/null" },

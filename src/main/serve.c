@@ -257,6 +257,13 @@ static void add_proxy(struct arguments *arguments, const struct serve *serve)
     add_number(arguments, "--proxy-uid", (long long)serve->identity.cell_base + IDENTITY_CELL_IDS - 1);
 }
 
+/* One that is made later is seen after the next start: check_skill_deps() has to look at it first. */
+static void add_packages(struct arguments *arguments, const struct config *config)
+{
+    if (access(config->skill_deps_path, F_OK) == 0)
+        add_text(arguments, "--packages-dir", config->skill_deps_path);
+}
+
 static void add_zygote(struct arguments *arguments, const struct serve *serve)
 {
     const struct config *config = &serve->handover.config;
@@ -293,6 +300,7 @@ static void write_arguments(const struct serve *serve, struct arguments *argumen
     add_wan(arguments, config);
     add_proxy(arguments, serve);
     add_zygote(arguments, serve);
+    add_packages(arguments, config);
     if (serve->handover.tls_certificate) {
         add_text(arguments, "--tls-certificate", config->ssl_cert_file);
         add_text(arguments, "--tls-key", config->ssl_key_file);

@@ -23,6 +23,7 @@ static const struct option_row {
     { "--api-program", TEXT, offsetof(struct warden_options, api_program) },
     { "--log-format", TEXT, offsetof(struct warden_options, log_format) },
     { "--zygote-library", TEXT, offsetof(struct warden_options, zygote_library), .optional = true },
+    { "--packages-dir", TEXT, offsetof(struct warden_options, packages_dir), .optional = true },
     { "--tls-certificate", TEXT, offsetof(struct warden_options, tls_certificate), .optional = true },
     { "--tls-key", TEXT, offsetof(struct warden_options, tls_key), .optional = true },
     { "--proxy-hosts", TEXT, offsetof(struct warden_options, proxy_hosts), .optional = true },

@@ -22,6 +22,7 @@ struct warden_options {
     const char *api_program;               /* executable of the api */
     const char *log_format;                /* "json" or "text" */
     const char *zygote_library;            /* codecell-zygote.so; NULL = no zygotes */
+    const char *packages_dir;              /* of the operator's, for all cells; NULL = none */
     const char *tls_certificate, *tls_key; /* PEM files, read again for the api on SIGHUP; NULL = no TLS */
     const char *proxy_hosts;               /* allow-list; NULL = cells reach no proxy */
     uint64_t proxy_port, proxy_uid;

@@ -55,6 +55,7 @@ static int build_root(struct warden *w)
         .source = o->rootfs,
         .guest_dir = o->guest_dir,
         .zygote_library = o->zygote_library,
+        .packages_dir = o->packages_dir,
         .target = w->root_dir,
         .hostname = o->hostname,
         .sandbox_uid = (uid_t)o->sandbox_uid,

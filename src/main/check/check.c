@@ -29,6 +29,7 @@ const struct check checks[] = {
     { "program", check_program, CHECK_AT_START | CHECK_AS_ROOT },
     { "rootfs", check_rootfs, CHECK_AT_START },
     { "runtimes", check_runtimes, CHECK_AT_START },
+    { "skill-deps", check_skill_deps, CHECK_AT_START },
     { "data-dir", check_data_dir, CHECK_AT_START | CHECK_AS_ROOT },
     { "space", check_space, CHECK_AT_START },
     { "port", check_port, CHECK_AT_START },

@@ -97,6 +97,8 @@ void check_data_dir(const struct check_context *context, struct check_report *re
 void check_space(const struct check_context *context, struct check_report *report);
 void check_descriptors(const struct check_context *context, struct check_report *report);
 void check_dotenv(const struct check_context *context, struct check_report *report);
+/* check_skill_deps.c */
+void check_skill_deps(const struct check_context *context, struct check_report *report);
 /* check_tls.c */
 void check_tls(const struct check_context *context, struct check_report *report);
 /* check_wan.c */
