@@ -67,6 +67,7 @@ UNTRIED = {
     "door: well-known keys": OWN_KEY,
     "door: short keys": OWN_KEY,
     "parked": "not tried: the self-test parks no programs",
+    "stock": "not tried: what waits for programs shows in time and memory alone",
     "wire": TAKEN_OVER,
     "api": TAKEN_OVER,
     "wan": NO_NETWORK,

@@ -7,6 +7,7 @@ talks to a server of its own, in a build that finds memory errors, and judges ev
     sudo CODECELL_BUILD=build-asan /usr/bin/python3 tests/fuzz/http_requests.py 1000000
     ... --seed 7 --processes 4 --rate 500      other requests; slower
     ... --record docs/FUZZING.md               puts the report there
+    ... --every 50000                          rests and looks at the server's memory more often
 
 Wrong is: an answer that is no HTTP or has not the form of the specification, a status that it does not declare, a 500,
 a connection that ends late or never, a report of a sanitizer, a server that died, holds more descriptors, threads or
@@ -195,7 +196,7 @@ def fuzz(options):
         managed.http.close()
         api_pid = server.api_pid
         run = Run(options, server, keys)
-        for number, target in enumerate(targets(options.count)):
+        for number, target in enumerate(targets(options.count, options.every)):
             if server.process.poll() is None and time.monotonic() < run.end:
                 run.part(target - run.sent, number)
         if server.process.poll() is None:
@@ -207,8 +208,10 @@ def fuzz(options):
     return run
 
 
-def targets(count):
+def targets(count, every):
     """How many requests are to have been sent at each rest; a short run has the first and the last."""
+    if every:
+        return [min(200, count // 2), *range(every, count, every), count]
     shares = RESTS if count >= 10000 else RESTS[-1:]
     return [min(200, count // 2)] + [int(count * share) for share in shares]
 
@@ -230,6 +233,7 @@ def main():
     parser.add_argument(
         "--rate", type=float, default=0, help="requests a second, all processes together; 0: as many as come"
     )
+    parser.add_argument("--every", type=int, default=0, help="rest after so many requests each; 0: four times")
     parser.add_argument("--minutes", type=float, help="end after so long, with fewer requests")
     parser.add_argument("--findings", help="a directory for what was sent when an answer was wrong")
     parser.add_argument("--record", help="a document with marks, to put the report in")

@@ -34,7 +34,30 @@ ROWS = [
     wall(
         "root: the views allow set-user-id",
         "k11::test_k11_setuid_programs x05::test_x05_every_file_system",
-        (ROOTFS, "MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID, ret_fd);", "MOUNT_ATTR_RDONLY, ret_fd);"),
+        (ROOTFS, "MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | attributes,", "MOUNT_ATTR_RDONLY | attributes,"),
+    ),
+    wall(
+        "root: the operator's packages may bring device nodes",
+        "test_skill_deps::test_programs_find_them",
+        (ROOTFS, "private_view(view_name(i), MOUNT_ATTR_NODEV, &fds[i]);", "private_view(view_name(i), 0, &fds[i]);"),
+    ),
+    wall(
+        "root: packages that others may write to",
+        "test_skill_deps::test_what_stops_the_start",
+        (
+            "main/check/check_skill_deps.c",
+            "if (stat(at, &st) < 0 || st.st_uid != 0 || (st.st_mode & 022 && !(above && st.st_mode & S_ISVTX)))",
+            "if (stat(at, &st) < 0 && !above)",
+        ),
+    ),
+    wall(
+        "root: packages that hold what is the server's own",
+        "test_skill_deps::test_what_stops_the_start",
+        (
+            "main/check/check_skill_deps.c",
+            "if (!*own || !realpath(existing, real))",
+            "if (!*own || !realpath(existing, real) || real[0] == '/')",
+        ),
     ),
     wall(
         "root: the old root stays mounted below",

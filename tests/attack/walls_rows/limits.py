@@ -4,6 +4,31 @@
 from walls_rows.row import CELL, CGROUP, INIT, RLIMITS, SLOT_PLACE, SLOT_WATCH, no_step, unused, wall
 
 ROWS = [
+    # -- what waits for programs
+    wall(
+        "stock: any number of runtimes",
+        "unit:stock",
+        (
+            "warden/stock.c",
+            "return others < (warm_is_compiler(kind) ? STOCK_COMPILERS_MAX : STOCK_RUNTIMES_MAX);",
+            "return others < WARDEN_SLOTS_MAX;",
+        ),
+    ),
+    wall(
+        "stock: a runtime that was started under other limits",
+        "unit:stock test_runtimes::test_limits_of_the_request_hold",
+        ("warden/stock.c", "warm_can_be(has->kind, want->kind) && has->memory_mb == want->memory_mb;", "warm_can_be(has->kind, want->kind);"),
+        copies=True,
+    ),
+    wall(
+        "stock: a program beside a copy that is not born yet",
+        "unit:stock",
+        (
+            "warden/stock.c",
+            "stock->expecting |= warm_await(&stock->copy, BIRTH_TIMEOUT_MS) == -ETIMEDOUT;",
+            "(void)warm_await(&stock->copy, BIRTH_TIMEOUT_MS);",
+        ),
+    ),
     # -- limits
     wall(
         "limits: memory",

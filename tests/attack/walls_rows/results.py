@@ -132,6 +132,45 @@ ROWS = [
         ),
     ),
     wall(
+        "parked: one tenant may end all others'",
+        "unit:hot test_hot_ends::test_a_key_of_another_tenant_keeps_its_own",
+        ("engine/hot.c", "uint64_t share = shares[share_of(cell)];", "uint64_t share = shares[share_of(cell)] & 0;"),
+        copies=True,
+    ),
+    wall(
+        "parked: any number leave their states after the answer",
+        "unit:hot",
+        ("engine/hot.c", "hot->n_unsaved < (hot->limits.max + 1) / 2 &&", "hot->n_unsaved <= hot->limits.max &&"),
+        (
+            "engine/hot.c",
+            "hot->unsaved_bytes + bytes_max <= (uint64_t)hot->limits.memory_bytes / 2",
+            "hot->unsaved_bytes + bytes_max <= UINT64_MAX",
+        ),
+    ),
+    wall(
+        "parked: what an earlier run leaves takes the place of a later one's",
+        "unit:saver",
+        (
+            "engine/saver.c",
+            "if (r == 0 && hot_is_wanted(engine->hot, cell->execution_id))",
+            "if (r == 0 && (1 || hot_is_wanted(engine->hot, cell->execution_id)))",
+        ),
+    ),
+    wall(
+        "parked: half of a state counts",
+        "unit:saver",
+        (
+            "engine/saver.c",
+            "if (r == 0 && hot_is_wanted(engine->hot, cell->execution_id))",
+            "if (hot_is_wanted(engine->hot, cell->execution_id))",
+        ),
+    ),
+    wall(
+        "parked: who leaves nothing undoes what another left",
+        "unit:saver",
+        ("engine/saver.c", "else if (cell->left || !cell->is_late)", "else"),
+    ),
+    wall(
         "outputs: hidden files",
         "test_exec_files::test_skip_list unit:outputs",
         ("engine/outputs.c", "return segment[0] == '.' || is_hidden(", "return is_hidden("),
