@@ -28,21 +28,22 @@ struct check {
 
 enum text_flags {
     TEXT_REQUIRED = 1,
-    TEXT_REFUSE_LONG = 2, /* 422 beyond max_bytes; else such a text counts as empty, for nothing that exists bears it */
-    TEXT_NULL = 4,        /* empty and absent become NULL; else both become "" */
+    TEXT_REFUSE_ODD = 2, /* 422 beyond max_bytes or with a NUL; else such a text counts as empty: nothing bears it */
+    TEXT_NULL = 4,       /* empty and absent become NULL; else both become "" */
 };
 
 struct text_rule {
     const char *field;
-    size_t offset;    /* of the char * to set */
-    size_t max_bytes; /* 0 = any */
+    size_t offset; /* of the char * to set */
+    size_t max_bytes;
     unsigned flags;
     const char *(*check)(const char *text, const char **ret_message); /* as entity_id_check(), or NULL */
 };
 
 static const struct text_rule request_texts[] = {
-    { "user_id", offsetof(struct execution_request, user_id), 0, TEXT_NULL },
-    { "entity_id", offsetof(struct execution_request, entity_id), 0, TEXT_NULL, entity_id_check },
+    { "user_id", offsetof(struct execution_request, user_id), SIZE_MAX, TEXT_NULL | TEXT_REFUSE_ODD },
+    { "entity_id", offsetof(struct execution_request, entity_id), SIZE_MAX, TEXT_NULL | TEXT_REFUSE_ODD,
+      entity_id_check },
     { "session_id", offsetof(struct execution_request, session_id), ID_MAX_SIZE - 1, TEXT_NULL },
 };
 
@@ -50,9 +51,9 @@ static const struct text_rule request_texts[] = {
 static const struct text_rule file_texts[] = {
     { "id", offsetof(struct execution_file, id), ID_MAX_SIZE - 1, TEXT_REQUIRED },
     { "name", offsetof(struct execution_file, name), FILE_NAME_SIZE - 1, TEXT_REQUIRED },
-    { "resource_id", offsetof(struct execution_file, resource_id), LABEL_MAX_BYTES, TEXT_REFUSE_LONG },
-    { "kind", offsetof(struct execution_file, kind), LABEL_MAX_BYTES, TEXT_REFUSE_LONG },
-    { "entity_id", offsetof(struct execution_file, entity_id), LABEL_MAX_BYTES, TEXT_REFUSE_LONG },
+    { "resource_id", offsetof(struct execution_file, resource_id), LABEL_MAX_BYTES, TEXT_REFUSE_ODD },
+    { "kind", offsetof(struct execution_file, kind), LABEL_MAX_BYTES, TEXT_REFUSE_ODD },
+    { "entity_id", offsetof(struct execution_file, entity_id), LABEL_MAX_BYTES, TEXT_REFUSE_ODD },
 };
 
 void exec_body_refusal_deinit(struct exec_body_refusal *refusal)
@@ -122,20 +123,28 @@ static int name_check(struct check *check, const char *name, const json_t *value
     return r;
 }
 
+/* A name that nothing stored has: unknown, which is no error (http-api.md 1.4). */
+static bool is_nobody(const struct text_rule *rule, const json_t *value)
+{
+    size_t length = json_string_length(value);
+
+    return !(rule->flags & TEXT_REFUSE_ODD) && (length > rule->max_bytes || strlen(json_string_value(value)) != length);
+}
+
 /* Decides what becomes of a text under a rule: 1 = take it, 0 = empty or refused, or a negative errno. */
 static int rule_check(struct check *check, const struct text_rule *rule, const json_t *value)
 {
     const char *text, *code, *message;
-    int r = name_check(check, rule->field, value, rule->flags & TEXT_REQUIRED);
+    int r;
 
+    if (json_is_string(value) && is_nobody(rule, value))
+        return 0;
+    r = name_check(check, rule->field, value, rule->flags & TEXT_REQUIRED);
     if (r <= 0)
         return r;
     text = json_string_value(value);
-    if (rule->max_bytes && strlen(text) > rule->max_bytes) {
-        if (!(rule->flags & TEXT_REFUSE_LONG))
-            return 0;
+    if (strlen(text) > rule->max_bytes)
         return violate(check, rule->field, "string_too_long", "String should have at most %zu bytes", rule->max_bytes);
-    }
     code = rule->check ? rule->check(text, &message) : NULL;
     if (code)
         return violate(check, rule->field, code, "%s", message);

@@ -188,3 +188,11 @@ def test_odd_identifiers_are_unknown(client, identifier):
     assert client.get(f"/download/{identifier}/{identifier}").status == 404
     assert client.get(f"/sessions/{identifier}/objects/{identifier}").status == 404
     assert client.delete(f"/files/{identifier}/{identifier}").status == 404
+
+
+@pytest.mark.parametrize("identifier", ["x" * 129, "a\0b", "\0", "a/b", "../x"])
+def test_odd_identifiers_in_a_body_are_unknown(client, identifier):
+    """1.4, 10.1, 10.6.3: nor there; the run has a session of its own and goes on without the file."""
+    reference = {"id": identifier, "storage_session_id": identifier, "name": identifier}
+    run = client.exec("ls", "bash", session_id=identifier, files=[reference])
+    assert run.stdout == "" and run.files == [] and run.session != identifier

@@ -213,8 +213,8 @@ static void test_one_violation_each(void **state)
           "string_type" },
         { "{" BASE ",\"files\":[{\"id\":\"x\",\"session_id\":\"s\"}]}", "body -> files -> 0 -> name", "missing" },
         { "{" BASE ",\"files\":[{\"name\":\"x\",\"session_id\":\"s\"}]}", "body -> files -> 0 -> id", "missing" },
-        { "{" BASE ",\"files\":[{\"id\":\"x\",\"name\":\"y\\u0000\",\"session_id\":\"s\"}]}",
-          "body -> files -> 0 -> name", "value_error" },
+        { "{" BASE ",\"files\":[{\"id\":\"x\",\"name\":\"y\",\"session_id\":\"s\",\"resource_id\":\"r\\u0000\"}]}",
+          "body -> files -> 0 -> resource_id", "value_error" },
         { "{" BASE ",\"files\":[{\"id\":\"x\",\"name\":\"y\",\"session_id\":\"s\",\"version\":\"v\"}]}",
           "body -> files -> 0 -> version", "int_parsing" },
     };
@@ -340,6 +340,21 @@ static void test_overlong_identifiers_are_unknown(void **state)
     finish(&trial);
 }
 
+static void test_identifiers_with_nul_are_unknown(void **state)
+{
+    struct trial trial;
+
+    (void)state;
+    parse(&trial, "{\"lang\":\"py\",\"code\":\"x\",\"session_id\":\"s\\u0000t\",\"files\":[{\"id\":\"i\\u0000\","
+                  "\"session_id\":\"\\u0000s\",\"name\":\"n\\u0000\"}]}");
+    assert_int_equal(trial.r, 0);
+    assert_null(trial.request.session_id);
+    assert_string_equal(trial.request.files[0].id, "");
+    assert_string_equal(trial.request.files[0].storage_session_id, "");
+    assert_string_equal(trial.request.files[0].name, "");
+    finish(&trial);
+}
+
 /* {"lang":"py","code":"x", <field>: [ item x n ]} */
 static json_t *body_with_list(const char *field, json_t *item, size_t n)
 {
@@ -402,6 +417,7 @@ int main(void)
         cmocka_unit_test(test_code_may_hold_anything),
         cmocka_unit_test(test_numbers_in_every_spelling),
         cmocka_unit_test(test_overlong_identifiers_are_unknown),
+        cmocka_unit_test(test_identifiers_with_nul_are_unknown),
         cmocka_unit_test(test_limits_of_lists),
     };
 
