@@ -70,7 +70,8 @@ static int take_name(struct key_body *body, const json_t *root, bool required)
     if (!value || (!required && json_is_null(value)))
         return required ? violate(body, "missing", "Field required", "name") : 0;
     if (!text)
-        return violate(body, "string_type", "Input should be a valid string", "name");
+        return violate(body, "string_type", json_is_null(value) ? "Field required" : "Input should be a valid string",
+                       "name");
     if (length == 0)
         return violate(body, "string_too_short", "String should have at least 1 character", "name");
     if (length >= KEY_NAME_SIZE)

@@ -12,9 +12,7 @@
 #include "base/clock.h"
 #include "domain/limits.h"
 
-#define BUCKETS           1024
-#define LONG_KEY          24 /* characters; of a shorter key, which an operator chose, less is shown */
-#define SHORT_PREFIX_SIZE 7
+#define BUCKETS 1024
 
 struct entry {
     struct entry *next;
@@ -77,7 +75,7 @@ int keyring_add_environment(struct keyring *ring, const char *name, const char *
     *entry = (struct entry){ .key = KEY_INIT };
     key_digest(text, entry->digest);
     digest_to_hex(entry->digest, entry->key.hash);
-    snprintf(entry->key.prefix, strlen(text) < LONG_KEY ? SHORT_PREFIX_SIZE : KEY_PREFIX_SIZE, "%s", text);
+    snprintf(entry->key.prefix, sizeof(entry->key.prefix), "%s", text);
     snprintf(entry->key.name, sizeof(entry->key.name), "%s", name);
     snprintf(entry->key.tenant, sizeof(entry->key.tenant), "%s", TENANT_ENVIRONMENT);
     entry->key.created_ms = ring->n_environment ? grown->key.created_ms : clock_wall_ms();

@@ -71,6 +71,8 @@ def test_list(keys):
     assert environment["metadata"] == {"type": "environment"} and environment["source"] == "environment"
     assert environment["tenant"] == "environment" and set(environment["rate_limits"].values()) == {None}
     assert environment["key_hash"] == hashlib.sha256(keys.server.key.encode()).hexdigest()
+    short = next(entry for entry in listed if entry["name"] == "Environment Key (API_KEYS #1)")
+    assert environment["key_prefix"] == keys.server.key[:11] and short["key_prefix"] == "second-Key-"  # A3
 
 
 def test_use_is_counted(keys):
@@ -185,6 +187,15 @@ def test_bad_bodies_name_the_field(keys, fields, field):
     reply = keys.http.post(ADMIN, fields)
     assert reply.status == 422, reply
     assert [detail["field"] for detail in reply.json["details"]] == [f"body -> {field}"]
+
+
+def test_a_name_that_is_not_given(keys):
+    """8.4, A3.2: absent or null, it is required."""
+    for fields, code in (({}, "missing"), ({"name": None}, "string_type")):
+        reply = keys.http.post(ADMIN, fields)
+        assert reply.status == 422 and reply.json["details"] == [
+            {"field": "body -> name", "message": "Field required", "code": code}
+        ], reply
 
 
 def test_a_long_field_name_is_cut_between_characters(keys):
