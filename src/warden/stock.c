@@ -25,6 +25,8 @@
 /* Keeper and init. */
 #define OWN_PROCESSES 2
 
+#define ZYGOTE_LOOK_US 1000 /* for one that is being started */
+
 #define DEATH_TIMEOUT_US 50000
 #define DEATH_LOOK_US    100
 
@@ -229,6 +231,15 @@ void stock_clear(struct stock *stock, const struct stock_want *want)
         stock_drop(stock);
 }
 
+/* What a zygote loads for all is there sooner than what each of its programs would load alone. */
+static void await_zygote(const struct stock *stock, enum warm_kind kind)
+{
+    const struct zygote_state *zygote = zygote_of(stock, kind);
+
+    while (atomic_load(&zygote->generation) == 0 && clock_monotonic_us() < atomic_load(&zygote->awaited_us))
+        usleep(ZYGOTE_LOOK_US);
+}
+
 bool stock_take(struct stock *stock, const struct cell *cell, const struct stock_want *want, bool *ret_waited)
 {
     int timeout_ms = warm_is_copy(want->kind) ? COPY_TIMEOUT_MS : RUNTIME_TIMEOUT_MS;
@@ -241,8 +252,10 @@ bool stock_take(struct stock *stock, const struct cell *cell, const struct stock
     *ret_waited = stock_kind(stock) != WARM_NONE;
     if (*ret_waited)
         return true;
-    if (stock->copy.socket_fd < 0 && warm_is_copy(want->kind))
+    if (stock->copy.socket_fd < 0 && warm_is_copy(want->kind)) {
+        await_zygote(stock, want->kind);
         order(stock, cell, want);
+    }
     if (stock->copy.socket_fd >= 0 && warm_await(&stock->copy, timeout_ms) == 0)
         note_answer(stock);
     else if (stock->copy.socket_fd >= 0) {

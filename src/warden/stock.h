@@ -24,6 +24,7 @@
 struct zygote_state {
     _Atomic uint32_t generation; /* of the zygote that takes orders; 0 = none does */
     _Atomic uint32_t unanswered; /* orders in a row that nothing came of in time: it hangs */
+    _Atomic int64_t awaited_us;  /* until when one that is being started is worth waiting for; 0 = none is */
 };
 
 /* In memory that the warden shares with its keepers. */
@@ -73,8 +74,8 @@ int stock_idle_ms(const struct stock *stock);
 /* For a run: drops what it cannot use. */
 void stock_clear(struct stock *stock, const struct stock_want *want);
 
-/* For a run, after stock_clear(): true if there is what it wants. A copy is made on the spot if need be; a runtime is
- * worth waiting for if it has been started. *ret_waited: it had been waiting. */
+/* For a run, after stock_clear(): true if there is what it wants. A copy is made on the spot if need be, and its zygote
+ * awaited if it says so; a runtime is worth waiting for if it has been started. *ret_waited: it had been waiting. */
 bool stock_take(struct stock *stock, const struct cell *cell, const struct stock_want *want, bool *ret_waited);
 
 /* The cell that the stock is of has been replaced: nothing can come of earlier orders. */

@@ -42,6 +42,7 @@
 #define FAILURES_TOLD       5 /* deaths without having been ready */
 #define START_DOUBLINGS_MAX 4
 #define LAST_PIECES         16
+#define AWAITED_US          5000000
 #define QUIET_US            3000000 /* after the last change of its files */
 
 /* Environments are those of the languages' cells, as far as an interpreter looks at its own when it starts. */
@@ -49,15 +50,16 @@
     "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "USER=sandbox"
 
 /* An interpreter and its agent, inside the root file system of cells. Whatever installs, updates or removes a library
- * touches one of the watched files. */
+ * touches one of the watched files. Awaited: to wait until it is ready pays more often than to start without. */
 static const struct interpreter {
     const char *name;
+    bool awaited;
     const char *command[ARGUMENTS_MAX + 1];
     const char *environment[ENVIRONMENT_MAX + 1];
     const char *watched[WATCHED_MAX + 1];
 } interpreters[WARM_KINDS] = {
     [WARM_PYTHON] = {
-        "python",
+        "python", true,
         { "/usr/bin/python3", "-S", "/opt/codecell/guest/python/zygote.py" },
         /* One thread for linear algebra: a thread is not copied, and a library that believes in threads it has not
          * would wait for them. */
@@ -67,13 +69,13 @@ static const struct interpreter {
           "usr/local/lib/python3*/dist-packages", "usr/local/lib/python3*/site-packages" },
     },
     [WARM_PYTHON_PLAIN] = {
-        "plain python",
+        "plain python", false,
         { "/usr/bin/python3", "-S", "/opt/codecell/guest/python/plain.py" },
         { COMMON_ENVIRONMENT, "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1" },
         { "usr/bin/python3", "usr/lib/python3/dist-packages" },
     },
     [WARM_PHP] = {
-        "php",
+        "php", false,
         { "/usr/bin/php", "-d", "display_errors=stderr", "-d", "log_errors=0", "-d", "memory_limit=-1", "-d",
           "include_path=/mnt/data:/usr/share/php", "-d", "sys_temp_dir=/tmp", "-d",
           "auto_prepend_file=/opt/codecell/guest/php/zygote.php", "/opt/codecell/guest/php/run.php" },
@@ -323,6 +325,12 @@ static unsigned start_seconds(const struct zygote_process *zygote)
     return zygote->options->start_seconds << (doublings < START_DOUBLINGS_MAX ? doublings : START_DOUBLINGS_MAX);
 }
 
+/* One that has failed may fail again. */
+static int64_t awaited_us(const struct zygote_process *zygote)
+{
+    return interpreter_of(zygote)->awaited && zygote->restart.unready == 0 ? zygote->started_us + AWAITED_US : 0;
+}
+
 int zygote_process_start(struct zygote_process *zygote)
 {
     struct birth birth = { .zygote = zygote };
@@ -350,8 +358,10 @@ int zygote_process_start(struct zygote_process *zygote)
         r = error_from_errno();
     zygote->output_fd = output[0];
     zygote->started_us = clock_monotonic_us();
-    if (zygote->pid > 0)
+    if (zygote->pid > 0) {
         zygote->ready_by_us = zygote->started_us + (int64_t)start_seconds(zygote) * 1000000;
+        atomic_store(&zygote->state->awaited_us, awaited_us(zygote));
+    }
     return r;
 }
 
@@ -448,6 +458,7 @@ int zygote_process_died(struct zygote_process *zygote)
     zygote->ready_by_us = 0;
     forget_words(zygote);
     atomic_store(&zygote->state->generation, 0);
+    atomic_store(&zygote->state->awaited_us, 0);
     /* Its last words. A copy that is just being made may hold the other end still. */
     for (int i = 0; i < LAST_PIECES && zygote->output_fd >= 0 && log_piece(zygote) > 0; i++)
         ;
