@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define RESTART_STEADY_MS     60000 /* one that was ready for so long has not died of its start */
-#define RESTART_BRIEF_AT_ONCE 8     /* that were not, in a row: so many are replaced without a pause */
+#define RESTART_BRIEF_AT_ONCE 128   /* that were not, in a row: so many are replaced without a pause */
 #define RESTART_BRIEF_MAX_MS  30000
 
 struct restart {

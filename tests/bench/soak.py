@@ -42,6 +42,7 @@ PYTHON = [
 
 # Cells that were warm because they were wanted are not, so long after.
 REST_S = 34
+WARM_UP = 500  # until as many programs are parked, with what they left, as there may be
 # A zygote that is not ready so long after the last one was killed will not be, on the slowest machine.
 ZYGOTE_TIMEOUT_S = 300
 
@@ -182,7 +183,7 @@ def main():
             upload = client.upload(("in.txt", b"input\n"))
         load = Load(server, clients, upload, PYTHON if options.python else MIX)
         has_zygotes(server)
-        load.run_until(50)
+        load.run_until(WARM_UP)
         before = settle(server)
         load.run_until(executions // 10)
         first = settle(server)

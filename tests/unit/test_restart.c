@@ -35,7 +35,7 @@ static void killed_when_ready_is_replaced_at_once_at_first(void **state)
 
 static void one_that_stays_makes_good(void **state)
 {
-    struct restart restart = { .brief = 100 };
+    struct restart restart = { .brief = RESTART_BRIEF_AT_ONCE + 10 };
 
     (void)state;
     assert_int_equal(restart_pause_ms(&restart, RESTART_STEADY_MS - 1), RESTART_BRIEF_MAX_MS);
