@@ -443,13 +443,20 @@ int cell_arm(const struct cell_options *options, struct cell *ret_cell)
     return r;
 }
 
+static int attach_anew(int fd, const char *path)
+{
+    if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL)
+        return error_from_errno();
+    return fd < 0 ? 0 : mount_attach(fd, AT_FDCWD, path);
+}
+
 int cell_attach(const struct cell *cell, int home_fd, int mount_fd)
 {
     int r;
 
     if (setns(cell->namespace_fds[CELL_NS_MOUNT], CLONE_NEWNS) < 0)
         return error_from_errno();
-    r = mount_attach(mount_fd, AT_FDCWD, "/mnt/data");
+    r = attach_anew(mount_fd, "/mnt/data");
     return setns(home_fd, CLONE_NEWNS) < 0 ? -ENOTRECOVERABLE : r;
 }
 
@@ -471,13 +478,6 @@ static bool is_untouched(int fd, enum cell_scratch scratch)
     return fs.f_bfree == fs.f_blocks && fs.f_files - fs.f_ffree <= 1 && (of.stx_mask & wanted) == wanted &&
            (of.stx_mode & ALLPERMS) == strtoul(scratches[scratch].mode, NULL, 8) &&
            is_same_time(&of.stx_btime, &of.stx_ctime) && is_same_time(&of.stx_btime, &of.stx_mtime);
-}
-
-static int attach_anew(int fd, const char *path)
-{
-    if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL)
-        return error_from_errno();
-    return fd < 0 ? 0 : mount_attach(fd, AT_FDCWD, path);
 }
 
 /* In the mount namespace of the cell. */

@@ -99,9 +99,9 @@ enum cell_fd {
  * init's own. Returns 0 or a negative errno; the CELL_ARMED report follows. */
 int cell_arm(const struct cell_options *options, struct cell *ret_cell);
 
-/* Attaches a detached mount as the armed cell's /mnt/data. home_fd is the caller's own mount namespace, to come back
- * to; its working directory becomes the root. Returns 0 or a negative errno; after -ENOTRECOVERABLE the
- * caller could not come back, and must end. */
+/* Attaches a detached mount as the armed cell's /mnt/data, in the place of what it has there. home_fd is the caller's
+ * own mount namespace, to come back to; its working directory becomes the root. Returns 0 or a negative errno; after
+ * -ENOTRECOVERABLE the caller could not come back, and must end. */
 int cell_attach(const struct cell *cell, int home_fd, int mount_fd);
 
 /* Has the init of an armed cell start a runtime, whose end of its socket is socket_fd, the caller's. Returns 0 or a

@@ -125,6 +125,7 @@ _Noreturn void slot_keep(const struct slot_context *context, unsigned index, int
         .listener_fd = -1,
         .rest_fd = -1,
         .cell = CELL_INIT,
+        .laid = WORKSPACE_INIT,
         .stock = {
             .board = context->board,
             .slot = index,

@@ -33,6 +33,15 @@ static struct cell_options cell_options(const struct slot *slot)
     };
 }
 
+/* Most programs have no inputs, and then the workspace can be there before they are. */
+static void lay_workspace(struct slot *slot)
+{
+    if (slot->laid_bytes == 0 || workspace_new(-1, slot->idmap_fd, slot->uid, slot->laid_bytes, &slot->laid) < 0)
+        return;
+    if (slot_attach(slot, slot->laid.mount_fd) < 0)
+        workspace_deinit(&slot->laid);
+}
+
 int slot_arm(struct slot *slot)
 {
     struct cell_options options;
@@ -53,6 +62,7 @@ int slot_arm(struct slot *slot)
         return -report.error;
     }
     slot->armed = true;
+    lay_workspace(slot);
     stock_new_cell(&slot->stock);
     cgroup_slot_note_empty(&slot->cgroup);
     return 0;
@@ -62,6 +72,7 @@ void slot_end_cell(struct slot *slot)
 {
     stock_release(&slot->stock);
     rest_end(&slot->rest_fd);
+    workspace_deinit(&slot->laid);
     cell_kill(&slot->cell);
     cell_reap(&slot->cell);
 }

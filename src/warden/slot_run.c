@@ -32,14 +32,25 @@ static uint64_t disk_bytes(const struct wire_run *request)
     return request->disk_bytes < most ? request->disk_bytes : most;
 }
 
+/* The next cell of the slot has one laid out for a program like this one. */
 static int make_workspace(struct slot *slot, struct run *run)
 {
-    return workspace_new(run->lower_fd, slot->idmap_fd, slot->uid, disk_bytes(&run->request), &run->workspace);
+    uint64_t bytes = disk_bytes(&run->request), laid_bytes = slot->laid_bytes;
+
+    slot->laid_bytes = run->lower_fd < 0 ? bytes : 0;
+    run->laid = slot->laid.mount_fd >= 0 && slot->laid_bytes == laid_bytes;
+    if (!run->laid) {
+        workspace_deinit(&slot->laid);
+        return workspace_new(run->lower_fd, slot->idmap_fd, slot->uid, bytes, &run->workspace);
+    }
+    run->workspace = slot->laid;
+    slot->laid = WORKSPACE_INIT;
+    return 0;
 }
 
 static int attach_workspace(struct slot *slot, struct run *run)
 {
-    return slot_attach(slot, run->workspace.mount_fd);
+    return run->laid ? 0 : slot_attach(slot, run->workspace.mount_fd);
 }
 
 static int set_limits(struct slot *slot, struct run *run)

@@ -20,6 +20,7 @@ struct run {
     int fds[WIRE_RUN_FDS_MAX];
     int lower_fd; /* detached mount of the input directory; -1 = no inputs */
     struct workspace workspace;
+    bool laid; /* it is attached already */
     enum wire_origin origin;
     int64_t received_us, started_us, ended_us; /* 0 = not yet */
     int64_t paused_us;                         /* since when the program waits for its caller; 0 = it does not */

@@ -13,6 +13,7 @@
 #include "cell/cell.h"
 #include "cell/cgroup.h"
 #include "cell/wan_port.h"
+#include "cell/workspace.h"
 #include "warden/slot.h"
 #include "warden/stock.h"
 
@@ -33,7 +34,9 @@ struct slot {
     int listener_fd;        /* of the network, for the proxy; -1 = none */
     bool listener_told;     /* the warden has it */
     struct cell cell;
-    bool armed; /* the cell waits for a program */
+    bool armed;            /* the cell waits for a program */
+    struct workspace laid; /* what it has as its workspace already, an empty one; WORKSPACE_INIT = nothing */
+    uint64_t laid_bytes;   /* how large that is, or will be in the next cell; 0 = there will be none */
     struct stock stock;
     uint32_t runs;    /* that were received */
     int rest_fd;      /* where the program says that it rests; -1 = it may not */

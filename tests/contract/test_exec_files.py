@@ -618,6 +618,22 @@ def test_cap_names_at_most_twenty(client):
     )
 
 
+def test_what_is_laid_out_ahead(server_with):
+    """10.6.1: with and without inputs in turns, in one slot, whose cell has an empty workspace before its program is known."""
+    server = server_with(MAX_CONCURRENT_EXECUTIONS="1")
+    code = "ls; grep -c ' /mnt/data ' /proc/self/mountinfo; df --output=size -k . | tail -n 1; touch left; ls -ld . | cut -c 1-10"
+    with server.client() as client:
+        up = client.upload(("x.txt", b"data"))
+        seen = []
+        for files in (None, None, [up.reference()], [up.reference()], None, None):
+            run = client.exec(code, "bash", **({"files": files} if files else {}))
+            assert run.outcome == "ok" and sorted(names(run)) == (["left", "x.txt"] if files else ["left"]), dict(run)
+            seen.append(run.lines())
+        size = seen[0][1]
+        bare, with_input = ["1", size, "drwxr-xr-x"], ["x.txt", "1", size, "drwxr-xr-x"]
+        assert seen == [bare, bare, with_input, with_input, bare, bare]
+
+
 def test_max_output_files(server_with):
     """13.3: MAX_OUTPUT_FILES."""
     server = server_with(MAX_OUTPUT_FILES="2")
