@@ -13,7 +13,15 @@
 
 typedef enum MHD_Result (*queue_function)(struct MHD_Connection *, unsigned, struct MHD_Response *);
 
-static queue_function real_queue; /* set once, before any thread of a server exists */
+typedef enum MHD_Result (*lookup_function)(struct MHD_Connection *, enum MHD_ValueKind, const char *, size_t,
+                                           const char **, size_t *);
+
+static queue_function real_queue; /* both set once, before any thread of a server exists */
+static lookup_function real_lookup;
+
+/* The connection that this thread has just had the library close, with the memory that its headers were in. After a
+ * complaint about cookies the library goes on to look for other headers there. */
+static _Thread_local const struct MHD_Connection *closed;
 
 /* What the library complains about. Its 500 means a line of chunk framing that does not fit its memory. */
 static const struct {
@@ -32,7 +40,14 @@ int library_init(void)
 {
     if (!real_queue)
         real_queue = (queue_function)dlsym(RTLD_NEXT, "MHD_queue_response");
-    return real_queue ? 0 : -ENOSYS;
+    if (!real_lookup)
+        real_lookup = (lookup_function)dlsym(RTLD_NEXT, "MHD_lookup_connection_value_n");
+    return real_queue && real_lookup ? 0 : -ENOSYS;
+}
+
+void library_begin(void)
+{
+    closed = NULL;
 }
 
 enum MHD_Result library_queue(struct MHD_Connection *connection, unsigned status, struct MHD_Response *response)
@@ -87,7 +102,21 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
 enum MHD_Result MHD_queue_response(struct MHD_Connection *connection, unsigned status, struct MHD_Response *response)
 {
     for (size_t i = 0; i < ARRAY_SIZE(complaints); i++)
-        if (complaints[i].status == status)
-            return answer(connection, complaints[i].answer, complaints[i].text);
+        if (complaints[i].status == status) {
+            enum MHD_Result r = answer(connection, complaints[i].answer, complaints[i].text);
+
+            if (r == MHD_NO)
+                closed = connection;
+            return r;
+        }
     return real_queue(connection, status, response);
+}
+
+enum MHD_Result MHD_lookup_connection_value_n(struct MHD_Connection *connection, enum MHD_ValueKind kind,
+                                              const char *key, size_t key_size, const char **value_ptr,
+                                              size_t *value_size_ptr)
+{
+    if (connection == closed)
+        return MHD_NO;
+    return real_lookup(connection, kind, key, key_size, value_ptr, value_size_ptr);
 }

@@ -34,6 +34,7 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
 {
     struct http_request *request = request_new(context, target ? target : "");
 
+    library_begin();
     if (request)
         request->connection = connection;
     return request;

@@ -125,6 +125,20 @@ def test_c12_header_limits(attack):
         )
     )
     assert _refused(raw_request(server, b"GET /" + b"a" * 200000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", timeout=5))
+
+
+COOKIES = {"one": b"a=" + b"b" * 50000, "larger": b"a=" + b"b" * 64000, "many": b"a=b; " * 6000, "more": b"a=b; " * 12000}
+
+
+@pytest.mark.parametrize("cookies", COOKIES.values(), ids=COOKIES)
+def test_c12_cookies(attack, cookies):
+    """Nobody here reads them, but the library takes them apart, in memory that their connection may not have."""
+    server, api = attack.server, attack.server.api_pid
+    head = b"GET /health HTTP/1.1\r\nCookie: " + cookies + b"\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    assert _refused(raw_request(server, head, timeout=5))
+    with server.client() as client:
+        assert client.exec("echo 42", "bash").stdout == "42\n"
+    assert server.api_pid == api
     with raw_connect(server, 10) as sock:  # a header that never ends
         try:
             for _ in range(200):

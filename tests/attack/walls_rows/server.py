@@ -71,6 +71,11 @@ ROWS = [
         ("main/config/config_type.c", "if (strlen(key) < CONFIG_KEY_MIN_LENGTH)", "if (strlen(key) < 1)"),
     ),
     wall(
+        "door: headers of a connection that is closed",
+        "c12::test_c12_cookies",
+        ("http/library.c", "    if (connection == closed)\n", "    if (!connection && closed)\n"),
+    ),
+    wall(
         "door: one address may take all connections",
         "c12::test_c12_one_address_cannot_take_all_connections unit:peers",
         ("http/peers.c", "room = !found || found->connections < peers->limit;", "room = true;"),
