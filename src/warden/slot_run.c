@@ -88,7 +88,7 @@ static int take_copy(struct slot *slot, struct run *run)
     r = leave_unclear_cell(slot);
     if (r < 0)
         return r;
-    if (!stock_take(&slot->stock, &slot->cell, &want, &waited)) {
+    if (!stock_take(&slot->stock, &slot->cell, &want, run->fds[WIRE_RUN_CHANNEL], &waited)) {
         if (want.kind != WARM_NONE && slot->stock.board)
             run->origin = WIRE_ORIGIN_STARTED;
     } else if (!waited)

@@ -2,6 +2,7 @@
 #include "warden/stock.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -30,7 +31,7 @@
 /* Keeper and init. */
 #define OWN_PROCESSES 2
 
-#define ZYGOTE_LOOK_US 1000 /* for one that is being started */
+#define ZYGOTE_LOOK_MS 1 /* for one that is being started */
 
 #define DEATH_TIMEOUT_US 50000
 #define DEATH_LOOK_US    100
@@ -257,15 +258,18 @@ void stock_clear(struct stock *stock, const struct stock_want *want)
 }
 
 /* What a zygote loads for all is there sooner than what each of its programs would load alone. */
-static void await_zygote(const struct stock *stock, enum warm_kind kind)
+static void await_zygote(const struct stock *stock, enum warm_kind kind, int cancel_fd)
 {
     const struct zygote_state *zygote = zygote_of(stock, kind);
+    struct pollfd cancelled = { .fd = cancel_fd, .events = POLLIN };
 
-    while (atomic_load(&zygote->generation) == 0 && clock_monotonic_us() < atomic_load(&zygote->awaited_us))
-        usleep(ZYGOTE_LOOK_US);
+    while (atomic_load(&zygote->generation) == 0 && clock_monotonic_us() < atomic_load(&zygote->awaited_us) &&
+           poll(&cancelled, 1, ZYGOTE_LOOK_MS) == 0)
+        ;
 }
 
-bool stock_take(struct stock *stock, const struct cell *cell, const struct stock_want *want, bool *ret_waited)
+bool stock_take(struct stock *stock, const struct cell *cell, const struct stock_want *want, int cancel_fd,
+                bool *ret_waited)
 {
     int timeout_ms = warm_is_copy(want->kind) ? COPY_TIMEOUT_MS : RUNTIME_TIMEOUT_MS;
 
@@ -279,7 +283,7 @@ bool stock_take(struct stock *stock, const struct cell *cell, const struct stock
         return true;
     let_go(stock);
     if (stock->copy.socket_fd < 0 && warm_is_copy(want->kind)) {
-        await_zygote(stock, want->kind);
+        await_zygote(stock, want->kind, cancel_fd);
         order(stock, cell, want);
     }
     if (stock->copy.socket_fd >= 0 && warm_await(&stock->copy, timeout_ms) == 0)

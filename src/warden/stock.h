@@ -77,8 +77,10 @@ int stock_idle_ms(const struct stock *stock);
 void stock_clear(struct stock *stock, const struct stock_want *want);
 
 /* For a run, after stock_clear(): true if there is what it wants. A copy is made on the spot if need be, and its zygote
- * awaited if it says so; a runtime is worth waiting for if it has been started. *ret_waited: it had been waiting. */
-bool stock_take(struct stock *stock, const struct cell *cell, const struct stock_want *want, bool *ret_waited);
+ * awaited if it says so, until cancel_fd (-1 = none) is readable: nobody wants the run any more; a runtime is worth
+ * waiting for if it has been started. *ret_waited: it had been waiting. */
+bool stock_take(struct stock *stock, const struct cell *cell, const struct stock_want *want, int cancel_fd,
+                bool *ret_waited);
 
 /* The cell that the stock is of has been replaced: nothing can come of earlier orders. */
 void stock_new_cell(struct stock *stock);

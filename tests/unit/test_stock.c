@@ -90,7 +90,7 @@ static void what_waits_serves_what_it_was_made_for(void **state)
     assert_int_equal(stock_ordered(&place.stock), WARM_NODE);
     stock_clear(&place.stock, &less);
     assert_int_equal(stock_ordered(&place.stock), WARM_NONE);
-    assert_false(stock_take(&place.stock, &place.cell, &less, &waited));
+    assert_false(stock_take(&place.stock, &place.cell, &less, -1, &waited));
     leave(&place);
 }
 
