@@ -137,17 +137,20 @@ class Workshop:
         """{test: "" or what it failed with; None if it was skipped}."""
         results = {}
         for test in (each for each in tests if each.startswith("unit:")):
-            done = subprocess.run(
-                [*UNIT, os.path.join(self.build, "tests/unit/test_" + test[5:]), self.scratch],
-                capture_output=True,
-                timeout=120,
-                check=False,
-            )
-            results[test] = "" if done.returncode == 0 else f"exit {done.returncode}"
+            results[test] = self.unit(test)
         nodes = node_ids(self.tree, tests)
         if nodes:
             results.update(self.pytest(nodes, copies, timeout_s))
         return results
+
+    def unit(self, test):
+        """What a unit test failed with, or that it waits for ever for what a wall would have brought about."""
+        program = os.path.join(self.build, "tests/unit/test_" + test[5:])
+        try:
+            done = subprocess.run([*UNIT, program, self.scratch], capture_output=True, timeout=120, check=False)
+        except subprocess.TimeoutExpired:
+            return "no end within 120 s"
+        return "" if done.returncode == 0 else f"exit {done.returncode}"
 
     def pytest(self, nodes, copies, timeout_s):
         report = os.path.join(self.home, "report.xml")
