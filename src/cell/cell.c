@@ -3,19 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/mount.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,15 +24,14 @@
 #include "cell/init.h"
 #include "cell/mount_api.h"
 #include "cell/namespaces.h"
+#include "cell/proc.h"
 #include "cell/rlimits.h"
+#include "cell/scratch.h"
 #include "wire/packet.h"
 
-#define PROC_FD        4
-#define CONTROL_FD     3 /* where an init keeps its end of the control socket */
-#define BUILD_MB       512
-#define SHM_MB         64
-#define SCRATCH_INODES "65536"
-#define DYING_NICE     (-20)
+#define PROC_FD    4
+#define CONTROL_FD 3 /* where an init keeps its end of the control socket */
+#define DYING_NICE (-20)
 
 /* The request that makes an armed cell run; its descriptors come with it. Not as large as struct runtime_order. */
 struct run_request {
@@ -56,47 +51,6 @@ struct birth {
     int fds[CELL_FDS_MAX];
     struct run_request request;
 };
-
-/* Files of /proc that tell of the host or act on it. Those that only root may open are refused by ownership already;
- * they are masked all the same, because one wall is not enough. */
-static const char *const masked_files[] = {
-    "/proc/buddyinfo",
-    "/proc/cmdline",
-    "/proc/config.gz",
-    "/proc/consoles",
-    "/proc/diskstats",
-    "/proc/interrupts",
-    "/proc/iomem",
-    "/proc/ioports",
-    "/proc/kallsyms",
-    "/proc/kcore",
-    "/proc/key-users",
-    "/proc/keys",
-    "/proc/kmsg",
-    "/proc/kpagecgroup",
-    "/proc/kpagecount",
-    "/proc/kpageflags",
-    "/proc/latency_stats",
-    "/proc/locks",
-    "/proc/modules",
-    "/proc/mtrr",
-    "/proc/pagetypeinfo",
-    "/proc/partitions",
-    "/proc/sched_debug",
-    "/proc/schedstat",
-    "/proc/slabinfo",
-    "/proc/softirqs",
-    "/proc/sys/kernel/core_pattern",
-    "/proc/sys/kernel/random/boot_id",
-    "/proc/sysrq-trigger",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/vmallocinfo",
-    "/proc/zoneinfo",
-};
-
-static const char *const masked_dirs[] = { "/proc/acpi", "/proc/asound", "/proc/bus",      "/proc/driver",
-                                           "/proc/fs",   "/proc/irq",    "/proc/pressure", "/proc/scsi" };
 
 /* The keeper's death ends every cell; a parent in another PID namespace can kill even PID 1. */
 static int die_with_keeper(struct birth *birth)
@@ -128,65 +82,15 @@ static int set_hostname(struct birth *birth)
     return 0;
 }
 
-/* Two mounts of one instance: the attached one is read-only, so nothing below /proc/sys or /proc/self can be written
- * whoever owns it; the detached one writes this process's user namespace maps later. */
 static int mount_proc(struct birth *birth)
 {
-    CLEANUP_CLOSE int read_only = -1;
-    unsigned flags = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-    int r = mount_new("proc", NULL, 0, flags | MOUNT_ATTR_RDONLY, &read_only);
-
-    if (r == 0)
-        r = mount_new("proc", NULL, 0, flags, &birth->proc_fd);
-    return r ? r : mount_attach(read_only, AT_FDCWD, "/proc");
+    return proc_mount(&birth->proc_fd);
 }
 
-/* The masks are the device node and the empty directory of the read-only root, in a namespace where nobody else runs
- * yet. */
 static int mask_proc(struct birth *birth)
 {
     (void)birth;
-    for (size_t i = 0; i < ARRAY_SIZE(masked_files); i++)
-        if (mount("/dev/null", masked_files[i], NULL, MS_BIND, NULL) < 0 && errno != ENOENT)
-            return error_from_errno();
-    for (size_t i = 0; i < ARRAY_SIZE(masked_dirs); i++)
-        if (mount("/run/empty", masked_dirs[i], NULL, MS_BIND, NULL) < 0 && errno != ENOENT)
-            return error_from_errno();
-    return 0;
-}
-
-/* What each cell may write besides /mnt/data. The keeper makes the mounts, so that it can ask how full they were after
- * the cell is dead; the cell attaches them. size_bytes 0 stands for options->tmp_bytes. */
-static const struct {
-    const char *path, *mode;
-    uint64_t size_bytes;
-} scratches[CELL_SCRATCHES] = {
-    [CELL_SCRATCH_TMP] = { "/tmp", "1777", 0 },
-    [CELL_SCRATCH_BUILD] = { "/run/build", "0755", (uint64_t)BUILD_MB << 20 },
-    [CELL_SCRATCH_SHM] = { "/dev/shm", "1777", (uint64_t)SHM_MB << 20 },
-};
-
-static int make_scratch(const struct cell_options *options, enum cell_scratch which, int *ret_fd)
-{
-    uint64_t bytes = scratches[which].size_bytes ? scratches[which].size_bytes : options->tmp_bytes;
-    char size[32], owner[16];
-    struct mount_option mount_options[] = {
-        { "size", size }, { "nr_inodes", SCRATCH_INODES }, { "mode", scratches[which].mode }, { "uid", owner },
-        { "gid", owner },
-    };
-
-    snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
-    snprintf(owner, sizeof(owner), "%u", options->host_uid);
-    return mount_new("tmpfs", mount_options, ARRAY_SIZE(mount_options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, ret_fd);
-}
-
-static int make_scratches(const struct cell_options *options, struct cell *cell)
-{
-    int r = 0;
-
-    for (int i = 0; i < CELL_SCRATCHES && r == 0; i++)
-        r = make_scratch(options, (enum cell_scratch)i, &cell->scratch_fds[i]);
-    return r;
+    return proc_mask();
 }
 
 static int attach_scratches(struct birth *birth)
@@ -194,7 +98,7 @@ static int attach_scratches(struct birth *birth)
     int r = 0;
 
     for (int i = 0; i < CELL_SCRATCHES && r == 0; i++)
-        r = mount_attach(birth->cell->scratch_fds[i], AT_FDCWD, scratches[i].path);
+        r = scratch_attach((enum cell_scratch)i, birth->cell->scratch_fds[i]);
     return r;
 }
 
@@ -429,6 +333,15 @@ static int clone_init(const struct cell_options *options, struct cell *cell)
     return cell->pid < 0 ? error_from_errno() : 0;
 }
 
+static int make_scratches(const struct cell_options *options, struct cell *cell)
+{
+    int r = 0;
+
+    for (int i = 0; i < CELL_SCRATCHES && r == 0; i++)
+        r = scratch_make((enum cell_scratch)i, options->host_uid, options->tmp_bytes, &cell->scratch_fds[i]);
+    return r;
+}
+
 int cell_arm(const struct cell_options *options, struct cell *ret_cell)
 {
     struct cell cell = CELL_INIT;
@@ -443,41 +356,14 @@ int cell_arm(const struct cell_options *options, struct cell *ret_cell)
     return r;
 }
 
-static int attach_anew(int fd, const char *path)
-{
-    if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL)
-        return error_from_errno();
-    return fd < 0 ? 0 : mount_attach(fd, AT_FDCWD, path);
-}
-
 int cell_attach(const struct cell *cell, int home_fd, int mount_fd)
 {
     int r;
 
     if (setns(cell->namespace_fds[CELL_NS_MOUNT], CLONE_NEWNS) < 0)
         return error_from_errno();
-    r = attach_anew(mount_fd, "/mnt/data");
+    r = mount_replace(mount_fd, "/mnt/data");
     return setns(home_fd, CLONE_NEWNS) < 0 ? -ENOTRECOVERABLE : r;
-}
-
-static bool is_same_time(const struct statx_timestamp *a, const struct statx_timestamp *b)
-{
-    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
-/* Nothing is in it, was in it, or is held open of it. Its directory has the rights and times of its birth still, two of
- * which no program can set. */
-static bool is_untouched(int fd, enum cell_scratch scratch)
-{
-    unsigned wanted = STATX_MODE | STATX_MTIME | STATX_CTIME | STATX_BTIME;
-    struct statx of;
-    struct statvfs fs;
-
-    if (fd < 0 || fstatvfs(fd, &fs) < 0 || statx(fd, "", AT_EMPTY_PATH, wanted, &of) < 0)
-        return false;
-    return fs.f_bfree == fs.f_blocks && fs.f_files - fs.f_ffree <= 1 && (of.stx_mask & wanted) == wanted &&
-           (of.stx_mode & ALLPERMS) == strtoul(scratches[scratch].mode, NULL, 8) &&
-           is_same_time(&of.stx_btime, &of.stx_ctime) && is_same_time(&of.stx_btime, &of.stx_mtime);
 }
 
 /* In the mount namespace of the cell. */
@@ -485,17 +371,17 @@ static int empty_scratch(struct cell *cell, const struct cell_options *options, 
 {
     int r;
 
-    if (is_untouched(cell->scratch_fds[scratch], scratch))
+    if (scratch_is_untouched(scratch, cell->scratch_fds[scratch]))
         return 0;
     cleanup_close_fd(&cell->scratch_fds[scratch]);
     cell->scratch_fds[scratch] = -1;
-    r = make_scratch(options, scratch, &cell->scratch_fds[scratch]);
-    return r ? r : attach_anew(cell->scratch_fds[scratch], scratches[scratch].path);
+    r = scratch_make(scratch, options->host_uid, options->tmp_bytes, &cell->scratch_fds[scratch]);
+    return r ? r : scratch_replace(scratch, cell->scratch_fds[scratch]);
 }
 
 static int replace_mounts(struct cell *cell, const struct cell_options *options, int mount_fd)
 {
-    int r = attach_anew(mount_fd, "/mnt/data");
+    int r = mount_replace(mount_fd, "/mnt/data");
 
     if (r == 0)
         r = empty_scratch(cell, options, CELL_SCRATCH_TMP);
@@ -578,11 +464,8 @@ void cell_reap(struct cell *cell)
 
 bool cell_scratch_is_full(const struct cell *cell)
 {
-    struct statvfs st;
-
     for (int i = 0; i < CELL_SCRATCHES; i++)
-        if (cell->scratch_fds[i] >= 0 && fstatvfs(cell->scratch_fds[i], &st) == 0 &&
-            (st.f_bavail <= 4 || st.f_favail == 0))
+        if (cell->scratch_fds[i] >= 0 && mount_is_full(cell->scratch_fds[i]))
             return true;
     return false;
 }

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "cell/runtime.h"
+#include "cell/scratch.h"
 #include "cell/seccomp.h"
 
 #define CELL_STEP_NAME_SIZE 32
@@ -28,13 +29,6 @@ struct cell_options {
     uid_t inside_uid; /* SANDBOX_UID */
     uint64_t tmp_bytes;
     int cgroup_fd; /* the v2 group it is cloned into; -1 = the caller's */
-};
-
-enum cell_scratch {
-    CELL_SCRATCH_TMP,   /* /tmp, and /var/tmp as a link to it */
-    CELL_SCRATCH_BUILD, /* /run/build: sources and what compilers make of them */
-    CELL_SCRATCH_SHM,   /* /dev/shm */
-    CELL_SCRATCHES,
 };
 
 /* The namespaces of an armed cell, which it hands to its keeper. That of the network is the keeper's own, and that of

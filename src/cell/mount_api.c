@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cell/mount_api.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -38,6 +41,13 @@ int mount_attach(int mount_fd, int dir_fd, const char *path)
     return 0;
 }
 
+int mount_replace(int mount_fd, const char *path)
+{
+    if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL)
+        return error_from_errno();
+    return mount_fd < 0 ? 0 : mount_attach(mount_fd, AT_FDCWD, path);
+}
+
 int mount_clone(int dir_fd, int *ret_fd)
 {
     int fd = (int)syscall(SYS_open_tree, dir_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
@@ -46,6 +56,14 @@ int mount_clone(int dir_fd, int *ret_fd)
         return error_from_errno();
     *ret_fd = fd;
     return 0;
+}
+
+bool mount_is_full(int fd)
+{
+    struct statvfs st;
+
+    /* A write needs a whole page, so a few may be left when the last write fails. */
+    return fstatvfs(fd, &st) == 0 && (st.f_bavail <= 4 || st.f_favail == 0);
 }
 
 int mount_map_ids(int mount_fd, int idmap_fd)

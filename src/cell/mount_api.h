@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct mount_option {
@@ -21,9 +22,16 @@ int mount_new(const char *type, const struct mount_option *options, size_t n_opt
  */
 int mount_attach(int mount_fd, int dir_fd, const char *path);
 
+/* The same in the caller's mount namespace, in the place of what is attached at path; processes keep what they have
+ * open. mount_fd -1 leaves nothing there. */
+int mount_replace(int mount_fd, const char *path);
+
 /* Makes a detached copy of the mount that shows the directory dir_fd, which must be in the caller's mount namespace.
  * Returns 0 and the descriptor, which the caller owns, or a negative errno. */
 int mount_clone(int dir_fd, int *ret_fd);
+
+/* True if the file system that fd is of, which is in memory, has no block or no inode left. */
+bool mount_is_full(int fd);
 
 /* Makes a detached mount read-only, and its files appear as the mapping of idmap_fd, a descriptor of a user namespace,
  * says. Needs Linux 5.12; as an overlay layer 5.19. Returns 0 or a negative errno. */

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -124,12 +123,7 @@ void workspace_deinit(struct workspace *workspace)
 
 bool workspace_is_full(const struct workspace *workspace)
 {
-    struct statvfs st;
-
-    if (workspace->tmpfs_fd < 0 || fstatvfs(workspace->tmpfs_fd, &st) < 0)
-        return false;
-    /* A write needs a whole page, so a few may be left when the last write fails. */
-    return st.f_bavail <= 4 || st.f_favail == 0;
+    return workspace->tmpfs_fd >= 0 && mount_is_full(workspace->tmpfs_fd);
 }
 
 struct walk {

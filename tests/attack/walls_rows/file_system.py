@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The file system that a cell sees."""
 
-from walls_rows.row import CELL, ROOTFS, WORKSPACE, no_step, unused, wall
+from walls_rows.row import CELL, PROC, ROOTFS, SCRATCH, WORKSPACE, no_step, unused, wall
 
 ROWS = [
     wall(
@@ -83,7 +83,7 @@ ROWS = [
     wall(
         "proc: writable",
         "k12::test_k12_no_setting_can_be_written x05::test_x05_every_file_system",
-        (CELL, "flags | MOUNT_ATTR_RDONLY, &read_only);", "flags, &read_only);"),
+        (PROC, "flags | MOUNT_ATTR_RDONLY, &read_only);", "flags, &read_only);"),
     ),
     wall(
         "proc: no masks",
@@ -94,18 +94,18 @@ ROWS = [
     wall(
         "proc: set-user-id, devices and programs",
         "x05::test_x05_every_file_system",
-        (CELL, "unsigned flags = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;", "unsigned flags = 0;"),
+        (PROC, "unsigned flags = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;", "unsigned flags = 0;"),
     ),
     wall(
         "scratch: set-user-id and devices",
         "k11::test_k11_setuid_programs x05::test_x05_every_file_system",
-        (CELL, "ARRAY_SIZE(mount_options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,", "ARRAY_SIZE(mount_options), 0,"),
+        (SCRATCH, "ARRAY_SIZE(mount_options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,", "ARRAY_SIZE(mount_options), 0,"),
     ),
     wall(
         "scratch: no size",
         "r08::test_r08_full x05::test_x05_every_file_system",
         (
-            CELL,
+            SCRATCH,
             '{ "size", size }, { "nr_inodes", SCRATCH_INODES },',
             '{ "size", "100%" }, { "nr_inodes", SCRATCH_INODES },',
         ),
@@ -113,7 +113,7 @@ ROWS = [
     wall(
         "scratch: no limit of inodes",
         "x05::test_x05_every_file_system",
-        (CELL, '#define SCRATCH_INODES "65536"', '#define SCRATCH_INODES "0"'),
+        (SCRATCH, '#define SCRATCH_INODES "65536"', '#define SCRATCH_INODES "0"'),
     ),
     wall(
         "workspace: no size",
