@@ -86,8 +86,8 @@ static const struct {
 } complaints[] = {
     [KIND_NAME] = { "string_type", "Input should be a text of 1 to 1024 bytes without null characters" },
     [KIND_TEXT] = { "string_type", "Input should be a valid string" },
-    [KIND_OBJECT] = { "dict_type", "Input should be a valid dictionary" },
-    [KIND_FLAG] = { "bool_type", "Input should be a valid boolean" },
+    [KIND_OBJECT] = { "model_attributes_type", "Input should be a valid object" },
+    [KIND_FLAG] = { "bool_parsing", "Input should be a valid boolean" },
 };
 
 static void check_item(struct check *check, const char *list, size_t index, const json_t *item,
@@ -104,7 +104,7 @@ static void check_item(struct check *check, const char *list, size_t index, cons
         if (is_given(value) && !is_kind(value, kind))
             violate(check, list, index, members[i].name, complaints[kind].code, complaints[kind].message);
         else if (!is_given(value) && members[i].required)
-            violate(check, list, index, members[i].name, "missing", "Field required");
+            violate(check, list, index, members[i].name, value ? complaints[kind].code : "missing", "Field required");
     }
 }
 

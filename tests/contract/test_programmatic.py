@@ -69,6 +69,33 @@ def test_malformed(client, body):
     assert reply.status == 422 and reply.json["details"][0]["field"].startswith("body"), reply
 
 
+@pytest.mark.parametrize(
+    ("item", "field", "code", "message"),
+    [
+        ({"tools": [{}]}, "tools -> 0 -> name", "missing", "Field required"),
+        ({"tools": [{"name": None}]}, "tools -> 0 -> name", "string_type", "Field required"),
+        (
+            {"tools": [{"name": "t"}, {"name": "u", "parameters": []}]},
+            "tools -> 1 -> parameters",
+            "model_attributes_type",
+            "Input should be a valid object",
+        ),
+        (
+            {"continuation_token": "t", "tool_results": [{"call_id": "c", "is_error": "maybe"}]},
+            "tool_results -> 0 -> is_error",
+            "bool_parsing",
+            "Input should be a valid boolean",
+        ),
+    ],
+)
+def test_what_is_wrong_with_an_item(client, item, field, code, message):
+    """8.4, P2: the codes and words of the table."""
+    reply = client.post(PATH, {"code": "1", **item})
+    assert reply.status == 422 and reply.json["details"] == [
+        {"field": f"body -> {field}", "message": message, "code": code}
+    ], reply
+
+
 def test_malformed_json_and_keys(client):
     assert client.request("POST", PATH, b"{", {"Content-Type": "application/json"}).status == 422
     assert client.post(PATH, {"code": "print(1)"}, key=None).status == 401
