@@ -10,11 +10,6 @@ ROWS = [
         (INIT, "last + 2 == program->n_steps", "last + 1 == program->n_steps"),
     ),
     wall(
-        "builds: what a step prints that is only tried",
-        "test_languages::test_ts_await_outside_of_functions",
-        (INIT, "    if (tries)\n        standard[2] = null_fd;\n    else if (kept)\n", "    if (kept && !tries)\n"),
-    ),
-    wall(
         "builds: links are followed",
         "unit:keep",
         ("cell/keep.c", "O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY", "O_RDONLY | O_NONBLOCK | O_NOCTTY"),
