@@ -366,17 +366,22 @@ int cell_attach(const struct cell *cell, int home_fd, int mount_fd)
     return setns(home_fd, CLONE_NEWNS) < 0 ? -ENOTRECOVERABLE : r;
 }
 
-/* In the mount namespace of the cell. */
+/* In the mount namespace of the cell. After a failure there is no descriptor that could pass for what lies there. */
 static int empty_scratch(struct cell *cell, const struct cell_options *options, enum cell_scratch scratch)
 {
+    CLEANUP_CLOSE int fd = -1;
     int r;
 
     if (scratch_is_untouched(scratch, cell->scratch_fds[scratch]))
         return 0;
     cleanup_close_fd(&cell->scratch_fds[scratch]);
     cell->scratch_fds[scratch] = -1;
-    r = scratch_make(scratch, options->host_uid, options->tmp_bytes, &cell->scratch_fds[scratch]);
-    return r ? r : scratch_replace(scratch, cell->scratch_fds[scratch]);
+    r = scratch_make(scratch, options->host_uid, options->tmp_bytes, &fd);
+    if (r == 0)
+        r = scratch_replace(scratch, fd);
+    if (r == 0)
+        cell->scratch_fds[scratch] = TAKE_FD(fd);
+    return r;
 }
 
 static int replace_mounts(struct cell *cell, const struct cell_options *options, int mount_fd)

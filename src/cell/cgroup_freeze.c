@@ -55,15 +55,11 @@ int cgroup_slot_freeze(struct cgroup_slot *slot, bool frozen)
 
 /* The kernel tells whoever polls the file of two changes within 10 ms (CGROUP_FILE_NOTIFY_MIN_INTV) only when these are
  * over, and what waits in a system call stands still after some microseconds: so it is looked at, ever less often. */
-static int await_frozen(int dir_fd)
+static int look_until_frozen(int events_fd)
 {
-    CLEANUP_CLOSE int events_fd = openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
     int64_t until_us = clock_monotonic_us() + FREEZE_TIMEOUT_MS * 1000;
     char text[256];
 
-    if (events_fd < 0)
-        return error_from_errno();
-    (void)prctl(PR_SET_TIMERSLACK, SLACK_NS, 0UL, 0UL, 0UL);
     for (useconds_t pause_us = 10; clock_monotonic_us() < until_us;
          pause_us += pause_us < FREEZE_LOOK_US ? pause_us : 0) {
         ssize_t n = pread(events_fd, text, sizeof(text) - 1, 0);
@@ -76,6 +72,20 @@ static int await_frozen(int dir_fd)
         usleep(pause_us);
     }
     return -ETIMEDOUT;
+}
+
+/* The slack is the keeper's own again afterwards: the programs of the cells that it makes inherit it. */
+static int await_frozen(int dir_fd)
+{
+    CLEANUP_CLOSE int events_fd = openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+    int r;
+
+    if (events_fd < 0)
+        return error_from_errno();
+    (void)prctl(PR_SET_TIMERSLACK, SLACK_NS, 0UL, 0UL, 0UL);
+    r = look_until_frozen(events_fd);
+    (void)prctl(PR_SET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL);
+    return r;
 }
 
 int cgroup_slot_rest(struct cgroup_slot *slot, bool resting)

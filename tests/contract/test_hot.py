@@ -84,6 +84,14 @@ def test_every_run_has_its_own_scratch_space(session):
     assert session.hot("f.read(1); m[1 << 20]\nprint(os.statvfs('/dev/shm').f_bavail > (60 << 20) / os.statvfs('/dev/shm').f_frsize)") == "True\n"
 
 
+def test_a_keeper_has_the_timers_of_any(server, session):
+    """10.9: the programs of its later cells inherit them. "" = this host lets nobody look."""
+    session.begin("x = 1")
+    keepers = [pid for pid in host.descendants(server.pid) if host.command_line(pid)[:1] == ["codecell-slot"]]
+    assert keepers
+    assert host.until(lambda: {host.read(f"/proc/{pid}/timerslack_ns") for pid in keepers} <= {"50000\n", ""}, 10)
+
+
 def test_a_module_of_the_workspace_is_read_again(session):
     """10.3: x.py beside the program, in the version that there is now."""
     session.begin("open('mine.py', 'w').write('value = 1')\nkeep = 0")
