@@ -96,7 +96,6 @@ int cgroup_slot_open(const struct cgroup_layout *layout, unsigned slot, struct c
     made.oom_fd = open_oom(made.dir_fds[CGROUP_MEMORY], made.unified[CGROUP_MEMORY]);
     if (!made.per_cell)
         made.peak_fd = open_peak(made.dir_fds[CGROUP_MEMORY], made.unified[CGROUP_MEMORY]);
-    (void)cgroup_slot_yield(&made, false); /* a keeper that was killed may have left it so */
     *ret_slot = made;
     return 0;
 }
@@ -314,15 +313,6 @@ int cgroup_slot_weigh(struct cgroup_slot *slot, uint32_t shares)
         r = write_number(slot, CGROUP_CPU, unified ? "cpu.weight" : "cpu.shares", value ? value : 1);
     if (r == 0)
         slot->shares = shares;
-    return r;
-}
-
-int cgroup_slot_yield(struct cgroup_slot *slot, bool yielding)
-{
-    int r = write_number(slot, CGROUP_CPU, "cpu.idle", yielding);
-
-    if (r == 0)
-        slot->shares = 0; /* to be written anew */
     return r;
 }
 

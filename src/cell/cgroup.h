@@ -91,10 +91,6 @@ int cgroup_slot_limit(struct cgroup_slot *slot, const struct cgroup_limits *limi
  * negative errno. */
 int cgroup_slot_weigh(struct cgroup_slot *slot, uint32_t shares);
 
-/* Has what is in the slot's group run only where nobody else wants to: whoever wants to comes first, at once. Shares do
- * not count meanwhile, and are full ones afterwards. Returns 0 or a negative errno, -ENOENT before Linux 5.15. */
-int cgroup_slot_yield(struct cgroup_slot *slot, bool yielding);
-
 /* Lets the calling process, the keeper, live on the server's share of the processors instead of its cell's, so that it
  * is in time however little the cell gets; what it clones meanwhile would not be in the slot's group.
  * cgroup_slot_step_in() ends that, and so does cgroup_slot_renew(). Return 0 or a negative errno, -ENOTSUP where a host

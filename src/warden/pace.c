@@ -36,15 +36,6 @@ static const struct {
 #define LOOK_MAX_US    500000
 #define LOOKS_PER_LIFE 8
 
-void pace_ahead(struct cgroup_slot *cgroup, bool ahead)
-{
-    if (!ahead) {
-        (void)cgroup_slot_yield(cgroup, false);
-        (void)cgroup_slot_step_in(cgroup);
-    } else if (cgroup_slot_step_aside(cgroup) == 0)
-        (void)cgroup_slot_yield(cgroup, true);
-}
-
 int pace_begin(struct pace *pace, struct cgroup_slot *cgroup)
 {
     *pace = (struct pace){ .punctual = cgroup->aside };

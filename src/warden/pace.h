@@ -24,10 +24,6 @@ struct pace {
     uint32_t cpu_millis; /* what the cell may use when it does not wait */
 };
 
-/* Between programs: what the cell does is for a program that has not come yet, and nobody waits for it; or no longer.
- * Where a keeper cannot step aside nothing changes. */
-void pace_ahead(struct cgroup_slot *cgroup, bool ahead);
-
 /* Before the program is handed over: a full share. Returns 0 or a negative errno. */
 int pace_begin(struct pace *pace, struct cgroup_slot *cgroup);
 

@@ -135,7 +135,6 @@ _Noreturn void slot_keep(const struct slot_context *context, unsigned index, int
                 .inside_uid = (uid_t)context->options->sandbox_uid,
                 .cgroup = &slot.cgroup,
             },
-            .cgroup = &slot.cgroup,
             .pool = (unsigned)context->options->pool_python,
             .copy = WARM_INIT,
         },

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "warden/pace.h"
 
 /* A slot keeps what the pool does not ask for so long after it was wanted. */
 #define DEMAND_US 30000000
@@ -23,10 +22,6 @@
 /* How long a run waits for a copy, or for a runtime that has been started, before it starts an interpreter instead. */
 #define COPY_TIMEOUT_MS    500
 #define RUNTIME_TIMEOUT_MS 3000
-
-/* So long a start lets everybody else go first: most have ended by then. On a full machine it would not end at all, and
- * what holds a lock of the kernel's has others wait. */
-#define AHEAD_US 100000
 
 /* Keeper and init. */
 #define OWN_PROCESSES 2
@@ -112,27 +107,12 @@ static void order_copy(struct stock *stock, const struct cell *cell, enum warm_k
     }
 }
 
-static void hold_back(struct stock *stock)
-{
-    pace_ahead(stock->cgroup, true);
-    stock->ahead_until_us = clock_monotonic_us() + AHEAD_US;
-}
-
-static void let_go(struct stock *stock)
-{
-    if (stock->ahead_until_us)
-        pace_ahead(stock->cgroup, false);
-    stock->ahead_until_us = 0;
-}
-
 static void order_runtime(struct stock *stock, const struct cell *cell, const struct stock_want *want)
 {
     const struct runtime_order order = { .kind = want->kind, .memory_mb = want->memory_mb };
 
-    if (!may_have_runtime(stock, want->kind) || warm_order_runtime(&order, cell, &stock->copy) < 0)
-        return;
-    atomic_store(&stock->board->runtimes[stock->slot], (uint8_t)want->kind);
-    hold_back(stock);
+    if (may_have_runtime(stock, want->kind) && warm_order_runtime(&order, cell, &stock->copy) == 0)
+        atomic_store(&stock->board->runtimes[stock->slot], (uint8_t)want->kind);
 }
 
 /* What has no zygote now may be a copy of another's. */
@@ -182,8 +162,6 @@ void stock_settle(struct stock *stock, const struct cell *cell)
     if (!stock->board)
         return;
     want = wanted_now(stock);
-    if (clock_monotonic_us() >= stock->ahead_until_us)
-        let_go(stock);
     if (is_late(stock)) {
         atomic_fetch_add(&zygote_of(stock, stock->has.kind)->unanswered, 1);
         stock_drop(stock);
@@ -198,7 +176,6 @@ void stock_settle(struct stock *stock, const struct cell *cell)
 void stock_heard(struct stock *stock)
 {
     if (stock->copy.pid == 0 && warm_await(&stock->copy, 0) == 0) {
-        let_go(stock);
         note_answer(stock);
         return;
     }
@@ -244,8 +221,6 @@ int stock_idle_ms(const struct stock *stock)
     }
     if (awaits_copy(stock))
         return until_ms(stock->ordered_us + ORDER_TIMEOUT_US);
-    if (stock->ahead_until_us)
-        return until_ms(stock->ahead_until_us);
     if (in_pool(stock) && !is_lent(stock))
         return -1;
     return until_ms(stock->wanted_us + DEMAND_US);
@@ -281,7 +256,6 @@ bool stock_take(struct stock *stock, const struct cell *cell, const struct stock
     *ret_waited = stock_kind(stock) != WARM_NONE;
     if (*ret_waited)
         return true;
-    let_go(stock);
     if (stock->copy.socket_fd < 0 && warm_is_copy(want->kind)) {
         await_zygote(stock, want->kind, cancel_fd);
         order(stock, cell, want);
@@ -304,7 +278,6 @@ void stock_new_cell(struct stock *stock)
 void stock_release(struct stock *stock)
 {
     warm_drop(&stock->copy);
-    let_go(stock);
     if (stock->board)
         atomic_store(&stock->board->runtimes[stock->slot], WARM_NONE);
 }

@@ -45,15 +45,13 @@ struct stock {
     struct zygote_board *board; /* NULL = nothing ever waits */
     unsigned slot;
     struct warm_place place;
-    struct cgroup_slot *cgroup; /* the same as in place */
-    unsigned pool;              /* so many slots always have a copy: the first that are not parked */
-    struct stock_want want;     /* of the last run that could use something */
-    int64_t wanted_us;          /* when that was; 0 = nothing is wanted */
-    uint32_t generation;        /* of the copy's zygote */
-    int64_t ordered_us;         /* when the copy was ordered */
-    unsigned retries;           /* orders that nothing came of since one was answered */
+    unsigned pool;          /* so many slots always have a copy: the first that are not parked */
+    struct stock_want want; /* of the last run that could use something */
+    int64_t wanted_us;      /* when that was; 0 = nothing is wanted */
+    uint32_t generation;    /* of the copy's zygote */
+    int64_t ordered_us;     /* when the copy was ordered */
+    unsigned retries;       /* orders that nothing came of since one was answered */
     bool expecting;         /* in this cell a copy that was forgotten may still be born, or what was dropped lives on */
-    int64_t ahead_until_us; /* until then what is being started lets everybody else go first; 0 = it does not */
     struct stock_want has;  /* what there is, if copy says that there is something */
     struct warm copy;
 };

@@ -50,7 +50,6 @@ static struct fake fake_slot(struct scratch *scratch)
 
     put(&fake, "cpu.shares", "7");
     put(&fake, "cpu.cfs_quota_us", "100000");
-    put(&fake, "cpu.idle", "-");
     put(&fake, "tasks", "-");
     use(&fake, 70000000);
     assert_int_equal(mkdir(scratch_path(scratch, "server"), 0700), 0);
@@ -80,36 +79,6 @@ static int64_t pass(struct fake *fake, struct pace *pace, int64_t until_us)
         if (pace_tick(pace, &fake->slot, due_us))
             return due_us;
     return 0;
-}
-
-static void what_is_for_nobody_yet_comes_last(void **state)
-{
-    struct fake fake = fake_slot(*state);
-    struct pace pace;
-
-    pace_ahead(&fake.slot, true);
-    assert_int_equal(first_byte(&fake, "cpu.idle"), '1');
-    assert_int_equal(first_byte(&fake, "server/tasks"), '0');
-    assert_int_equal(first_byte(&fake, "tasks"), '-');
-    pace_ahead(&fake.slot, false);
-    assert_int_equal(first_byte(&fake, "cpu.idle"), '0');
-    assert_int_equal(first_byte(&fake, "tasks"), '0');
-    assert_false(fake.slot.aside);
-    assert_int_equal(pace_begin(&pace, &fake.slot), 0);
-    assert_int_equal(first_byte(&fake, "cpu.shares"), '1'); /* 1024: what was written before does not count */
-    cgroup_slot_close(&fake.slot);
-}
-
-/* Its keeper would come last as well, and has to hear of a program at once. */
-static void who_cannot_step_aside_does_not_come_last(void **state)
-{
-    struct fake fake = fake_slot(*state);
-
-    close(fake.slot.server_fd);
-    fake.slot.server_fd = -1;
-    pace_ahead(&fake.slot, true);
-    assert_int_equal(first_byte(&fake, "cpu.idle"), '-');
-    cgroup_slot_close(&fake.slot);
 }
 
 static void who_waits_stays_young(void **state)
@@ -296,8 +265,6 @@ static void where_it_is_not_told_the_time_of_all_rounds_counts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_SCRATCH(what_is_for_nobody_yet_comes_last),
-        WITH_SCRATCH(who_cannot_step_aside_does_not_come_last),
         WITH_SCRATCH(who_waits_stays_young),
         WITH_SCRATCH(who_computes_grows_old),
         WITH_SCRATCH(a_host_that_cannot_tell_counts_the_time),

@@ -16,9 +16,6 @@ struct place {
     int init_fd;
 };
 
-/* A host without any. */
-static struct cgroup_slot no_groups;
-
 static struct place rest(void)
 {
     struct place place = { .board = calloc(1, sizeof(*place.board)), .cell = CELL_INIT };
@@ -28,8 +25,7 @@ static struct place rest(void)
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
     place.cell.control_fd = pair[0];
     place.init_fd = pair[1];
-    no_groups = CGROUP_SLOT_INIT;
-    place.stock = (struct stock){ .board = place.board, .cgroup = &no_groups, .copy = WARM_INIT };
+    place.stock = (struct stock){ .board = place.board, .copy = WARM_INIT };
     return place;
 }
 
