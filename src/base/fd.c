@@ -21,12 +21,14 @@
 #define OPEN_TRIES    1000
 #define LOCK_RETRY_MS 10
 
-ssize_t fd_read_full(int fd, void *data, size_t size)
+/* From NULL = where the descriptor stands. */
+static ssize_t read_full(int fd, void *data, size_t size, const off_t *from)
 {
     size_t done = 0;
 
     while (done < size) {
-        ssize_t n = read(fd, (char *)data + done, size - done);
+        char *to = (char *)data + done;
+        ssize_t n = from ? pread(fd, to, size - done, *from + (off_t)done) : read(fd, to, size - done);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -39,22 +41,14 @@ ssize_t fd_read_full(int fd, void *data, size_t size)
     return (ssize_t)done;
 }
 
+ssize_t fd_read_full(int fd, void *data, size_t size)
+{
+    return read_full(fd, data, size, NULL);
+}
+
 ssize_t fd_pread_full(int fd, void *data, size_t size, off_t offset)
 {
-    size_t done = 0;
-
-    while (done < size) {
-        ssize_t n = pread(fd, (char *)data + done, size - done, offset + (off_t)done);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return error_from_errno();
-        if (n == 0)
-            break;
-        done += (size_t)n;
-    }
-    return (ssize_t)done;
+    return read_full(fd, data, size, &offset);
 }
 
 int fd_write_full(int fd, const void *data, size_t size)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/peer_address.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 void peer_address_normalise(const uint8_t address[static PEER_ADDRESS_SIZE],
                             uint8_t ret_address[static PEER_ADDRESS_SIZE])
@@ -11,6 +13,14 @@ void peer_address_normalise(const uint8_t address[static PEER_ADDRESS_SIZE],
     memcpy(ret_address, address, PEER_ADDRESS_SIZE);
     if (memcmp(address, mapped, sizeof(mapped)) != 0)
         memset(ret_address + 8, 0, 8);
+}
+
+void peer_address_seed(uint64_t ret_seed[static 2])
+{
+    const size_t size = 2 * sizeof(*ret_seed);
+
+    if (getrandom(ret_seed, size, 0) != (ssize_t)size)
+        abort(); /* never short nor interrupted up to 256 bytes (random(4)) */
 }
 
 static uint64_t mix(uint64_t x)

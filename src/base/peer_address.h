@@ -11,5 +11,6 @@
 void peer_address_normalise(const uint8_t address[static PEER_ADDRESS_SIZE],
                             uint8_t ret_address[static PEER_ADDRESS_SIZE]);
 
-/* For tables: whoever does not know the seed cannot aim at one place. */
+/* For tables: whoever does not know the seed, which is drawn once for each, cannot aim at one place. */
+void peer_address_seed(uint64_t ret_seed[static 2]);
 uint64_t peer_address_hash(const uint8_t address[static PEER_ADDRESS_SIZE], const uint64_t seed[static 2]);

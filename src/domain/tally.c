@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #define SETS   1024
 #define PLACES 8 /* of a set */
@@ -21,8 +20,7 @@ struct tally *tally_new(void)
 
     if (!tally)
         return NULL;
-    if (getrandom(tally->seed, sizeof(tally->seed), 0) != (ssize_t)sizeof(tally->seed))
-        abort(); /* never short nor interrupted up to 256 bytes (random(4)) */
+    peer_address_seed(tally->seed);
     pthread_mutex_init(&tally->lock, NULL);
     return tally;
 }

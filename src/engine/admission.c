@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "engine/running.h"
 
@@ -75,10 +76,8 @@ struct execution_job *execution_job_free(struct execution_job *job)
 
 static struct key_queue *find_queue(struct admission *a, const char *name)
 {
-    unsigned hash = 5381;
+    unsigned hash = hash_text(name);
 
-    for (const char *p = name; *p; p++)
-        hash = hash * 33 + (unsigned char)*p;
     for (unsigned i = 0; i < KEY_QUEUES_MAX; i++) {
         struct key_queue **place = &a->queues[(hash + i) % KEY_QUEUES_MAX];
 

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/hash.h"
 
 #define LOCKS  1024
 #define SHARES 256
@@ -180,18 +181,9 @@ bool hot_take(struct hot *hot, const struct session *session, enum execution_net
     return cell.channel_fd >= 0;
 }
 
-static unsigned hash_of(const char *text)
-{
-    unsigned hash = 5381;
-
-    for (const char *p = text; *p; p++)
-        hash = hash * 33 + (unsigned char)*p;
-    return hash;
-}
-
 static unsigned share_of(const struct hot_cell *cell)
 {
-    return hash_of(cell->session.tenant) % SHARES;
+    return hash_text(cell->session.tenant) % SHARES;
 }
 
 static bool is_over_number(const struct hot *hot)
@@ -382,7 +374,7 @@ unsigned hot_settle(struct hot *hot, int64_t timeout_ms)
 
 static unsigned place_of(const char *session_id)
 {
-    return hash_of(session_id) % LOCKS;
+    return hash_text(session_id) % LOCKS;
 }
 
 void hot_lock_session(struct hot *hot, const char *session_id)

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "engine/feed.h"
 #include "engine/live.h"
 
@@ -65,11 +66,7 @@ int running_new(unsigned max_runs, struct running **ret_running)
 
 static struct run **bucket_of(struct running *running, const char *execution_id)
 {
-    unsigned hash = 5381;
-
-    for (const char *p = execution_id; *p; p++)
-        hash = hash * 33 + (unsigned char)*p;
-    return &running->buckets[hash % BUCKETS];
+    return &running->buckets[hash_text(execution_id) % BUCKETS];
 }
 
 /* Takes the events of an entry. The caller unrefs them, outside the table's lock. */

@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/peer_address.h"
 
@@ -36,8 +35,7 @@ int peers_new(unsigned limit, const struct address_block *exempt, size_t n_exemp
     peers->limit = limit;
     peers->exempt = exempt;
     peers->n_exempt = n_exempt;
-    if (getrandom(peers->seed, sizeof(peers->seed), 0) != (ssize_t)sizeof(peers->seed))
-        abort(); /* never short nor interrupted up to 256 bytes (random(4)) */
+    peer_address_seed(peers->seed);
     pthread_mutex_init(&peers->lock, NULL);
     *ret_peers = peers;
     return 0;
