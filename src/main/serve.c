@@ -197,17 +197,6 @@ static int seal(struct serve *serve)
     return r == 0 ? 0 : fail("configuration", r);
 }
 
-/* The api starts in the share directory and looks for its files from there: the directories above may be closed to its
- * user, as a home directory is. So the program is named from there too if it is below. */
-static const char *program_from_share(const struct location *location)
-{
-    size_t length = strlen(location->share);
-
-    if (strncmp(location->program, location->share, length) == 0 && location->program[length] == '/')
-        return location->program + length + 1;
-    return location->program;
-}
-
 /* The warden's command line. Numbers are copied, texts borrowed. */
 struct arguments {
     const char *items[ARGUMENTS_MAX + 1];
@@ -296,7 +285,7 @@ static void write_arguments(const struct serve *serve, struct arguments *argumen
     add_text(arguments, "--log-level", config->texts[CONFIG_LOG_LEVEL]);
     add_text(arguments, "--log-format", config->texts[CONFIG_LOG_FORMAT]);
     add_number(arguments, "--config-fd", serve->config_fd);
-    add_text(arguments, "--api-program", program_from_share(&serve->location));
+    add_text(arguments, "--api-program", location_program_from_share(&serve->location));
     add_wan(arguments, config);
     add_proxy(arguments, serve);
     add_zygote(arguments, serve);

@@ -32,13 +32,10 @@ static int become(uid_t uid)
 static int try_program_as_api(const void *argument)
 {
     const struct check_context *context = argument;
-    const char *program = context->location->program, *share = context->location->share;
-    size_t length = strlen(share);
+    const char *program = location_program_from_share(context->location);
     int r;
 
-    if (strncmp(program, share, length) == 0 && program[length] == '/')
-        program += length + 1;
-    if (chdir(share) < 0)
+    if (chdir(context->location->share) < 0)
         return error_from_errno();
     r = become(context->identity.api_uid);
     if (r < 0)

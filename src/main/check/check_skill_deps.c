@@ -21,7 +21,7 @@ static bool is_directory(const struct config *config)
 }
 
 /* The same directory, or one above it. Both are canonical. */
-static bool holds(const char *directory, const char *path)
+static bool is_above(const char *directory, const char *path)
 {
     size_t length = strlen(directory);
 
@@ -38,7 +38,8 @@ static bool meets(const char *packages, const char *own)
     check_existing(own, existing);
     if (!*own || !realpath(existing, real))
         return false;
-    return holds(packages, real) || (strcmp(existing, own) == 0 && strcmp(real, "/") != 0 && holds(real, packages));
+    return is_above(packages, real) ||
+           (strcmp(existing, own) == 0 && strcmp(real, "/") != 0 && is_above(real, packages));
 }
 
 static bool is_apart(const struct config *config)

@@ -56,3 +56,12 @@ int location_find(struct location *ret_location)
         r = put(l->selftest, "%s/selftest", l->share);
     return r;
 }
+
+const char *location_program_from_share(const struct location *location)
+{
+    size_t length = strlen(location->share);
+
+    if (strncmp(location->program, location->share, length) == 0 && location->program[length] == '/')
+        return location->program + length + 1;
+    return location->program;
+}

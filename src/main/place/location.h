@@ -18,3 +18,7 @@ struct location {
 
 /* Returns 0 or a negative errno. */
 int location_find(struct location *ret_location);
+
+/* The program named from the share directory, if it is below. The api starts there and looks for its files from there:
+ * the directories above may be closed to its user, as a home directory is. */
+const char *location_program_from_share(const struct location *location);
