@@ -4,13 +4,12 @@
 import os
 import pathlib
 import shutil
-import subprocess
 import tempfile
 
 import pytest
 
 from support import host
-from support.server import free_port
+from support.server import refused_start
 
 SEEN = "/opt/skill-deps"
 PYTHON = "import greeting; print(greeting.hello())"
@@ -115,17 +114,13 @@ def test_what_stops_the_start(program, spoil, path, said):
     try:
         if spoil:
             spoil(place)
-        env = {
-            "PATH": os.environ["PATH"],
-            "API_HOST": "127.0.0.1",
-            "API_PORT": str(free_port()),
+        given = {
             "API_KEY": "good-key-7d1f0c2b9a",
             "DATA_DIR": str(place / "data"),
             "LOG_FILE": str(place / "log/codecell.log"),
             "SKILL_DEPS_PATH": str(place / path),
         }
-        done = subprocess.run([program, "serve"], env=env, cwd=place, capture_output=True, text=True, timeout=20)
+        told = refused_start([program, "serve"], place, **given)
     finally:
         shutil.rmtree(place)
-    told = done.stdout + done.stderr
-    assert done.returncode != 0 and "SKILL_DEPS_PATH" in told and said in told, told
+    assert "SKILL_DEPS_PATH" in told and said in told, told

@@ -8,7 +8,7 @@ import tempfile
 import pytest
 
 from support import multipart
-from support.server import PROGRAM, free_port
+from support.server import PROGRAM, refused_start
 
 
 @pytest.fixture
@@ -22,37 +22,16 @@ def place():
 def test_read_only_at_the_start(program, place):
     os.mkdir(os.path.join(place, "data"))
     script = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && exec "$2" serve'
-    env = {
-        "PATH": os.environ["PATH"],
-        "API_HOST": "127.0.0.1",
-        "API_PORT": str(free_port()),
-        "API_KEY": "Read-only-key-7f3q9",
-        "DATA_DIR": os.path.join(place, "data"),
-    }
-    done = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", script, "sh", place, PROGRAM],
-        env=env,
-        cwd="/",
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    said = done.stdout + done.stderr
-    assert done.returncode != 0 and ("DATA_DIR" in said or place in said) and "ead-only" in said, said
+    command = ["unshare", "--mount", "sh", "-c", script, "sh", place, PROGRAM]
+    said = refused_start(command, "/", 30, API_KEY="Read-only-key-7f3q9", DATA_DIR=os.path.join(place, "data"))
+    assert ("DATA_DIR" in said or place in said) and "ead-only" in said, said
 
 
 def test_not_a_directory(program, place):
     path = os.path.join(place, "file")
     open(path, "w").close()
-    env = {
-        "PATH": os.environ["PATH"],
-        "API_HOST": "127.0.0.1",
-        "API_PORT": str(free_port()),
-        "API_KEY": "Read-only-key-7f3q9",
-        "DATA_DIR": path,
-    }
-    done = subprocess.run([program, "serve"], env=env, cwd="/", capture_output=True, text=True, timeout=30)
-    assert done.returncode != 0 and ("DATA_DIR" in done.stdout + done.stderr or path in done.stdout + done.stderr), done
+    said = refused_start([program, "serve"], "/", 30, API_KEY="Read-only-key-7f3q9", DATA_DIR=path)
+    assert "DATA_DIR" in said or path in said, said
 
 
 def test_becomes_read_only(server_with):

@@ -36,6 +36,14 @@ VALUES = os.environ.get("CODECELL_TEST_VALUES", "librechat")
 assert VALUES in SETS, f"CODECELL_TEST_VALUES={VALUES}: there are {sorted(SETS)}"
 
 
+def refused_start(command, cwd, timeout_s=20, **variables):
+    """Runs what starts a server, on a port of its own and with these variables alone; it must not stay. Returns what it said."""
+    env = {"PATH": os.environ["PATH"], "API_HOST": "127.0.0.1", "API_PORT": str(free_port()), **variables}
+    done = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, timeout=timeout_s, check=False)
+    assert done.returncode != 0, done
+    return done.stdout + done.stderr
+
+
 def free_port():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))

@@ -316,9 +316,21 @@ static void test_numbers_in_every_spelling(void **state)
 }
 
 /* Identifiers of another shape are unknown, not wrong. */
-static void test_overlong_identifiers_are_unknown(void **state)
+static void assert_unknown_identifiers(const char *body)
 {
     struct trial trial;
+
+    parse(&trial, body);
+    assert_int_equal(trial.r, 0);
+    assert_null(trial.request.session_id);
+    assert_string_equal(trial.request.files[0].id, "");
+    assert_string_equal(trial.request.files[0].storage_session_id, "");
+    assert_string_equal(trial.request.files[0].name, "");
+    finish(&trial);
+}
+
+static void test_overlong_identifiers_are_unknown(void **state)
+{
     char body[8192], id[300], name[2000];
 
     (void)state;
@@ -331,28 +343,15 @@ static void test_overlong_identifiers_are_unknown(void **state)
         "{\"lang\":\"py\",\"code\":\"x\",\"session_id\":\"%s\",\"files\":[{\"id\":\"%s\",\"storage_session_id\":\"%s\","
         "\"name\":\"%s\"}]}",
         id, id, id, name);
-    parse(&trial, body);
-    assert_int_equal(trial.r, 0);
-    assert_null(trial.request.session_id);
-    assert_string_equal(trial.request.files[0].id, "");
-    assert_string_equal(trial.request.files[0].storage_session_id, "");
-    assert_string_equal(trial.request.files[0].name, "");
-    finish(&trial);
+    assert_unknown_identifiers(body);
 }
 
 static void test_identifiers_with_nul_are_unknown(void **state)
 {
-    struct trial trial;
-
     (void)state;
-    parse(&trial, "{\"lang\":\"py\",\"code\":\"x\",\"session_id\":\"s\\u0000t\",\"files\":[{\"id\":\"i\\u0000\","
-                  "\"session_id\":\"\\u0000s\",\"name\":\"n\\u0000\"}]}");
-    assert_int_equal(trial.r, 0);
-    assert_null(trial.request.session_id);
-    assert_string_equal(trial.request.files[0].id, "");
-    assert_string_equal(trial.request.files[0].storage_session_id, "");
-    assert_string_equal(trial.request.files[0].name, "");
-    finish(&trial);
+    assert_unknown_identifiers(
+        "{\"lang\":\"py\",\"code\":\"x\",\"session_id\":\"s\\u0000t\",\"files\":[{\"id\":\"i\\u0000\","
+        "\"session_id\":\"\\u0000s\",\"name\":\"n\\u0000\"}]}");
 }
 
 /* {"lang":"py","code":"x", <field>: [ item x n ]} */
