@@ -12,8 +12,8 @@ int slot_arm(struct slot *slot);
 /* Gives an armed cell its workspace, a detached mount. Ends the keeper if it cannot get back from the cell's mounts. */
 int slot_attach(struct slot *slot, int mount_fd);
 
-/* The same for a cell that stands still: in the place of the workspace and the temporary files it has. mount_fd -1 =
- * they are taken away. */
+/* The same for a cell that stands still: in the place of the workspace it has; its temporary files are taken away.
+ * mount_fd -1 = it has no workspace then. */
 int slot_replace_mounts(struct slot *slot, int mount_fd);
 
 /* Kills what is in the cell and what waits there, whatever its state. What it held can be looked at until
