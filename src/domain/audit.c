@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "domain/audit_file.h"
 
-#define PAUSE_MS     5    /* between two batches, so that a busy server wakes the thread seldom */
+#define GATHER_MS    5    /* what comes together is written together, and not while its request has the processor */
 #define RETRY_MS     1000 /* after a failed write */
 #define REMIND_EVERY 60   /* retries */
 #define FOLLOW_MS    1000 /* between two looks whether another process wrote to the log */
@@ -177,32 +177,6 @@ static void own_up(struct audit *audit, struct buffer *batch)
     audit->lost_unsaid = 0;
 }
 
-/* With the lock held: waits for events, for the end, or for max_ms (0 = as long as it takes). */
-static void await_work(struct audit *audit, int64_t max_ms)
-{
-    int64_t until_us = clock_monotonic_us() + max_ms * 1000;
-    int r = 0;
-
-    while (audit->queue.length == 0 && audit->lost_unsaid == 0 && !audit->stopping && r == 0)
-        r = max_ms > 0 ? clock_wait(&audit->work, &audit->lock, until_us)
-                       : pthread_cond_wait(&audit->work, &audit->lock);
-}
-
-/* The batch is empty if max_ms passed first. Returns false when there is nothing more to write, ever. */
-static bool take_batch(struct audit *audit, int64_t max_ms, struct buffer *ret_batch)
-{
-    bool more;
-
-    pthread_mutex_lock(&audit->lock);
-    await_work(audit, max_ms);
-    *ret_batch = audit->queue;
-    audit->queue = BUFFER_INIT(ret_batch->ceiling);
-    own_up(audit, ret_batch);
-    more = ret_batch->length > 0 || !audit->stopping;
-    pthread_mutex_unlock(&audit->lock);
-    return more;
-}
-
 /* Returns early, with false, if told to stop. */
 static bool pause_for(struct audit *audit, int64_t ms)
 {
@@ -215,6 +189,39 @@ static bool pause_for(struct audit *audit, int64_t ms)
     stopping = audit->stopping;
     pthread_mutex_unlock(&audit->lock);
     return !stopping;
+}
+
+/* Waits for events, for the end, or for max_ms (0 = as long as it takes). Returns true if there is something to write.
+ */
+static bool await_work(struct audit *audit, int64_t max_ms)
+{
+    int64_t until_us = clock_monotonic_us() + max_ms * 1000;
+    bool has_work;
+    int r = 0;
+
+    pthread_mutex_lock(&audit->lock);
+    while (audit->queue.length == 0 && audit->lost_unsaid == 0 && !audit->stopping && r == 0)
+        r = max_ms > 0 ? clock_wait(&audit->work, &audit->lock, until_us)
+                       : pthread_cond_wait(&audit->work, &audit->lock);
+    has_work = audit->queue.length > 0 || audit->lost_unsaid > 0;
+    pthread_mutex_unlock(&audit->lock);
+    return has_work;
+}
+
+/* The batch is empty if max_ms passed first. Returns false when there is nothing more to write, ever. */
+static bool take_batch(struct audit *audit, int64_t max_ms, struct buffer *ret_batch)
+{
+    bool more;
+
+    if (await_work(audit, max_ms))
+        (void)pause_for(audit, GATHER_MS);
+    pthread_mutex_lock(&audit->lock);
+    *ret_batch = audit->queue;
+    audit->queue = BUFFER_INIT(ret_batch->ceiling);
+    own_up(audit, ret_batch);
+    more = ret_batch->length > 0 || !audit->stopping;
+    pthread_mutex_unlock(&audit->lock);
+    return more;
 }
 
 static void set_failing(struct audit *audit, bool failing)
@@ -374,7 +381,6 @@ static void *audit_main(void *argument)
             echo(audit, &lines);
         look_around(audit);
         buffer_deinit(&batch);
-        (void)pause_for(audit, PAUSE_MS);
     }
     own_up_to_gap(audit);
     buffer_deinit(&batch);
