@@ -131,6 +131,12 @@ static int batch_store(struct kv_batch *batch, const struct session *session)
                         session->id, (double)session->active_ms);
 }
 
+static void renew(struct session *session, int64_t ttl_ms)
+{
+    session->active_ms = clock_wall_ms();
+    session->expires_ms = session->active_ms + ttl_ms;
+}
+
 /* Writes the session with fresh times in one transaction. If it has just got its user, it leaves the set of those
  * without. */
 static int store(struct kv *kv, struct session *session, int64_t ttl_ms, bool adopted)
@@ -140,8 +146,7 @@ static int store(struct kv *kv, struct session *session, int64_t ttl_ms, bool ad
 
     if (r < 0)
         return r;
-    session->active_ms = clock_wall_ms();
-    session->expires_ms = session->active_ms + ttl_ms;
+    renew(session, ttl_ms);
     r = batch_store(batch, session);
     if (r < 0)
         return r;
@@ -150,8 +155,7 @@ static int store(struct kv *kv, struct session *session, int64_t ttl_ms, bool ad
     return store_error(kv_batch_commit(batch));
 }
 
-int session_create(struct kv *kv, const char *tenant, const char *entity_id, const char *user_id, int64_t ttl_ms,
-                   struct session *ret_session)
+static int make(const char *tenant, const char *entity_id, const char *user_id, struct session *ret_session)
 {
     struct session session = { .created_ms = clock_wall_ms() };
     int r = is_absent(tenant) ? -EINVAL : copy_identifier(tenant, session.tenant, sizeof(session.tenant));
@@ -162,7 +166,18 @@ int session_create(struct kv *kv, const char *tenant, const char *entity_id, con
         return r;
     copy_user(user_id, session.user_id);
     id_generate(session.id);
-    r = store(kv, &session, ttl_ms, false);
+    *ret_session = session;
+    return 0;
+}
+
+int session_create(struct kv *kv, const char *tenant, const char *entity_id, const char *user_id, int64_t ttl_ms,
+                   struct session *ret_session)
+{
+    struct session session;
+    int r = make(tenant, entity_id, user_id, &session);
+
+    if (r == 0)
+        r = store(kv, &session, ttl_ms, false);
     if (r == 0)
         *ret_session = session;
     return r;
@@ -267,31 +282,45 @@ static int find(struct kv *kv, const struct wish *wish, struct session *ret_sess
     return r;
 }
 
-/* 9.4: a session without user takes over the request's. Step 2 yields only sessions that have it already. */
-static int reuse(struct kv *kv, const struct wish *wish, struct session *session)
+/* 9.4: a session without user takes over the request's, which others must see at once. Step 2 yields only sessions that
+ * have it already. */
+static int reuse(struct kv *kv, const struct wish *wish, struct session *session, bool *ret_due)
 {
     bool adopted = !session->user_id[0] && wish->user_id[0];
 
-    if (adopted)
-        memcpy(session->user_id, wish->user_id, USER_ID_SIZE);
-    return store(kv, session, wish->ttl_ms, adopted);
+    *ret_due = !adopted;
+    if (!adopted) {
+        renew(session, wish->ttl_ms);
+        return 0;
+    }
+    memcpy(session->user_id, wish->user_id, USER_ID_SIZE);
+    return store(kv, session, wish->ttl_ms, true);
 }
 
-static int find_and_reuse(struct kv *kv, const struct wish *wish, struct session *ret_session)
+static int find_and_reuse(struct kv *kv, const struct wish *wish, struct session *ret_session, bool *ret_due)
 {
     struct session session;
     int r = find(kv, wish, &session);
 
     if (r == 0)
-        r = reuse(kv, wish, &session);
+        r = reuse(kv, wish, &session, ret_due);
     if (r == 0)
         *ret_session = session;
     return r;
 }
 
-static int create_wished(struct kv *kv, const struct wish *wish, struct session *ret_session)
+/* One without entity can be found by its id alone. */
+static int create_wished(struct kv *kv, const struct wish *wish, struct session *ret_session, bool *ret_due)
 {
-    return session_create(kv, wish->tenant, wish->entity_id, wish->user_id, wish->ttl_ms, ret_session);
+    int r;
+
+    *ret_due = !wish->entity_id[0];
+    if (!*ret_due)
+        return session_create(kv, wish->tenant, wish->entity_id, wish->user_id, wish->ttl_ms, ret_session);
+    r = make(wish->tenant, NULL, wish->user_id, ret_session);
+    if (r == 0)
+        renew(ret_session, wish->ttl_ms);
+    return r;
 }
 
 static bool wants_none(const struct wish *wish)
@@ -300,7 +329,8 @@ static bool wants_none(const struct wish *wish)
            (!wish->user_id[0] || wish->query->n_file_sessions == 0);
 }
 
-int session_resolve(struct kv *kv, const struct session_query *query, int64_t ttl_ms, struct session *ret_session)
+int session_resolve(struct kv *kv, const struct session_query *query, int64_t ttl_ms, struct session *ret_session,
+                    bool *ret_due)
 {
     struct wish wish = { .query = query, .tenant = query->tenant, .ttl_ms = ttl_ms };
     int r = copy_identifier(query->entity_id, wish.entity_id, sizeof(wish.entity_id));
@@ -309,11 +339,21 @@ int session_resolve(struct kv *kv, const struct session_query *query, int64_t tt
         return r;
     copy_user(query->user_id, wish.user_id);
     if (wants_none(&wish))
-        return create_wished(kv, &wish, ret_session);
+        return create_wished(kv, &wish, ret_session, ret_due);
     /* Creation is under the guard too: two first requests of one entity share one session. */
     GUARDED;
-    r = find_and_reuse(kv, &wish, ret_session);
-    return r == SESSION_E_NOT_FOUND ? create_wished(kv, &wish, ret_session) : r;
+    r = find_and_reuse(kv, &wish, ret_session, ret_due);
+    return r == SESSION_E_NOT_FOUND ? create_wished(kv, &wish, ret_session, ret_due) : r;
+}
+
+/* Another request may have given the session its user meanwhile. */
+int session_record(struct kv *kv, struct session *session, int64_t ttl_ms)
+{
+    int r;
+
+    GUARDED;
+    r = session_find(kv, session->id, session);
+    return r < 0 ? r : store(kv, session, ttl_ms, false);
 }
 
 int session_touch(struct kv *kv, const char *session_id, int64_t ttl_ms)

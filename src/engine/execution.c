@@ -40,6 +40,7 @@ struct execution {
     const struct execution_request *request;
     struct execution_result *result;
     struct session session;
+    bool session_is_due; /* to be written (session_resolve()) */
     struct inputs inputs;
     struct workdir workdir;
     struct outputs outputs;
@@ -112,17 +113,30 @@ static int resolve_any_session(struct execution *x)
         return -ENOMEM;
     for (size_t i = 0; i < request->n_files; i++)
         sessions[i] = request->files[i].storage_session_id;
-    return session_resolve(x->engine->kv, &query, x->engine->session_ttl_ms, &x->session);
+    return session_resolve(x->engine->kv, &query, x->engine->session_ttl_ms, &x->session, &x->session_is_due);
 }
 
+/* Nobody has heard of the session before; from now on anybody may. */
+static int record_session(struct execution *x)
+{
+    int r = x->session_is_due ? session_record(x->engine->kv, &x->session, x->engine->session_ttl_ms) : 0;
+
+    x->session_is_due = false;
+    if (r == 0)
+        run_session(x->request->run, x->session.id);
+    return r;
+}
+
+/* A session that is due is written while its cell begins, since that takes as long as all that the server does besides;
+ * but one that gets aliases of files has to be there for them. */
 static int resolve_session(struct execution *x)
 {
     int r = x->request->tools ? resolve_named_session(x) : resolve_any_session(x);
 
     if (r == 0)
         snprintf(x->result->session_id, sizeof(x->result->session_id), "%s", x->session.id);
-    if (r == 0)
-        run_session(x->request->run, x->session.id);
+    if (r == 0 && x->request->n_files > 0)
+        r = record_session(x);
     return r > 0 ? -EIO : r;
 }
 
@@ -499,6 +513,7 @@ static const struct {
     { "state", find_state, false },
     { "program", make_program, false },
     { "sandbox", start_cell, false },
+    { "session", record_session, true },
     { "sandbox", run_cell, false },
     { "outcome", decide_outcome, true },
     { "display", read_display, true },

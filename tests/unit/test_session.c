@@ -9,8 +9,9 @@
 
 #define NO_FILES NULL, 0
 
-static struct session resolve(struct fixture *fixture, const char *session_id, const char *user_id,
-                              const char *entity_id, const char *const *file_session_ids, unsigned n)
+static struct session resolve_only(struct fixture *fixture, const char *session_id, const char *user_id,
+                                   const char *entity_id, const char *const *file_session_ids, unsigned n,
+                                   bool *ret_due)
 {
     const struct session_query query = {
         .tenant = TENANT,
@@ -22,7 +23,18 @@ static struct session resolve(struct fixture *fixture, const char *session_id, c
     };
     struct session session;
 
-    assert_int_equal(session_resolve(fixture->kv, &query, TTL_MS, &session), 0);
+    assert_int_equal(session_resolve(fixture->kv, &query, TTL_MS, &session, ret_due), 0);
+    return session;
+}
+
+static struct session resolve(struct fixture *fixture, const char *session_id, const char *user_id,
+                              const char *entity_id, const char *const *file_session_ids, unsigned n)
+{
+    bool due;
+    struct session session = resolve_only(fixture, session_id, user_id, entity_id, file_session_ids, n, &due);
+
+    if (due)
+        assert_int_equal(session_record(fixture->kv, &session, TTL_MS), 0);
     return session;
 }
 
@@ -104,9 +116,10 @@ static void another_tenants_session_does_not_exist(void **state)
     const struct session_query query = {
         .tenant = "other", .session_id = made.id, .user_id = "u", .entity_id = "agent"
     };
+    bool due;
 
     assert_int_equal(session_get(fixture->kv, "other", made.id, &read), SESSION_E_NOT_FOUND);
-    assert_int_equal(session_resolve(fixture->kv, &query, TTL_MS, &read), 0);
+    assert_int_equal(session_resolve(fixture->kv, &query, TTL_MS, &read, &due), 0);
     assert_string_not_equal(read.id, made.id);
     assert_string_equal(read.tenant, "other");
 }
@@ -137,6 +150,56 @@ static void use_renews_a_session(void **state)
     assert_int_equal(session_touch(fixture->kv, made.id, 2 * TTL_MS), 0);
     assert_int_equal(session_get(fixture->kv, TENANT, made.id, &touched), 0);
     assert_int_equal(touched.expires_ms, touched.active_ms + 2 * TTL_MS);
+}
+
+static void what_nobody_else_can_know_is_due(void **state)
+{
+    struct fixture *fixture = *state;
+    struct session made, of_entity, named;
+    bool due;
+
+    made = resolve_only(fixture, NULL, "me", NULL, NO_FILES, &due);
+    assert_true(due);
+    assert_int_equal(made.expires_ms, made.active_ms + TTL_MS);
+    assert_lives(fixture, made.id, false);
+    assert_int_equal(session_record(fixture->kv, &made, TTL_MS), 0);
+    assert_lives(fixture, made.id, true);
+    resolve_only(fixture, made.id, "me", NULL, NO_FILES, &due);
+    assert_true(due);
+    of_entity = resolve_only(fixture, NULL, NULL, "agent", NO_FILES, &due);
+    assert_false(due);
+    assert_lives(fixture, of_entity.id, true);
+    named = make_session(fixture, NULL, NULL, TTL_MS);
+    resolve_only(fixture, named.id, "me", NULL, NO_FILES, &due);
+    assert_false(due); /* it has its user now */
+}
+
+static void a_late_renewal_leaves_the_user_as_it_is(void **state)
+{
+    struct fixture *fixture = *state;
+    struct session named = make_session(fixture, NULL, NULL, TTL_MS), late, read;
+    bool due;
+
+    late = resolve_only(fixture, named.id, NULL, NULL, NO_FILES, &due);
+    assert_true(due);
+    resolve(fixture, named.id, "me", NULL, NO_FILES);
+    assert_int_equal(session_record(fixture->kv, &late, TTL_MS), 0);
+    assert_int_equal(session_get(fixture->kv, TENANT, named.id, &read), 0);
+    assert_string_equal(read.user_id, "me");
+}
+
+static void a_late_renewal_keeps_what_has_expired(void **state)
+{
+    struct fixture *fixture = *state;
+    struct session named = make_session(fixture, NULL, "me", TTL_MS), late;
+    bool due;
+
+    late = resolve_only(fixture, named.id, "me", NULL, NO_FILES, &due);
+    assert_true(due);
+    expire_session(fixture, named.id);
+    assert_lives(fixture, named.id, false);
+    assert_int_equal(session_record(fixture->kv, &late, TTL_MS), 0);
+    assert_lives(fixture, named.id, true);
 }
 
 static void step_1_the_named_session(void **state)
@@ -394,6 +457,9 @@ int main(void)
         TEST(another_tenants_session_does_not_exist),
         TEST(an_expired_session_is_unknown_at_once),
         TEST(use_renews_a_session),
+        TEST(what_nobody_else_can_know_is_due),
+        TEST(a_late_renewal_leaves_the_user_as_it_is),
+        TEST(a_late_renewal_keeps_what_has_expired),
         TEST(step_1_the_named_session),
         TEST(step_2_the_users_session_among_the_files),
         TEST(step_3_the_entitys_last_session),

@@ -273,11 +273,12 @@ static void test_entity_finds_the_session(void **state)
     struct form form = form_begin(*state, &upload_reception);
     const struct session_query query = { .tenant = "tenant", .entity_id = "agent-9" };
     struct session session;
+    bool due;
 
     form_text(&form, "entity_id", "agent-9");
     form_file(&form, "file", "x.txt", "x");
     form_answer(&form, handle_upload, 200);
-    assert_int_equal(session_resolve(form.house->engine.kv, &query, 60000, &session), 0);
+    assert_int_equal(session_resolve(form.house->engine.kv, &query, 60000, &session, &due), 0);
     assert_string_equal(session.id, answer_text(&form, "session_id"));
     form_end(&form);
 }
