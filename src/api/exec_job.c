@@ -106,6 +106,7 @@ void exec_job_end(struct http_request *request, struct execution_job *job, enum 
 {
     struct api *api = http_request_data(request);
 
+    http_request_close_after(request, TAKE_FD(job->result.keeper_fd));
     audited_execution(request, job, end);
     run_done(job->request.run, admission_has_outcome(end) ? &job->result : NULL);
     switch (end) {

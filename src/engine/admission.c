@@ -59,6 +59,7 @@ struct execution_job *execution_job_new(void)
         job->request.client_fd = -1;
         job->tick_us = ADMISSION_TICK_US;
         job->result.usage = EXECUTION_USAGE_NONE; /* it may be given up before anything is measured */
+        job->result.keeper_fd = -1;
     }
     return job;
 }
@@ -68,6 +69,7 @@ struct execution_job *execution_job_free(struct execution_job *job)
     if (job) {
         job->paused = execution_drop(job->paused);
         execution_request_deinit(&job->request);
+        cleanup_close_fd(&job->result.keeper_fd);
         execution_result_deinit(&job->result);
         free(job);
     }

@@ -532,6 +532,11 @@ int cell_talk_take_parked(struct cell_talk *talk)
     return talk->over && talk->outcome->harvested && talk->outcome->end.parked_bytes ? TAKE_FD(talk->channel_fd) : -1;
 }
 
+int cell_talk_take_channel(struct cell_talk *talk)
+{
+    return talk->over && talk->outcome->harvested ? TAKE_FD(talk->channel_fd) : -1;
+}
+
 struct cell_talk *cell_talk_end(struct cell_talk *talk)
 {
     if (!talk)

@@ -91,6 +91,10 @@ int64_t cell_talk_held(const struct cell_talk *talk);
  * the cell is not parked. */
 int cell_talk_take_parked(struct cell_talk *talk);
 
+/* After the end of one whose cell is not parked: the channel, which tells the keeper that the answer is out when it is
+ * closed. The caller's; -1 if there is none. */
+int cell_talk_take_channel(struct cell_talk *talk);
+
 /* Ends an execution that has not ended. Returns NULL; accepts NULL. */
 struct cell_talk *cell_talk_end(struct cell_talk *talk);
 

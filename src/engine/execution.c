@@ -410,6 +410,8 @@ static int run_cell(struct execution *x)
     }
     if (r == 0)
         x->parked_fd = cell_talk_take_parked(x->talk);
+    if (r == 0 && x->parked_fd < 0)
+        x->result->keeper_fd = cell_talk_take_channel(x->talk);
     x->talk = cell_talk_end(x->talk);
     if (r == 0)
         end_live(x);

@@ -136,6 +136,8 @@ struct execution_result {
     struct json_t *shown; /* list of what the program showed; NULL = not asked for */
     bool shown_cut;
     struct execution_usage usage;
+    int keeper_fd; /* while it is open the cell's keeper does not clear away, so as not to delay the answer; -1 = none.
+                      The caller's, also after execution_result_deinit() */
 };
 
 void execution_result_deinit(struct execution_result *result);

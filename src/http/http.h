@@ -294,6 +294,10 @@ json_t *http_json_object_of(struct http_request *request, const char *text, size
  * Returns it, or a negative errno. Inside the handler, before http_request_suspend(). */
 int http_request_dup_fd(struct http_request *request);
 
+/* Closes fd once the answer has gone out, or cannot any more. Before the owner's final call, once for a request; -1 is
+ * accepted. */
+void http_request_close_after(struct http_request *request, int fd);
+
 /* Makes the answer come later, from any thread (see "Life of a request"). */
 void http_request_suspend(struct http_request *request);
 

@@ -109,6 +109,8 @@ struct http_request {
     bool handed_over; /* an owner exists */
     bool suspended;   /* the connection sleeps, or slept, until the owner's final call */
 
+    int fd_to_close; /* when the connection is done with the request; -1 = none */
+
     pthread_mutex_t lock;
     pthread_cond_t room;               /* in the stream, or none any more */
     struct MHD_Connection *connection; /* NULL once the connection is done with the request */

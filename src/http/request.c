@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "http/internal.h"
@@ -54,6 +55,7 @@ struct http_request *request_new(struct http_server *server, const char *target)
     }
     request->server = server;
     request->references = 1;
+    request->fd_to_close = -1;
     request->received_us = clock_monotonic_us();
     id_generate(request->id);
     pthread_mutex_init(&request->lock, NULL);
@@ -90,14 +92,17 @@ void request_disconnect(struct http_request *request)
 {
     struct http_server *server = request->server;
     struct MHD_Response *unsent;
+    int fd;
 
     pthread_mutex_lock(&request->lock);
     request->connection = NULL;
     request->guarded = NULL;
     unsent = request->response; /* of a stream it holds a reference: without this the two would keep each other */
     request->response = NULL;
+    fd = TAKE_FD(request->fd_to_close);
     pthread_cond_broadcast(&request->room);
     pthread_mutex_unlock(&request->lock);
+    cleanup_close_fd(&fd);
     if (unsent)
         MHD_destroy_response(unsent);
 
@@ -211,6 +216,15 @@ const char *http_request_body(const struct http_request *request, size_t *ret_le
 bool http_request_has_body(const struct http_request *request)
 {
     return request->has_body;
+}
+
+void http_request_close_after(struct http_request *request, int fd)
+{
+    pthread_mutex_lock(&request->lock);
+    if (request->connection)
+        request->fd_to_close = TAKE_FD(fd);
+    pthread_mutex_unlock(&request->lock);
+    cleanup_close_fd(&fd);
 }
 
 int http_request_dup_fd(struct http_request *request)

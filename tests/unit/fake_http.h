@@ -116,6 +116,13 @@ int http_request_dup_fd(struct http_request *request)
     return dup(STDIN_FILENO);
 }
 
+void http_request_close_after(struct http_request *request, int fd)
+{
+    assert_int_equal(request->n_answers, 0);
+    if (fd >= 0)
+        close(fd);
+}
+
 json_t *http_json_object(struct http_request *request)
 {
     json_t *json = json_loads(request->body, JSON_ALLOW_NUL, NULL);

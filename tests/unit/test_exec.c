@@ -16,6 +16,7 @@ struct execution_job *execution_job_new(void)
     struct execution_job *job = calloc(1, sizeof(*job));
 
     job->request.client_fd = -1;
+    job->result.keeper_fd = -1;
     admission.n_jobs++;
     return job;
 }
