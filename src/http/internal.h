@@ -77,8 +77,8 @@ struct http_request {
     struct router_path path;
     char *query; /* decoded name NUL value NUL ... */
     size_t query_length;
-    char method[16];
-    bool http10;
+    char method[16]; /* GET stands for HEAD too */
+    bool head, http10;
     struct router_match match;
     struct address client;
     char client_ip[ADDRESS_TEXT_SIZE];

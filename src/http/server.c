@@ -62,7 +62,8 @@ static void learn_request_line(struct http_request *request, const char *method,
 
     info = MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     request->guarded = info ? info->socket_context : NULL;
-    if (strcmp(method, "HEAD") == 0)
+    request->head = strcmp(method, "HEAD") == 0;
+    if (request->head)
         method = "GET"; /* the library below leaves the body out */
     snprintf(request->method, sizeof(request->method), "%s", method);
     request->http10 = strcmp(version, "HTTP/1.0") == 0;

@@ -93,6 +93,16 @@ static ssize_t read_source(void *context, uint64_t position, char *to, size_t ma
     return n;
 }
 
+/* libmicrohttpd 0.9.75 sends the last chunk to HEAD as well, which the client takes for the beginning of its next
+ * answer. Without chunks the connection ends. */
+static void make_ready(struct http_request *request, struct MHD_Response *response, const char *content_type,
+                       const struct http_header *headers)
+{
+    if (request->head)
+        (void)MHD_set_response_options(response, MHD_RF_HTTP_VERSION_1_0_ONLY, MHD_RO_END);
+    respond_decorate(request, response, content_type, headers);
+}
+
 static void release_source(void *context)
 {
     struct http_request *request = context;
@@ -114,7 +124,7 @@ void http_stream_pull(struct http_request *request, unsigned status, const char 
         release_source(request);
         return;
     }
-    respond_decorate(request, response, content_type, headers);
+    make_ready(request, response, content_type, headers);
     pthread_mutex_lock(&request->lock);
     request->stream.active = !request->answered;
     pthread_mutex_unlock(&request->lock);
@@ -146,7 +156,7 @@ void http_stream_begin(struct http_request *request, unsigned status, const char
         request_unref(request);
         return; /* the writes report a client that is gone; the last call answers 500 */
     }
-    respond_decorate(request, response, content_type, headers);
+    make_ready(request, response, content_type, headers);
     pthread_mutex_lock(&request->lock);
     request->stream.pending.ceiling = request->server->options.stream_buffer_bytes;
     request->stream.active = !request->answered;

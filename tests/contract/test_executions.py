@@ -7,7 +7,7 @@ import time
 import pytest
 
 from support import host
-from support.client import in_threads
+from support.client import in_threads, raw_connect
 from support.events import Events, text_of
 
 OTHER_KEY = "another-key-of-sixteen-characters"
@@ -49,6 +49,17 @@ def test_a_plain_run_has_an_entry_too(client):
     run = client.exec("echo x", "bash")
     status = client.get(f"/executions/{run['execution_id']}").json
     assert status["state"] == "done" and status["outcome"] == "ok" and status["session_id"] == run.session
+
+
+def test_head_of_a_stream_has_no_body(server):
+    """http-api.md 1.8: what a client finds behind the headers it takes for its next answer."""
+    with Events.run(server, "true") as run:
+        run.all()
+    head = f"HEAD /executions/{run.id}/stream HTTP/1.1\r\nHost: x\r\nx-api-key: {server.key}\r\n\r\n".encode()
+    with raw_connect(server) as sock:
+        sock.sendall(head)
+        answer = b"".join(iter(lambda: sock.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"\r\n\r\n") and answer.count(b"\r\n\r\n") == 1, answer
 
 
 def test_unknown_executions(client):
