@@ -282,6 +282,15 @@ static int find(struct kv *kv, const struct wish *wish, struct session *ret_sess
     return r;
 }
 
+/* One that is due gets its times only. */
+static int renew_or_store(struct kv *kv, const struct wish *wish, struct session *session, bool adopted, bool due)
+{
+    if (!due)
+        return store(kv, session, wish->ttl_ms, adopted);
+    renew(session, wish->ttl_ms);
+    return 0;
+}
+
 /* 9.4: a session without user takes over the request's, which others must see at once. Step 2 yields only sessions that
  * have it already. */
 static int reuse(struct kv *kv, const struct wish *wish, struct session *session, bool *ret_due)
@@ -289,12 +298,9 @@ static int reuse(struct kv *kv, const struct wish *wish, struct session *session
     bool adopted = !session->user_id[0] && wish->user_id[0];
 
     *ret_due = !adopted;
-    if (!adopted) {
-        renew(session, wish->ttl_ms);
-        return 0;
-    }
-    memcpy(session->user_id, wish->user_id, USER_ID_SIZE);
-    return store(kv, session, wish->ttl_ms, true);
+    if (adopted)
+        memcpy(session->user_id, wish->user_id, USER_ID_SIZE);
+    return renew_or_store(kv, wish, session, adopted, *ret_due);
 }
 
 static int find_and_reuse(struct kv *kv, const struct wish *wish, struct session *ret_session, bool *ret_due)
@@ -312,15 +318,10 @@ static int find_and_reuse(struct kv *kv, const struct wish *wish, struct session
 /* One without entity can be found by its id alone. */
 static int create_wished(struct kv *kv, const struct wish *wish, struct session *ret_session, bool *ret_due)
 {
-    int r;
+    int r = make(wish->tenant, wish->entity_id, wish->user_id, ret_session);
 
     *ret_due = !wish->entity_id[0];
-    if (!*ret_due)
-        return session_create(kv, wish->tenant, wish->entity_id, wish->user_id, wish->ttl_ms, ret_session);
-    r = make(wish->tenant, NULL, wish->user_id, ret_session);
-    if (r == 0)
-        renew(ret_session, wish->ttl_ms);
-    return r;
+    return r ? r : renew_or_store(kv, wish, ret_session, false, *ret_due);
 }
 
 static bool wants_none(const struct wish *wish)

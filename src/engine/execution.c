@@ -116,7 +116,7 @@ static int resolve_any_session(struct execution *x)
     return session_resolve(x->engine->kv, &query, x->engine->session_ttl_ms, &x->session, &x->session_is_due);
 }
 
-/* Nobody has heard of the session before; from now on anybody may. */
+/* From now on anybody may be told of the session. */
 static int record_session(struct execution *x)
 {
     int r = x->session_is_due ? session_record(x->engine->kv, &x->session, x->engine->session_ttl_ms) : 0;

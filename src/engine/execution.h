@@ -136,8 +136,9 @@ struct execution_result {
     struct json_t *shown; /* list of what the program showed; NULL = not asked for */
     bool shown_cut;
     struct execution_usage usage;
-    int keeper_fd; /* while it is open the cell's keeper does not clear away, so as not to delay the answer; -1 = none.
-                      The caller's, also after execution_result_deinit() */
+    int keeper_fd; /* to be closed when the answer is out: for a moment the cell's keeper waits for that before it
+                      clears away. -1 = none, also before execution_run(). The caller's; execution_result_deinit()
+                      leaves it */
 };
 
 void execution_result_deinit(struct execution_result *result);

@@ -48,5 +48,5 @@ void execution_result_deinit(struct execution_result *result)
     json_decref(result->shown);
     buffer_deinit(&result->out);
     buffer_deinit(&result->err);
-    *result = (struct execution_result){ 0 };
+    *result = (struct execution_result){ .keeper_fd = result->keeper_fd };
 }

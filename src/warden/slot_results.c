@@ -12,7 +12,7 @@
 /* What the harvest may need beyond a cell that has used up its memory. */
 #define HARVEST_MEMORY_BYTES (64ull << 20)
 
-#define ANSWER_MS 20 /* at most, for a client that reads slowly */
+#define ANSWER_MS 20 /* at most: files that are stored, or a client that reads slowly, take longer */
 
 void run_make_room(struct slot *slot)
 {
@@ -121,8 +121,8 @@ static void harvest(struct run *run)
     (void)wire_send(run->fds[WIRE_RUN_CHANNEL], &done, NULL);
 }
 
-/* The keeper comes before everything else on its processor, and what it does next takes as long as the answer's way to
- * the client, which is to be the first of the two. The api closes the channel when it is out. */
+/* The keeper comes before everything else on its processor, and what it does next would delay a short answer by a
+ * tenth. The api closes the channel when the answer is out. */
 static void await_answer(const struct run *run)
 {
     struct pollfd channel = { .fd = run->fds[WIRE_RUN_CHANNEL] };
