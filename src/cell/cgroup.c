@@ -39,9 +39,8 @@ static int open_peak(int dir_fd, bool unified)
 }
 
 /* v1 tells through an eventfd that is tied to the file of the counter by naming both to a third. */
-static int open_oom_v1(int dir_fd)
+static int open_oom_v1(int dir_fd, int control_fd)
 {
-    CLEANUP_CLOSE int control_fd = openat(dir_fd, "memory.oom_control", O_RDONLY | O_CLOEXEC);
     CLEANUP_CLOSE int event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     char text[32];
 
@@ -51,9 +50,15 @@ static int open_oom_v1(int dir_fd)
     return fd_write_at(dir_fd, "cgroup.event_control", text) < 0 ? -1 : TAKE_FD(event_fd);
 }
 
-static int open_oom(int dir_fd, bool unified)
+/* v2 has one file for both; what a descriptor of it has read it does not tell again. */
+static void open_oom(struct cgroup_slot *slot)
 {
-    return unified ? openat(dir_fd, "memory.events", O_RDONLY | O_CLOEXEC) : open_oom_v1(dir_fd);
+    int dir_fd = slot->dir_fds[CGROUP_MEMORY];
+    bool unified = slot->unified[CGROUP_MEMORY];
+
+    slot->kills_fd = openat(dir_fd, unified ? "memory.events" : "memory.oom_control", O_RDONLY | O_CLOEXEC);
+    slot->oom_fd =
+        unified ? openat(dir_fd, "memory.events", O_RDONLY | O_CLOEXEC) : open_oom_v1(dir_fd, slot->kills_fd);
 }
 
 /* To leave the group of one controller must not be to leave those of others. */
@@ -93,7 +98,7 @@ int cgroup_slot_open(const struct cgroup_layout *layout, unsigned slot, struct c
     if (!made.per_cell && made.unified[CGROUP_ACCOUNTING])
         made.shared_fd = cgroup_open_below(made.dir_fds[CGROUP_ACCOUNTING], CELL);
     made.server_fd = open_server(layout);
-    made.oom_fd = open_oom(made.dir_fds[CGROUP_MEMORY], made.unified[CGROUP_MEMORY]);
+    open_oom(&made);
     if (!made.per_cell)
         made.peak_fd = open_peak(made.dir_fds[CGROUP_MEMORY], made.unified[CGROUP_MEMORY]);
     *ret_slot = made;
@@ -114,10 +119,11 @@ void cgroup_slot_close(struct cgroup_slot *slot)
         slot->dir_fds[c] = -1;
     }
     cleanup_close_fd(&slot->oom_fd);
+    cleanup_close_fd(&slot->kills_fd);
     cleanup_close_fd(&slot->copies_fd);
     cleanup_close_fd(&slot->shared_fd);
     cleanup_close_fd(&slot->server_fd);
-    slot->oom_fd = slot->shared_fd = slot->copies_fd = slot->server_fd = -1;
+    slot->oom_fd = slot->kills_fd = slot->shared_fd = slot->copies_fd = slot->server_fd = -1;
     close_cell(slot);
 }
 

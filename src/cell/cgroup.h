@@ -41,6 +41,7 @@ struct cgroup_slot {
     uint64_t base_oom_kills, base_process_limit, base_memory_bytes, base_cpu_us, base_peak_bytes;
     uint64_t empty_memory_bytes; /* the least that was charged at a cgroup_slot_note_empty(); 0 = never noted */
     int oom_fd;       /* tells when the memory is used up: v1 an eventfd, v2 memory.events; -1 = this host cannot */
+    int kills_fd;     /* counts who was killed for it. Open, since to open a file takes memory of the keeper's group */
     int peak_fd;      /* the memory peak's file, open as long as its group: v2 resets it for one open file only */
     bool peak_is_own; /* it counts one cell alone, or could be reset: v1, and v2 since Linux 6.12 */
 };
@@ -52,6 +53,7 @@ struct cgroup_slot {
                            .server_fd = -1,                                                                            \
                            .cell_fd = -1,                                                                              \
                            .oom_fd = -1,                                                                               \
+                           .kills_fd = -1,                                                                             \
                            .peak_fd = -1 })
 
 struct cgroup_figures { /* -1 = this host cannot tell */

@@ -18,10 +18,11 @@ static int cell_dir(const struct cgroup_slot *slot, enum cgroup_controller c)
     return slot->cell_fd >= 0 ? slot->cell_fd : slot->dir_fds[c];
 }
 
+/* Of the slot's group, and so of all below it. Asked for the moment after a kill, when its memory is not back yet: a
+ * keeper that needed any then would have the kernel kill one more. */
 static int64_t oom_kills(const struct cgroup_slot *slot)
 {
-    return cgroup_read_keyed(cell_dir(slot, CGROUP_MEMORY),
-                             slot->unified[CGROUP_MEMORY] ? "memory.events" : "memory.oom_control", "oom_kill");
+    return cgroup_reread_keyed(slot->kills_fd, "oom_kill");
 }
 
 /* A refused fork is counted where the process is, since Linux 6.11 where the limit is instead. */

@@ -13,6 +13,8 @@
 #include "base/error.h"
 #include "base/fd.h"
 
+#define TEXT_SIZE 2048
+
 bool cgroup_list_has(const char *list, const char *name)
 {
     size_t length = strlen(name);
@@ -42,21 +44,33 @@ int64_t cgroup_read_number(int dir_fd, const char *name)
     return n < 0 ? n : strtoll(text, NULL, 10);
 }
 
-int64_t cgroup_read_keyed(int dir_fd, const char *file, const char *key)
+static int64_t find_keyed(const char *text, const char *key)
 {
-    char text[2048];
     size_t length = strlen(key);
-    ssize_t n;
 
-    if (dir_fd < 0)
-        return -ENOENT;
-    n = fd_read_at(dir_fd, file, text, sizeof(text));
-    if (n < 0)
-        return n;
     for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
         if (strncmp(line, key, length) == 0 && line[length] == ' ')
             return strtoll(line + length + 1, NULL, 10);
     return -ENOENT;
+}
+
+int64_t cgroup_read_keyed(int dir_fd, const char *file, const char *key)
+{
+    char text[TEXT_SIZE];
+    ssize_t n = dir_fd < 0 ? -ENOENT : fd_read_at(dir_fd, file, text, sizeof(text));
+
+    return n < 0 ? n : find_keyed(text, key);
+}
+
+int64_t cgroup_reread_keyed(int fd, const char *key)
+{
+    char text[TEXT_SIZE];
+    ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+    if (n < 0)
+        return error_from_errno();
+    text[n] = '\0';
+    return find_keyed(text, key);
 }
 
 int cgroup_open_below(int dir_fd, const char *name)
