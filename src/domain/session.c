@@ -12,6 +12,9 @@
 #include "domain/record.h"
 #include "store/digest.h"
 
+/* A renewal may wait for longer than a program takes to begin: a full queue, a store that is slow. */
+#define LATE_MS 60000
+
 /* A request's query in the form in which sessions are recorded; "" = absent. */
 struct wish {
     const struct session_query *query;
@@ -291,13 +294,19 @@ static int renew_or_store(struct kv *kv, const struct wish *wish, struct session
     return 0;
 }
 
+/* The sweep could take it before what is due is written. */
+static bool ends_soon(const struct session *session)
+{
+    return session->expires_ms < clock_wall_ms() + LATE_MS;
+}
+
 /* 9.4: a session without user takes over the request's, which others must see at once. Step 2 yields only sessions that
  * have it already. */
 static int reuse(struct kv *kv, const struct wish *wish, struct session *session, bool *ret_due)
 {
     bool adopted = !session->user_id[0] && wish->user_id[0];
 
-    *ret_due = !adopted;
+    *ret_due = !adopted && !ends_soon(session);
     if (adopted)
         memcpy(session->user_id, wish->user_id, USER_ID_SIZE);
     return renew_or_store(kv, wish, session, adopted, *ret_due);

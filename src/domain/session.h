@@ -45,8 +45,9 @@ int session_create(struct kv *kv, const char *tenant, const char *entity_id, con
 int session_get(struct kv *kv, const char *tenant, const char *session_id, struct session *ret_session);
 
 /* The four steps of http-api.md 9.3 with the user rule of 9.4; renews or creates. A new session that can be found by
- * its id alone, and a renewal of which nothing but the times is new, need not be written before somebody is told of
- * them: *ret_due is then true, and the caller owes session_record(). Returns 0 or a negative errno. */
+ * its id alone, and a renewal of which nothing but the times is new in a session that does not end within the minute,
+ * need not be written before somebody is told of them: *ret_due is then true, and the caller owes session_record().
+ * Returns 0 or a negative errno. */
 int session_resolve(struct kv *kv, const struct session_query *query, int64_t ttl_ms, struct session *ret_session,
                     bool *ret_due);
 

@@ -12,7 +12,7 @@
 /* What the harvest may need beyond a cell that has used up its memory. */
 #define HARVEST_MEMORY_BYTES (64ull << 20)
 
-#define ANSWER_MS 20 /* at most: files that are stored, or a client that reads slowly, take longer */
+#define ANSWER_MS 5 /* at most: files that are stored, or a client that reads slowly, take longer */
 
 void run_make_room(struct slot *slot)
 {
@@ -102,7 +102,8 @@ int run_send_state(const struct slot *slot, const struct run *run)
     return wire_send(run->fds[WIRE_RUN_CHANNEL], &entry, &fd);
 }
 
-static void harvest(struct run *run)
+/* Returns whether the api was told all: only then does it answer. */
+static bool harvest(struct run *run)
 {
     struct harvest_options options = {
         .entries_max = run->request.entries_max,
@@ -114,11 +115,11 @@ static void harvest(struct run *run)
     struct wire_done done = { .type = WIRE_DONE };
 
     if (workspace_harvest(&run->workspace, &options, &result) < 0)
-        return;
+        return false;
     done.complete = result.complete;
     done.skipped = result.skipped;
     done.file_at_limit = result.file_at_limit;
-    (void)wire_send(run->fds[WIRE_RUN_CHANNEL], &done, NULL);
+    return wire_send(run->fds[WIRE_RUN_CHANNEL], &done, NULL) == 0;
 }
 
 /* The keeper comes before everything else on its processor, and what it does next would delay a short answer by a
@@ -132,12 +133,14 @@ static void await_answer(const struct run *run)
 
 void run_finish(struct slot *slot, struct run *run)
 {
+    bool told = false;
+
     run_make_room(slot);
     if (run->failed.type)
         (void)wire_send(run->fds[WIRE_RUN_CHANNEL], &run->failed, NULL);
     else if (send_ended(slot, run) == 0 && run_send_state(slot, run) == 0)
-        harvest(run);
-    if (!run->rests)
+        told = harvest(run);
+    if (told && !run->rests)
         await_answer(run);
     workspace_deinit(&run->workspace);
     if (run->rests)

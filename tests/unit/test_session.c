@@ -174,6 +174,19 @@ static void what_nobody_else_can_know_is_due(void **state)
     assert_false(due); /* it has its user now */
 }
 
+/* The sweep might come first. */
+static void what_ends_soon_is_renewed_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct session ending = make_session(fixture, NULL, "me", 30000), read;
+    bool due;
+
+    resolve_only(fixture, ending.id, "me", NULL, NO_FILES, &due);
+    assert_false(due);
+    assert_int_equal(session_get(fixture->kv, TENANT, ending.id, &read), 0);
+    assert_true(read.expires_ms > ending.expires_ms + 30000);
+}
+
 static void a_late_renewal_leaves_the_user_as_it_is(void **state)
 {
     struct fixture *fixture = *state;
@@ -458,6 +471,7 @@ int main(void)
         TEST(an_expired_session_is_unknown_at_once),
         TEST(use_renews_a_session),
         TEST(what_nobody_else_can_know_is_due),
+        TEST(what_ends_soon_is_renewed_at_once),
         TEST(a_late_renewal_leaves_the_user_as_it_is),
         TEST(a_late_renewal_keeps_what_has_expired),
         TEST(step_1_the_named_session),
