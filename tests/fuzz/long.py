@@ -3,11 +3,12 @@
 """Runs every fuzz target of a parser for a long time, and reports what that came to.
 
     /usr/bin/python3 tests/fuzz/long.py                    an hour for each target, one process for each processor
+    ... request text                                       of these two
     ... --seconds 120 --jobs 1 exec_body multipart         less of it
-    ... --record docs/FUZZING.md                           puts the report there
+    ... --record docs/FUZZING.md                           puts the report there, beside those of other targets
     ... --keep                                             new inputs that reach new code go to tests/fuzz/corpus
 
-Builds build-fuzz with clang if it is not there. What was found in earlier runs lies in build-fuzz/corpus, is where the
+Time is the processor's, whatever else the machine does: a run that was given less goes on. Builds build-fuzz with clang if it is not there. What was found in earlier runs lies in build-fuzz/corpus, is where the
 next run begins, and is made small again after each. An input that crashes, leaks, or takes longer than ten seconds
 lies in build-fuzz/<target>-<kind>-<hash>, and the exit status is 1."""
 
@@ -30,7 +31,10 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 CORPUS = os.path.join(ROOT, "tests", "fuzz", "corpus")
 KEPT_MAX_BYTES = 2048  # of a new input that is put among the sources
 KEPT_MAX = 10  # of them, for each target and run
+HOUR_S = 3600
 INPUT_WITHIN_S = 10
+ENVIRONMENT = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
+COLUMNS = ["target", "date", "commit", "seconds", "executions", "edges", "features", "new inputs", "crashes", "leaks"]
 
 SETUP = ["meson", "setup", "--buildtype=debugoptimized", "-Dtests=disabled", "-Dfuzz=true"]
 SETUP += ["-Db_sanitize=address,undefined", "-Db_lundef=false"]
@@ -57,28 +61,36 @@ class Target:
         limits = [f"-timeout={INPUT_WITHIN_S}", "-rss_limit_mb=2048", "-print_final_stats=1"]
         return [self.program, *limits, f"-artifact_prefix={self.directory}/{self.name}-", *arguments]
 
-    def run(self, seconds):
+    def run_once(self, seconds):
+        """Returns what was said, the exit status, and the seconds of a processor that it took."""
+        with tempfile.TemporaryFile(dir=self.directory) as said:
+            process = subprocess.Popen(
+                self.command(f"-max_total_time={max(seconds, 1)}", self.found, self.kept), stderr=said, env=ENVIRONMENT
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            said.seek(0)
+            return said.read().decode("utf-8", "replace"), process.returncode, usage.ru_utime + usage.ru_stime
+
+    def run(self, seconds, commit_name):
         """One row of the report."""
-        began = time.monotonic()
-        ended = subprocess.run(
-            self.command(f"-max_total_time={seconds}", self.found, self.kept),
-            capture_output=True,
-            check=False,
-            env={**os.environ, "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"},
-        )
-        text = ended.stderr.decode("utf-8", "replace")
-        return {
-            "target": self.name,
-            "seconds": round(time.monotonic() - began),
-            "executions": last(r"stat::number_of_executed_units:\s*(\d+)", text),
-            "edges": last(r"cov: (\d+)", text),
-            "features": last(r"ft: (\d+)", text),
-            "new inputs": last(r"stat::new_units_added:\s*(\d+)", text),
-            "crashes": len(re.findall(r"ERROR: AddressSanitizer|runtime error:|deadly signal|ERROR: libFuzzer", text)),
-            "leaks": len(re.findall("ERROR: LeakSanitizer", text)),
-            "status": ended.returncode,
-            "output": text if ended.returncode else "",
-        }
+        row = dict.fromkeys(COLUMNS, 0)
+        row |= {"target": self.name, "date": time.strftime("%Y-%m-%d", time.gmtime()), "commit": commit_name}
+        row |= {"status": 0, "output": ""}
+        used = 0
+        while used < seconds and row["status"] == 0:
+            text, row["status"], more = self.run_once(round(seconds - used))
+            used += more
+            row["executions"] += last(r"stat::number_of_executed_units:\s*(\d+)", text)
+            row["new inputs"] += last(r"stat::new_units_added:\s*(\d+)", text)
+            row["edges"] = last(r"cov: (\d+)", text)
+            row["features"] = last(r"ft: (\d+)", text)
+        row["seconds"] = round(used)
+        if row["status"]:
+            row["output"] = text
+            row["leaks"] = len(re.findall("ERROR: LeakSanitizer", text))
+            row["crashes"] = int(row["leaks"] == 0)
+        return row
 
     def make_small(self):
         """Of what was found, keeps what reaches something that the sources' own inputs do not."""
@@ -109,26 +121,45 @@ def last(pattern, text):
 
 
 def one(target, options):
-    row = target.run(options.seconds)
+    row = target.run(options.seconds, options.commit)
     target.make_small()
     row["kept"] = target.keep() if options.keep else 0
     print(f"{row['target']}: {row['executions']} executions, {row['edges']} edges, status {row['status']}", flush=True)
     return row
 
 
-def report(rows, options):
-    columns = ["target", "seconds", "executions", "edges", "features", "new inputs", "crashes", "leaks"]
-    total = sum(row["executions"] for row in rows)
-    bad = sum(bool(row["status"]) for row in rows)
-    lines = [
-        f"{len(rows)} targets, {options.seconds} s each, on {time.strftime('%Y-%m-%d', time.gmtime())}, "
-        f"commit {options.commit}: "
-        f"{total} executions, **{'nothing wrong' if not bad else f'{bad} targets failed'}**.",
-        "",
-        "| " + " | ".join(columns) + " |",
-        "| --- |" + " ---: |" * (len(columns) - 1),
-    ]
-    return "\n".join(lines + ["| " + " | ".join(str(row[name]) for name in columns) + " |" for row in rows] + [""])
+def line(row):
+    return "| " + " | ".join(str(row[name]) for name in COLUMNS) + " |"
+
+
+def earlier(path):
+    """The lines of a document's table that are of targets, by their names."""
+    with open(path, encoding="utf-8") as document:
+        cells = [[cell.strip() for cell in text.strip("|\n ").split("|")] for text in document if text.startswith("| ")]
+    rows = [dict(zip(COLUMNS, row)) for row in cells if len(row) == len(COLUMNS)]
+    return {row["target"]: row for row in rows if os.path.isdir(os.path.join(CORPUS, row["target"]))}
+
+
+def report(rows):
+    """The table. What ran shorter than a row that is there, and was as well, leaves that."""
+    rows = sorted(rows, key=lambda row: row["target"])
+    lines = ["| " + " | ".join(COLUMNS) + " |", "| --- | --- | --- |" + " ---: |" * (len(COLUMNS) - 3)]
+    total = sum(int(row["executions"]) for row in rows)
+    hours = sum(int(row["seconds"]) >= HOUR_S for row in rows)
+    bad = sum(int(row["crashes"]) + int(row["leaks"]) > 0 for row in rows)
+    first = f"{len(rows)} targets, {hours} of them for an hour or more, {total} executions: "
+    return "\n".join(
+        [first + f"**{f'{bad} targets failed' if bad else 'nothing wrong'}**.", ""] + lines + [line(row) for row in rows] + [""]
+    )
+
+
+def merge(before, rows):
+    merged = dict(before)
+    for row in rows:
+        old = before.get(row["target"])
+        if not old or row["status"] or row["seconds"] >= int(old["seconds"]):
+            merged[row["target"]] = row
+    return list(merged.values())
 
 
 def main():
@@ -148,13 +179,12 @@ def main():
     targets = [Target(name, programs[name], os.path.abspath(options.build)) for name in options.targets or programs]
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         rows = list(pool.map(lambda target: one(target, options), targets))
-    text = report(rows, options)
-    print(text)
+    print(report(rows))
     for row in rows:
         if row["status"]:
             print(f"---- {row['target']}\n{row['output'][-4000:]}")
     if options.record:
-        record(options.record, "parsers", text)
+        record(options.record, "parsers", report(merge(earlier(options.record), rows)))
     return any(row["status"] for row in rows)
 
 
