@@ -40,6 +40,11 @@ static const struct runtime {
         { "/usr/bin/Rscript", "--no-save", "--no-restore", "--no-environ", "--no-init-file", "/dev/null" },
         { COMMON_ENVIRONMENT, "R_PROFILE=/opt/codecell/guest/r/profile.R", "CODECELL_WAITS=1" },
     },
+    [WARM_BASH] = { /* that is where its script will be */
+        { "/bin/bash", "/run/build/code.sh" },
+        { COMMON_ENVIRONMENT, "BASH_ENV=/opt/codecell/guest/bash/warm.sh" },
+        .directory = "/mnt/data",
+    },
     [WARM_JAVAC] = {
         { "/bin/sh", "/opt/codecell/guest/java/compile.sh", "--waiting" },
         { COMMON_ENVIRONMENT },

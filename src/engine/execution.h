@@ -61,6 +61,7 @@ struct execution_request {
     size_t n_files;
     struct tool_channel *tools; /* what the program may call (ptc.md); NULL = an ordinary run */
     bool display;               /* what the program shows is part of the result (display.h) */
+    bool cold;                  /* nothing that waited runs it, and nothing is kept waiting for the next like it */
     enum execution_network network;
     const char *const *environment; /* further "NAME=value", up to NULL; borrowed; NULL = none */
     int64_t timeout_ms;             /* 0 = not given */

@@ -171,6 +171,7 @@ static const struct field fields[] = {
 static const char *const warm_names[WARM_KINDS] = {
     [WARM_PYTHON] = "python", [WARM_NODE] = "node", [WARM_TYPESCRIPT] = "typescript",
     [WARM_PHP] = "php",       [WARM_R] = "r",       [WARM_JAVAC] = "javac",
+    [WARM_BASH] = "bash",
 };
 
 static int read_warm(const struct language_report *report, const char *field, const json_t *value,

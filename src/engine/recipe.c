@@ -46,7 +46,7 @@ enum warm_kind recipe_warm(const struct execution_request *request, bool built)
 {
     enum warm_kind warm = request->language->warm;
 
-    if (built && warm_is_compiler(warm))
+    if (request->cold || (built && warm_is_compiler(warm)))
         return WARM_NONE;
     return request->tools && warm != WARM_PYTHON ? WARM_NONE : warm;
 }

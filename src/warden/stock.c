@@ -243,6 +243,14 @@ static void await_zygote(const struct stock *stock, enum warm_kind kind, int can
         ;
 }
 
+static void note_demand(struct stock *stock, const struct stock_want *want)
+{
+    if (warm_is_cheap(want->kind) && !warm_is_cheap(stock->want.kind) && demand_left_us(stock) > 0)
+        return;
+    stock->want = *want;
+    stock->wanted_us = clock_monotonic_us();
+}
+
 bool stock_take(struct stock *stock, const struct cell *cell, const struct stock_want *want, int cancel_fd,
                 bool *ret_waited)
 {
@@ -251,8 +259,7 @@ bool stock_take(struct stock *stock, const struct cell *cell, const struct stock
     *ret_waited = false;
     if (!stock->board || want->kind == WARM_NONE)
         return false;
-    stock->want = *want;
-    stock->wanted_us = clock_monotonic_us();
+    note_demand(stock, want);
     *ret_waited = stock_kind(stock) != WARM_NONE;
     if (*ret_waited)
         return true;

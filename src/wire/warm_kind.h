@@ -16,6 +16,7 @@ enum warm_kind {
     WARM_TYPESCRIPT, /* Node with what a transpiled program needs */
     WARM_R,
     WARM_JAVAC, /* the compiler, for a program that has not been compiled before */
+    WARM_BASH,  /* nobody misses it much: the last (warden_keepers.c takes slots of others from behind) */
     WARM_KINDS,
 };
 
@@ -33,6 +34,12 @@ static inline bool warm_is_python(enum warm_kind kind)
 static inline bool warm_can_be(enum warm_kind waits, enum warm_kind wanted)
 {
     return waits == wanted || (waits == WARM_PYTHON && wanted == WARM_PYTHON_PLAIN);
+}
+
+/* One costs so little to start that it never takes the place of another that is still wanted. */
+static inline bool warm_is_cheap(enum warm_kind kind)
+{
+    return kind == WARM_BASH;
 }
 
 /* It is a program's compile step, not its last one. */

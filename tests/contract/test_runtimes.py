@@ -51,9 +51,33 @@ seen <- list(
 quoted <- function(x) paste0('"', gsub('["\\\\[:cntrl:]]', "?", x), '"')
 cat("{", paste(sprintf('"%s": [%s]', names(seen), sapply(seen, function(x) paste(quoted(as.character(unlist(x))), collapse = ", "))), collapse = ", "), "}")
 """
+PROBES["bash"] = r"""
+last=$_ status=$? young=$((SECONDS < 20)) traced=("${BASH_ARGV[@]}" / "${BASH_ARGC[@]}" / "${BASH_SOURCE[@]}" / "${FUNCNAME[@]}" "$(caller)")
+of() { printf '%s\n' "$@" | grep -vE '^(declare -[a-z-]+ )?(BASHPID|EPOCH|RANDOM|SRANDOM|SECONDS|PPID|_|last|status|BASH_LINENO)='; }
+seen() { jq -n --arg name "$1" --arg text "$2" '{($name): $text}'; }
+{
+    seen '$_' "$last" && seen '$?' "$status" && seen young "$young" && seen traced "${traced[*]}" && seen arguments "$0|$#|$*|$-|$PWD|$OLDPWD|$SHLVL|$LINENO"
+    seen variables "$(of "$(declare -p)")" && seen functions "$(declare -F)" && seen options "$(shopt -p; set -o; umask; ulimit -a)"
+    seen builtins "$(enable -a; enable -n; trap -p; alias; jobs; hash 2>&1; bind -l 2>&1 | wc -l; complete -p; history)" && seen environment "$(env | grep -v ^_= | sort)"
+    seen open "$(for fd in /proc/$$/fd/*; do echo "${fd##*/} $([ -p "$fd" ] && echo pipe || readlink "$fd")"; done)"
+    seen limits "$(cat /proc/$$/limits)" && seen cwd "$(readlink /proc/$$/cwd)" && seen command "$(tr '\0' ' ' </proc/$$/cmdline | cut -d' ' -f1,2; cat /proc/$$/comm)"
+    seen process "$(grep -E '^(Uid|Gid|Groups|Umask|PPid|Sig|Shd|Cap|NoNewPrivs|Seccomp|Threads)' /proc/$$/status)" && seen BASH_ENV "${BASH_ENV-unset}"
+} | jq -s add
+"""
 PROBES["ts"] = PROBES["js"].replace("const of = (text, words)", "const of = (text: string, words: RegExp)")
 
 FAILURES = [
+    ("bash", "echo out; echo error >&2; exit 9"),
+    ("bash", "if then"),
+    ("bash", "missing-command; ./missing; . ./missing"),
+    ("bash", "set -eu; trap 'echo at the end $?' EXIT; echo $unset"),
+    ("bash", "kill -TERM $$"),
+    ("bash", "exec cat /run/build/code.sh"),
+    ("bash", "f() { caller 0; return 3; }; f; echo $? $LINENO ${BASH_LINENO[*]} $BASH_COMMAND"),
+    ("bash", "read line; echo $? [$line]; wc -c; printf 'no end of line'"),
+    ("bash", "sleep 0.1 & wait $!; echo $?; (exit 4); echo $? $BASH_SUBSHELL; coproc cat; echo ${#COPROC[@]}; kill $!; wait"),
+    ("bash", "echo a >a.txt; cat <<<\"$(<a.txt)\" | tee b.txt; ls -1; cd /tmp && echo $OLDPWD"),
+    ("bash", "declare -A a=([ü]=1); echo ${!a[@]} ${#a} $'\\u00fc'; printf '%(%Y)T' -2 | wc -c; [[ ü < z ]]; echo $?"),
     ("js", "null.x"),
     ("js", "throw new Error('thrown')"),
     ("js", "Promise.reject(new Error('rejected'))"),
@@ -153,6 +177,7 @@ def test_programs_end_alike(waited, own, lang, code):
     "lang, code",
     [
         ("js", "console.log(globalThis.left || 'first', Math.random(), require('crypto').randomUUID()); globalThis.left = 1"),
+        ("bash", "echo ${left-first} $RANDOM $SRANDOM $EPOCHREALTIME; left=1; export left; echo 'left=2' >/tmp/left"),
         ("r", "cat(if (exists('left')) left else 'first', runif(1), tempfile()); left <- 1"),
         ("php", "<?php echo $left ?? 'first', ' ', mt_rand(), ' ', lcg_value(), ' ', random_int(0, 1 << 40); $left = 1;"),
     ],

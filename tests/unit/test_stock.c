@@ -60,10 +60,8 @@ static void so_many_slots_have_a_runtime_of_a_kind(void **state)
         enum warm_kind kind;
         unsigned max;
     } kinds[] = {
-        { WARM_NODE, STOCK_RUNTIMES_MAX },
-        { WARM_TYPESCRIPT, STOCK_RUNTIMES_MAX },
-        { WARM_R, STOCK_RUNTIMES_MAX },
-        { WARM_JAVAC, STOCK_COMPILERS_MAX },
+        { WARM_NODE, STOCK_RUNTIMES_MAX }, { WARM_TYPESCRIPT, STOCK_RUNTIMES_MAX }, { WARM_R, STOCK_RUNTIMES_MAX },
+        { WARM_BASH, STOCK_RUNTIMES_MAX }, { WARM_JAVAC, STOCK_COMPILERS_MAX },
     };
 
     (void)state;
@@ -94,6 +92,34 @@ static void what_waits_serves_what_it_was_made_for(void **state)
     leave(&place);
 }
 
+/* A shell is started in a moment, a Node in forty. */
+static void what_is_cheap_takes_nobody_s_place(void **state)
+{
+    static const struct {
+        enum warm_kind wanted;
+        bool lately;
+        enum warm_kind then;
+    } cases[] = {
+        { WARM_NODE, true, WARM_NODE }, { WARM_PYTHON, true, WARM_PYTHON }, { WARM_NODE, false, WARM_BASH },
+        { WARM_BASH, true, WARM_BASH }, { WARM_NONE, false, WARM_BASH },
+    };
+    const struct stock_want shell = { .kind = WARM_BASH }, other = { .kind = WARM_R };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct place place = rest();
+        bool waited;
+
+        place.stock.want.kind = cases[i].wanted;
+        place.stock.wanted_us = cases[i].lately ? clock_monotonic_us() : 0;
+        assert_false(stock_take(&place.stock, &place.cell, &shell, -1, &waited));
+        assert_int_equal(place.stock.want.kind, cases[i].then);
+        assert_false(stock_take(&place.stock, &place.cell, &other, -1, &waited));
+        assert_int_equal(place.stock.want.kind, WARM_R);
+        leave(&place);
+    }
+}
+
 /* It has its zygote's rights when it is born. */
 static void a_copy_that_may_still_come_is_told_of(void **state)
 {
@@ -120,6 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(so_many_slots_have_a_runtime_of_a_kind),
         cmocka_unit_test(what_waits_serves_what_it_was_made_for),
+        cmocka_unit_test(what_is_cheap_takes_nobody_s_place),
         cmocka_unit_test(a_copy_that_may_still_come_is_told_of),
     };
 

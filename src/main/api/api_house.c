@@ -80,6 +80,7 @@ static int fill_probe(struct api_house *house, struct execution_job *job)
     if (!request->code || (*house->probe_session && !request->session_id))
         return -ENOMEM;
     request->code_length = 1;
+    request->cold = true;
     request->timeout_ms = PROBE_TIMEOUT_MS;
     request->received_us = clock_monotonic_us();
     request->client_fd = -1;
