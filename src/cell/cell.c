@@ -33,6 +33,8 @@
 #define CONTROL_FD 3 /* where an init keeps its end of the control socket */
 #define DYING_NICE (-20)
 
+#define RUNTIME_FDS_MAX 2 /* that come with an order: its socket, and the pipe to its transpiler */
+
 /* The request that makes an armed cell run; its descriptors come with it. Not as large as struct runtime_order. */
 struct run_request {
     uint64_t file_bytes_max;
@@ -50,6 +52,7 @@ struct birth {
     int namespace_fds[CELL_NAMESPACES];
     int fds[CELL_FDS_MAX];
     struct run_request request;
+    pid_t transpiler_pid; /* of the last order that was for one */
 };
 
 /* The keeper's death ends every cell; a parent in another PID namespace can kill even PID 1. */
@@ -127,6 +130,15 @@ static int report_armed(struct birth *birth)
     return r;
 }
 
+static void start_runtime(struct birth *birth, const struct runtime_order *order, const int *fds, size_t n_fds)
+{
+    (void)init_start_runtime(birth->victim_fd, order, fds[0]);
+    if (n_fds > 1)
+        birth->transpiler_pid = init_start_transpiler(birth->victim_fd, order, fds[1]);
+    for (size_t i = 0; i < n_fds; i++)
+        close(fds[i]);
+}
+
 /* Receives a request of the keeper's, or starts the runtime that it ordered instead. Returns the number of descriptors
  * of the request, 0 if it was an order, or a negative errno. End of file means that the keeper has no more use for this
  * cell. */
@@ -143,9 +155,8 @@ static int receive_request(struct birth *birth, int fds[static PACKET_FDS_MAX])
         _exit(0);
     if (n < 0)
         return (int)n;
-    if (n == sizeof(message.order) && n_fds == 1) {
-        (void)init_start_runtime(birth->victim_fd, &message.order, fds[0]);
-        close(fds[0]);
+    if (n == sizeof(message.order) && n_fds >= 1 && n_fds <= RUNTIME_FDS_MAX) {
+        start_runtime(birth, &message.order, fds, n_fds);
         return 0;
     }
     if (n != sizeof(message.run) || n_fds != CELL_FDS + (size_t)__builtin_popcount(message.run.present))
@@ -300,6 +311,7 @@ _Noreturn static void be_init(const struct cell_options *options, const struct c
             .victim_fd = birth.victim_fd,
             .fds = birth.fds,
             .warm_pid = birth.request.warm_pid,
+            .transpiler_pid = birth.transpiler_pid,
             .file_bytes_max = birth.request.file_bytes_max,
             .rests = birth.request.rests != 0,
         },
@@ -419,9 +431,11 @@ int cell_run(struct cell *cell, const int fds[static CELL_FDS_MAX], uint64_t fil
     return packet_send(cell->control_fd, &request, sizeof(request), sent, (size_t)n);
 }
 
-int cell_start_runtime(const struct cell *cell, const struct runtime_order *order, int socket_fd)
+int cell_start_runtime(const struct cell *cell, const struct runtime_order *order, int socket_fd, int source_fd)
 {
-    return packet_send(cell->control_fd, order, sizeof(*order), &socket_fd, 1);
+    const int fds[RUNTIME_FDS_MAX] = { socket_fd, source_fd };
+
+    return packet_send(cell->control_fd, order, sizeof(*order), fds, source_fd < 0 ? 1 : 2);
 }
 
 int cell_report(struct cell *cell, struct cell_report *ret_report, int *ret_fd)

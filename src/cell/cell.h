@@ -85,6 +85,7 @@ enum cell_fd {
     CELL_FDS,                 /* every program has these */
     CELL_FD_TOOLS = CELL_FDS, /* what it calls tools through; -1 = it has none */
     CELL_FD_WARM,             /* what waits in the cell to be its step (cell/warm.h); -1 = nothing does */
+    CELL_FD_TRANSPILER,       /* the pipe to what waits beside it for a source; -1 = nothing does */
     CELL_FDS_MAX,
 };
 
@@ -98,9 +99,10 @@ int cell_arm(const struct cell_options *options, struct cell *ret_cell);
  * -ENOTRECOVERABLE the caller could not come back, and must end. */
 int cell_attach(const struct cell *cell, int home_fd, int mount_fd);
 
-/* Has the init of an armed cell start a runtime, whose end of its socket is socket_fd, the caller's. Returns 0 or a
- * negative errno; that it could not be started shows in the socket. */
-int cell_start_runtime(const struct cell *cell, const struct runtime_order *order, int socket_fd);
+/* Has the init of an armed cell start a runtime, whose end of its socket is socket_fd, and if source_fd is not -1 its
+ * transpiler, which reads from there. Both are the caller's. Returns 0 or a negative errno; that they could not be
+ * started shows in socket and pipe. */
+int cell_start_runtime(const struct cell *cell, const struct runtime_order *order, int socket_fd, int source_fd);
 
 /* What waits at the socket fds[CELL_FD_WARM]. */
 struct cell_warm {

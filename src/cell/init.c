@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -164,6 +165,15 @@ int init_start_runtime(int victim_fd, const struct runtime_order *order, int soc
     return child < 0 ? error_from_errno() : 0;
 }
 
+pid_t init_start_transpiler(int victim_fd, const struct runtime_order *order, int source_fd)
+{
+    pid_t child = fork_victim(victim_fd);
+
+    if (child == 0)
+        runtime_become_transpiler(order, source_fd);
+    return child < 0 ? (pid_t)error_from_errno() : child;
+}
+
 /* Hands over what the compile step made. That it cannot be kept is nobody's concern. */
 static void report_built(const struct init_context *context, const struct program *program)
 {
@@ -197,6 +207,48 @@ static pid_t start_warm(const struct init_context *context, const struct program
     return context->warm_pid;
 }
 
+/* One that died before is nobody's child any more: its pipe tells. */
+static bool transpiler_lives(const struct init_context *context)
+{
+    struct pollfd source = { .fd = context->fds[CELL_FD_TRANSPILER], .events = POLLOUT };
+
+    return source.fd >= 0 && poll(&source, 1, 0) > 0 && !(source.revents & POLLERR);
+}
+
+static const struct program_file *find_source(const struct program *program)
+{
+    for (size_t i = 0; i < program->n_files; i++)
+        if (strcmp(program->files[i].path, RUNTIME_TRANSPILER_SOURCE) == 0)
+            return &program->files[i];
+    return NULL;
+}
+
+/* Has the transpiler that waits make the attempt. Returns its pid, or 0 as start_warm() does. */
+static pid_t start_transpiler(const struct init_context *context, const struct program *program,
+                              const struct program_step *step)
+{
+    const struct program_file *source = find_source(program);
+    int r;
+
+    if (!(step->flags & PROGRAM_STEP_TRANSPILER) || !source || !transpiler_lives(context))
+        return 0;
+    r = fd_write_full(context->fds[CELL_FD_TRANSPILER], source->data, source->size);
+    close(context->fds[CELL_FD_TRANSPILER]); /* the end of the source */
+    return r < 0 ? 0 : context->transpiler_pid;
+}
+
+/* Of a program that was transpiled before. What it would have made is not in the way of what was kept. */
+static void dismiss_transpiler(const struct init_context *context, const struct program *program)
+{
+    for (size_t i = 0; i < program->n_steps; i++)
+        if (program->steps[i].flags & PROGRAM_STEP_TRANSPILER)
+            return;
+    if (transpiler_lives(context))
+        (void)kill(context->transpiler_pid, SIGKILL);
+    if (context->fds[CELL_FD_TRANSPILER] >= 0)
+        (void)unlink(RUNTIME_TRANSPILER_OUTPUT);
+}
+
 /* What makes the files that are kept is the last of the steps that compile; or the attempt at it. */
 static bool makes_kept(const struct program *program, size_t index)
 {
@@ -223,6 +275,8 @@ static int run_step(const struct init_context *context, const struct program *pr
     else if (kept)
         standard[2] = relay.write_fd;
     child = start_warm(context, step, index, standard);
+    if (child == 0)
+        child = start_transpiler(context, program, step);
     if (child == 0 && (child = fork_victim(context->victim_fd)) == 0)
         exec_step(program, step, standard, context->fds[CELL_FD_TOOLS]);
     if (child < 0)
@@ -276,6 +330,7 @@ int init_run(const struct init_context *context, char *name, size_t name_size)
         return error_from_errno();
     r = program_unpack(&program, bytes, (size_t)st.st_size);
     if (r == 0) {
+        dismiss_transpiler(context, &program);
         snprintf(name, name_size, "source files");
         r = write_files(&program);
     }

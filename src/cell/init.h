@@ -16,6 +16,7 @@ struct init_context {
     int victim_fd;           /* this process's oom_score_adj, open for writing */
     const int *fds;          /* what the keeper handed over, enum cell_fd; -1 where there is none */
     pid_t warm_pid;          /* the copy of a zygote that waits to be a step, if it has a socket there */
+    pid_t transpiler_pid;    /* what waits for a source beside it, if there is a pipe to that */
     uint64_t file_bytes_max; /* what that is to be told */
     bool rests;              /* the same */
 };
@@ -26,6 +27,9 @@ void init_reset_signals(void);
 /* Starts a runtime that waits at socket_fd, as a victim like any program (cell/runtime.h). Returns 0 or a negative
  * errno. */
 int init_start_runtime(int victim_fd, const struct runtime_order *order, int socket_fd);
+
+/* The same for the transpiler that belongs to it. Returns its pid or a negative errno. */
+pid_t init_start_transpiler(int victim_fd, const struct runtime_order *order, int source_fd);
 
 /* Writes a score. Returns 0 or a negative errno. */
 int init_set_victim(int victim_fd, const char *score);

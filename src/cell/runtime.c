@@ -22,19 +22,30 @@ static const char memory_option[] = "--max-old-space-size=%u";
 
 #define NODE_PATH "NODE_PATH=/usr/local/lib/node_modules:/usr/lib/node_modules:/opt/skill-deps/node/node_modules"
 
+#define TYPESCRIPT                                                                                                     \
+    "/usr/bin/node", "--experimental-vm-modules", "--enable-source-maps", memory_option,                               \
+        "--require=/opt/codecell/guest/node/typescript.cjs", "/opt/codecell/guest/node/run.cjs"
+
 static const struct runtime {
     const char *command[ARGUMENTS_MAX + 1];
     const char *environment[ENVIRONMENT_MAX + 1];
     const char *directory; /* where it is started, if that matters */
+    const char *transpiler[ARGUMENTS_MAX + 1];
 } runtimes[WARM_KINDS] = {
     [WARM_NODE] = {
         { "/usr/bin/node", "--experimental-vm-modules", memory_option, "/opt/codecell/guest/node/run.cjs" },
         { COMMON_ENVIRONMENT, NODE_PATH },
     },
     [WARM_TYPESCRIPT] = {
-        { "/usr/bin/node", "--experimental-vm-modules", "--enable-source-maps", memory_option,
-          "--require=/opt/codecell/guest/node/typescript.cjs", "/opt/codecell/guest/node/run.cjs" },
+        { TYPESCRIPT },
         { COMMON_ENVIRONMENT, NODE_PATH },
+    },
+    [WARM_TRANSPILER] = {
+        { TYPESCRIPT },
+        { COMMON_ENVIRONMENT, NODE_PATH },
+        .transpiler = { "/usr/bin/esbuild", "--loader=ts", "--sourcefile=code.ts", "--sourcemap=inline",
+                        "--log-level=error", "--supported:dynamic-import=false", "--format=cjs", "--target=es2019",
+                        "--tsconfig-raw={\"compilerOptions\":{\"experimentalDecorators\":true}}" },
     },
     [WARM_R] = {
         { "/usr/bin/Rscript", "--no-save", "--no-restore", "--no-environ", "--no-init-file", "/dev/null" },
@@ -76,9 +87,21 @@ static int take_pipes(void)
                                                                                                                    : 0;
 }
 
+static const struct runtime *runtime_of(const struct runtime_order *order)
+{
+    return order->kind < WARM_KINDS ? &runtimes[order->kind] : &runtimes[WARM_NONE];
+}
+
+static void leave_init(void)
+{
+    setsid();
+    init_reset_signals();
+    umask(022);
+}
+
 void runtime_become(const struct runtime_order *order, int socket_fd)
 {
-    const struct runtime *runtime = order->kind < WARM_KINDS ? &runtimes[order->kind] : &runtimes[WARM_NONE];
+    const struct runtime *runtime = runtime_of(order);
     const char *command[ARGUMENTS_MAX + 1] = { NULL };
     char memory[sizeof(memory_option) + 16];
 
@@ -87,12 +110,25 @@ void runtime_become(const struct runtime_order *order, int socket_fd)
     snprintf(memory, sizeof(memory), memory_option, order->memory_mb);
     for (int i = 0; i < ARGUMENTS_MAX && runtime->command[i]; i++)
         command[i] = runtime->command[i] == memory_option ? memory : runtime->command[i];
-    setsid();
-    init_reset_signals();
-    umask(022);
+    leave_init();
     if (take_pipes() < 0 || dup2(socket_fd, RUNTIME_SOCKET_FD) < 0 || close_range(3, RUNTIME_SOCKET_FD - 1, 0) < 0 ||
         close_range(RUNTIME_SOCKET_FD + 1, ~0U, 0) < 0 || (runtime->directory && chdir(runtime->directory) < 0))
         _exit(CANNOT_RUN);
     execve(runtime->command[0], (char *const *)command, (char *const *)runtime->environment);
+    _exit(CANNOT_RUN);
+}
+
+void runtime_become_transpiler(const struct runtime_order *order, int source_fd)
+{
+    const struct runtime *runtime = runtime_of(order);
+    int output_fd, null_fd;
+
+    leave_init();
+    output_fd = open(RUNTIME_TRANSPILER_OUTPUT, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+    null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (!runtime->transpiler[0] || dup2(source_fd, STDIN_FILENO) < 0 || dup2(output_fd, STDOUT_FILENO) < 0 ||
+        dup2(null_fd, STDERR_FILENO) < 0 || close_range(3, ~0U, 0) < 0)
+        _exit(CANNOT_RUN);
+    execve(runtime->transpiler[0], (char *const *)runtime->transpiler, (char *const *)runtime->environment);
     _exit(CANNOT_RUN);
 }

@@ -10,6 +10,11 @@
 
 #include "wire/warm_kind.h"
 
+/* What a transpiler that waits beside a runtime reads, and what it makes of it: an attempt, which the step after it
+ * does over if it fails (wire/program.h). */
+#define RUNTIME_TRANSPILER_SOURCE "/run/build/code.ts"
+#define RUNTIME_TRANSPILER_OUTPUT "/run/build/code.js"
+
 /* What runtimes have in common with those of wire/zygote.h; out of the way of the descriptors of an interpreter, which
  * has the same numbers as one that did not wait. */
 #define RUNTIME_SOCKET_FD 200
@@ -26,3 +31,6 @@ uint32_t runtime_memory_mb(enum warm_kind kind, uint64_t memory_bytes);
 
 /* Becomes the runtime: to be called in a child of the init's. Never returns. */
 _Noreturn void runtime_become(const struct runtime_order *order, int socket_fd);
+
+/* Becomes the transpiler that belongs to the runtime, whose source will come from source_fd. The same. */
+_Noreturn void runtime_become_transpiler(const struct runtime_order *order, int source_fd);

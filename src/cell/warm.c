@@ -2,6 +2,7 @@
 #include "cell/warm.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -45,7 +46,8 @@ static int open_socket(struct warm *ret_warm, int sockets[2])
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
         return error_from_errno();
     packet_refuse_fds(sockets[0]); /* the far end may be a program's, later (wire/zygote.h) */
-    *ret_warm = (struct warm){ .socket_fd = sockets[0] };
+    *ret_warm = WARM_INIT;
+    ret_warm->socket_fd = sockets[0];
     return 0;
 }
 
@@ -67,9 +69,16 @@ int warm_order(enum warm_kind kind, const struct warm_place *place, const struct
 
 int warm_order_runtime(const struct runtime_order *order, const struct cell *cell, struct warm *ret_warm)
 {
-    int sockets[2], r = open_socket(ret_warm, sockets);
+    int sockets[2], source[2] = { -1, -1 }, r = open_socket(ret_warm, sockets);
 
-    return r ? r : ordered(ret_warm, sockets[1], cell_start_runtime(cell, order, sockets[1]));
+    if (r < 0)
+        return r;
+    if (warm_has_transpiler((enum warm_kind)order->kind) && pipe2(source, O_CLOEXEC) < 0)
+        r = error_from_errno();
+    ret_warm->source_fd = source[1];
+    r = ordered(ret_warm, sockets[1], r ? r : cell_start_runtime(cell, order, sockets[1], source[0]));
+    cleanup_close_fd(&source[0]);
+    return r;
 }
 
 int warm_await(struct warm *warm, int timeout_ms)
@@ -94,5 +103,6 @@ int warm_await(struct warm *warm, int timeout_ms)
 void warm_drop(struct warm *warm)
 {
     cleanup_close_fd(&warm->socket_fd);
+    cleanup_close_fd(&warm->source_fd);
     *warm = WARM_INIT;
 }

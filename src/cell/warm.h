@@ -16,10 +16,11 @@
 
 struct warm {
     int socket_fd; /* the keeper's end of the copy's socket; -1 = no copy */
+    int source_fd; /* the end to write to of the pipe to its transpiler; -1 = it has none */
     pid_t pid;     /* in the cell; 0 = ordered, and not ready yet */
 };
 
-#define WARM_INIT ((struct warm){ .socket_fd = -1 })
+#define WARM_INIT ((struct warm){ .socket_fd = -1, .source_fd = -1 })
 
 /* What a zygote must know of a slot. */
 struct warm_place {
@@ -33,7 +34,8 @@ struct warm_place {
  * too many orders. The socket becomes readable when the copy is ready, or will never be. */
 int warm_order(enum warm_kind kind, const struct warm_place *place, const struct cell *cell, struct warm *ret_warm);
 
-/* Has the cell's init start a runtime. Returns 0 or a negative errno; the socket is as above. */
+/* Has the cell's init start a runtime, and its transpiler if it has one. Returns 0 or a negative errno; the socket is
+ * as above. */
 int warm_order_runtime(const struct runtime_order *order, const struct cell *cell, struct warm *ret_warm);
 
 /* Waits at most timeout_ms until an ordered copy is ready. Returns 0, -ETIMEDOUT, or another negative errno: the zygote

@@ -48,7 +48,9 @@ enum warm_kind recipe_warm(const struct execution_request *request, bool built)
 
     if (request->cold || (built && warm_is_compiler(warm)))
         return WARM_NONE;
-    return request->tools && warm != WARM_PYTHON ? WARM_NONE : warm;
+    if (request->tools && warm != WARM_PYTHON)
+        return WARM_NONE;
+    return warm == WARM_TYPESCRIPT && !built ? WARM_TRANSPILER : warm;
 }
 
 static uint32_t step_flags(const struct execution_request *request, const struct language_step *step)
@@ -57,7 +59,8 @@ static uint32_t step_flags(const struct execution_request *request, const struct
     bool is_warm = warm != WARM_NONE && warm_is_compiler(warm) == step->compile;
 
     return (step->compile ? PROGRAM_STEP_COMPILE : 0) | (is_warm ? PROGRAM_STEP_WARM : 0) |
-           (step->attempt ? PROGRAM_STEP_TRY : 0);
+           (step->attempt ? PROGRAM_STEP_TRY : 0) |
+           (step->attempt && warm_has_transpiler(warm) ? PROGRAM_STEP_TRANSPILER : 0);
 }
 
 static int pack_step(struct program_packer *packer, const struct execution_request *request,

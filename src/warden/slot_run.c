@@ -115,9 +115,10 @@ static void close_program_fds(struct run *run)
 static int hand_over(struct slot *slot, struct run *run)
 {
     int fds[CELL_FDS_MAX] = {
-        [CELL_FD_PROGRAM] = run->fds[WIRE_RUN_PROGRAM], [CELL_FD_STDIN] = run->fds[WIRE_RUN_STDIN],
-        [CELL_FD_STDOUT] = run->fds[WIRE_RUN_STDOUT],   [CELL_FD_STDERR] = run->fds[WIRE_RUN_STDERR],
-        [CELL_FD_TOOLS] = run->fds[WIRE_RUN_TOOLS],     [CELL_FD_WARM] = slot->stock.copy.socket_fd,
+        [CELL_FD_PROGRAM] = run->fds[WIRE_RUN_PROGRAM],    [CELL_FD_STDIN] = run->fds[WIRE_RUN_STDIN],
+        [CELL_FD_STDOUT] = run->fds[WIRE_RUN_STDOUT],      [CELL_FD_STDERR] = run->fds[WIRE_RUN_STDERR],
+        [CELL_FD_TOOLS] = run->fds[WIRE_RUN_TOOLS],        [CELL_FD_WARM] = slot->stock.copy.socket_fd,
+        [CELL_FD_TRANSPILER] = slot->stock.copy.source_fd,
     };
     struct cell_warm warm = { .pid = slot->stock.copy.pid, .rests = may_rest(slot, run) };
     int r = 0;

@@ -28,7 +28,8 @@ enum program_step_flags {
     PROGRAM_STEP_WARM = 2,    /* may be run by the copy of a zygote that waits in the cell, instead of its argv[0] */
     PROGRAM_STEP_TRY = 4, /* compiles: nobody sees what it prints. If it succeeds the next step is left out, else that
                              one does its work instead */
-    PROGRAM_STEP_FLAGS = PROGRAM_STEP_COMPILE | PROGRAM_STEP_WARM | PROGRAM_STEP_TRY,
+    PROGRAM_STEP_TRANSPILER = 8, /* may be run by the transpiler that waits in the cell */
+    PROGRAM_STEP_FLAGS = PROGRAM_STEP_COMPILE | PROGRAM_STEP_WARM | PROGRAM_STEP_TRY | PROGRAM_STEP_TRANSPILER,
 };
 
 enum program_flags {

@@ -14,6 +14,7 @@ enum warm_kind {
     WARM_PHP,          /* another */
     WARM_NODE,
     WARM_TYPESCRIPT, /* Node with what a transpiled program needs */
+    WARM_TRANSPILER, /* the same beside a transpiler, for a program that has not been transpiled before */
     WARM_R,
     WARM_JAVAC, /* the compiler, for a program that has not been compiled before */
     WARM_BASH,  /* nobody misses it much: the last (warden_keepers.c takes slots of others from behind) */
@@ -33,7 +34,16 @@ static inline bool warm_is_python(enum warm_kind kind)
 /* Whether one that waits can be a program that wants another kind. */
 static inline bool warm_can_be(enum warm_kind waits, enum warm_kind wanted)
 {
-    return waits == wanted || (waits == WARM_PYTHON && wanted == WARM_PYTHON_PLAIN);
+    return waits == wanted || (waits == WARM_PYTHON && wanted == WARM_PYTHON_PLAIN) ||
+           (waits == WARM_TRANSPILER && wanted == WARM_TYPESCRIPT) ||
+           (waits == WARM_TYPESCRIPT && wanted == WARM_TRANSPILER);
+}
+
+/* Another process waits beside it, for a source that it is to read from a pipe: it makes the attempt before the step.
+ */
+static inline bool warm_has_transpiler(enum warm_kind kind)
+{
+    return kind == WARM_TRANSPILER;
 }
 
 /* One costs so little to start that it never takes the place of another that is still wanted. */

@@ -2,6 +2,8 @@
 """A program whose interpreter was started before it was known behaves as one that started its own (docs/LANGUAGES.md)."""
 
 import json
+import os
+import signal
 
 import pytest
 from support import host
@@ -119,6 +121,10 @@ FAILURES = [
     ("r", "1 + 1\n'ü'\nlocal({ .Last <<- function() cat('last') })"),
     ("ts", "const f = (): number => { throw new RangeError('typed') };\n\nf();"),
     ("ts", "const x: number = ;"),
+    ("ts", "const text: string = await Promise.resolve('later'); console.log(text, import.meta.url)"),
+    ("ts", "function seen(of: any, name: string) { console.log(name) }\nclass A { @seen x = 1; constructor(private y: number) {} }\nconsole.log(new A(2))"),
+    ("ts", "// " + "x" * 300000 + "\nlet ü: string = 'ü'; throw new Error(ü)"),
+    ("ts", "console.log(require('fs').readdirSync('/run/build').join(), process.stdin.isTTY)"),
     ("ts", "enum E { A = 3 }\nconsole.log(E.A, E[3]); process.exit(E.A)"),
     ("java", "public class Code { public static void main(String[] a) { int x = \"ü\"; missing(); } }"),
     ("java", "public class Code { public static void main(String[] a) throws Exception { System.out.println(System.in.read()); System.exit(9); } }"),
@@ -186,6 +192,26 @@ def test_each_serves_one_program(waited, lang, code):
     """No two programs find the same random numbers, or what another left behind."""
     answers = [waited(code, lang).stdout for _ in range(4)]
     assert len(set(answers)) == 4 and all(answer.startswith("first ") for answer in answers), answers
+
+
+def waiting_transpilers(server):
+    return [pid for pid in host.descendants(server.process.pid) if host.command_line(pid)[:2] == ["/usr/bin/esbuild", "--loader=ts"]]
+
+
+def test_a_transpiler_waits_too(server, waited):
+    """Beside a Node, for a program that was not transpiled before; not for one that was; and it may die unnoticed."""
+    waited("console.log('first' as string)", "ts")
+    assert host.until(lambda: waiting_transpilers(server), 30)
+    with server.client() as client:
+        again = [client.exec("console.log('same' as string)", "ts") for _ in range(3)]
+        assert [answer.stdout for answer in again] == ["same\n"] * 3
+        assert client.exec("console.log('another' as string)", "ts").stdout == "another\n"
+        assert host.until(lambda: waiting_transpilers(server), 30)
+        for pid in waiting_transpilers(server):
+            os.kill(pid, signal.SIGKILL)
+        for number in range(10):
+            assert client.exec(f"console.log({number} as number)", "ts").stdout == f"{number}\n"
+    assert host.until(lambda: not waiting_transpilers(server), 60), "they wait for half a minute"
 
 
 def test_limits_of_the_request_hold(waited):

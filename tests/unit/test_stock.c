@@ -60,8 +60,9 @@ static void so_many_slots_have_a_runtime_of_a_kind(void **state)
         enum warm_kind kind;
         unsigned max;
     } kinds[] = {
-        { WARM_NODE, STOCK_RUNTIMES_MAX }, { WARM_TYPESCRIPT, STOCK_RUNTIMES_MAX }, { WARM_R, STOCK_RUNTIMES_MAX },
-        { WARM_BASH, STOCK_RUNTIMES_MAX }, { WARM_JAVAC, STOCK_COMPILERS_MAX },
+        { WARM_NODE, STOCK_RUNTIMES_MAX },       { WARM_TYPESCRIPT, STOCK_RUNTIMES_MAX },
+        { WARM_TRANSPILER, STOCK_RUNTIMES_MAX }, { WARM_R, STOCK_RUNTIMES_MAX },
+        { WARM_BASH, STOCK_RUNTIMES_MAX },       { WARM_JAVAC, STOCK_COMPILERS_MAX },
     };
 
     (void)state;
