@@ -327,6 +327,7 @@ static void figures_are_what_moved_since_the_beginning(void **state)
     struct cgroup_figures figures;
 
     put(scratch, "memory.events", "low 0\nhigh 0\nmax 9\noom 4\noom_kill 3\noom_group_kill 0\n");
+    slot.kills_fd = open(scratch_path(scratch, "memory.events"), O_RDONLY | O_CLOEXEC);
     put(scratch, "pids.events", "max 7\n");
     put(scratch, "cpu.stat", "usage_usec 1000\nuser_usec 600\n");
     put(scratch, "memory.current", "4096\n");
