@@ -52,7 +52,7 @@ struct birth {
     int namespace_fds[CELL_NAMESPACES];
     int fds[CELL_FDS_MAX];
     struct run_request request;
-    pid_t transpiler_pid; /* of the last order that was for one */
+    struct init_transpiler transpiler; /* of the last order that was for one */
 };
 
 /* The keeper's death ends every cell; a parent in another PID namespace can kill even PID 1. */
@@ -134,7 +134,7 @@ static void start_runtime(struct birth *birth, const struct runtime_order *order
 {
     (void)init_start_runtime(birth->victim_fd, order, fds[0]);
     if (n_fds > 1)
-        birth->transpiler_pid = init_start_transpiler(birth->victim_fd, order, fds[1]);
+        (void)init_start_transpiler(birth->victim_fd, order, fds[1], &birth->transpiler);
     for (size_t i = 0; i < n_fds; i++)
         close(fds[i]);
 }
@@ -289,7 +289,9 @@ static void report_failure(const char *name, int error)
 
 _Noreturn static void be_init(const struct cell_options *options, const struct cell *cell, int control_fd)
 {
-    struct birth birth = { .options = options, .cell = cell, .proc_fd = -1, .victim_fd = -1 };
+    struct birth birth = {
+        .options = options, .cell = cell, .proc_fd = -1, .victim_fd = -1, .transpiler = INIT_TRANSPILER_NONE
+    };
     char name[CELL_STEP_NAME_SIZE];
     int r = 0;
 
@@ -311,7 +313,7 @@ _Noreturn static void be_init(const struct cell_options *options, const struct c
             .victim_fd = birth.victim_fd,
             .fds = birth.fds,
             .warm_pid = birth.request.warm_pid,
-            .transpiler_pid = birth.transpiler_pid,
+            .transpiler = birth.transpiler,
             .file_bytes_max = birth.request.file_bytes_max,
             .rests = birth.request.rests != 0,
         },

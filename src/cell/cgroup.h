@@ -38,7 +38,7 @@ struct cgroup_slot {
     struct cgroup_limits current; /* what was written last */
     uint32_t shares;              /* the same */
     /* figures at the last cgroup_slot_begin() */
-    uint64_t base_oom_kills, base_process_limit, base_memory_bytes, base_cpu_us, base_peak_bytes;
+    uint64_t base_oom_kills, base_kills_below, base_process_limit, base_memory_bytes, base_cpu_us, base_peak_bytes;
     uint64_t empty_memory_bytes; /* the least that was charged at a cgroup_slot_note_empty(); 0 = never noted */
     int oom_fd;       /* tells when the memory is used up: v1 an eventfd, v2 memory.events; -1 = this host cannot */
     int kills_fd;     /* counts who was killed for it. Open, since to open a file takes memory of the keeper's group */

@@ -20,9 +20,15 @@ static int cell_dir(const struct cgroup_slot *slot, enum cgroup_controller c)
 
 /* Of the slot's group, and so of all below it. Asked for the moment after a kill, when its memory is not back yet: a
  * keeper that needed any then would have the kernel kill one more. */
-static int64_t oom_kills(const struct cgroup_slot *slot)
+static int64_t kills_below(const struct cgroup_slot *slot)
 {
     return cgroup_reread_keyed(slot->kills_fd, "oom_kill");
+}
+
+/* v2 can be mounted so that a group counts none of those below it (memory_localevents). */
+static int64_t oom_kills(const struct cgroup_slot *slot)
+{
+    return slot->cell_fd >= 0 ? cgroup_read_keyed(slot->cell_fd, "memory.events", "oom_kill") : kills_below(slot);
 }
 
 /* A refused fork is counted where the process is, since Linux 6.11 where the limit is instead. */
@@ -103,6 +109,7 @@ static uint64_t base_memory_bytes(const struct cgroup_slot *slot)
 int cgroup_slot_begin(struct cgroup_slot *slot)
 {
     slot->base_oom_kills = or_zero(oom_kills(slot));
+    slot->base_kills_below = or_zero(kills_below(slot));
     slot->base_process_limit = or_zero(refused_forks(slot));
     slot->base_cpu_us = or_zero(cpu_us(slot));
     slot->base_memory_bytes = base_memory_bytes(slot);
@@ -123,7 +130,7 @@ uint32_t cgroup_slot_oom_kills(struct cgroup_slot *slot)
     /* Reading makes the descriptor wait for the next time. */
     ssize_t n = unified ? pread(slot->oom_fd, told, sizeof(told), 0) : read(slot->oom_fd, told, sizeof(told));
 
-    return n < 0 ? 0 : increase(oom_kills(slot), slot->base_oom_kills);
+    return n < 0 ? 0 : increase(kills_below(slot), slot->base_kills_below);
 }
 
 int64_t cgroup_slot_cpu_us(const struct cgroup_slot *slot)

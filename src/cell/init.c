@@ -165,13 +165,17 @@ int init_start_runtime(int victim_fd, const struct runtime_order *order, int soc
     return child < 0 ? error_from_errno() : 0;
 }
 
-pid_t init_start_transpiler(int victim_fd, const struct runtime_order *order, int source_fd)
+int init_start_transpiler(int victim_fd, const struct runtime_order *order, int source_fd,
+                          struct init_transpiler *transpiler)
 {
-    pid_t child = fork_victim(victim_fd);
-
-    if (child == 0)
-        runtime_become_transpiler(order, source_fd);
-    return child < 0 ? (pid_t)error_from_errno() : child;
+    cleanup_close_fd(&transpiler->output_fd);
+    transpiler->output_fd = memfd_create("transpiled", MFD_CLOEXEC);
+    if (transpiler->output_fd < 0)
+        return error_from_errno();
+    transpiler->pid = fork_victim(victim_fd);
+    if (transpiler->pid == 0)
+        runtime_become_transpiler(order, source_fd, transpiler->output_fd);
+    return transpiler->pid < 0 ? error_from_errno() : 0;
 }
 
 /* Hands over what the compile step made. That it cannot be kept is nobody's concern. */
@@ -234,19 +238,38 @@ static pid_t start_transpiler(const struct init_context *context, const struct p
         return 0;
     r = fd_write_full(context->fds[CELL_FD_TRANSPILER], source->data, source->size);
     close(context->fds[CELL_FD_TRANSPILER]); /* the end of the source */
-    return r < 0 ? 0 : context->transpiler_pid;
+    return r < 0 ? 0 : context->transpiler.pid;
 }
 
-/* Of a program that was transpiled before. What it would have made is not in the way of what was kept. */
+/* Gives what it made its name, as a file like any that a program writes: with the same limits. */
+static int take_transpiled(const struct init_context *context)
+{
+    CLEANUP_CLOSE int fd = -1;
+    struct stat st;
+    void *bytes;
+    int r;
+
+    if (fstat(context->transpiler.output_fd, &st) < 0)
+        return error_from_errno();
+    if (st.st_size == 0)
+        return -ENODATA;
+    fd = open(RUNTIME_TRANSPILER_OUTPUT, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+    bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, context->transpiler.output_fd, 0);
+    if (fd < 0 || bytes == MAP_FAILED)
+        return error_from_errno();
+    r = fd_write_full(fd, bytes, (size_t)st.st_size);
+    (void)munmap(bytes, (size_t)st.st_size);
+    return r;
+}
+
+/* Of a program that was transpiled before, or has nothing to transpile. */
 static void dismiss_transpiler(const struct init_context *context, const struct program *program)
 {
     for (size_t i = 0; i < program->n_steps; i++)
-        if (program->steps[i].flags & PROGRAM_STEP_TRANSPILER)
+        if (program->steps[i].flags & PROGRAM_STEP_TRANSPILER && find_source(program))
             return;
     if (transpiler_lives(context))
-        (void)kill(context->transpiler_pid, SIGKILL);
-    if (context->fds[CELL_FD_TRANSPILER] >= 0)
-        (void)unlink(RUNTIME_TRANSPILER_OUTPUT);
+        (void)kill(context->transpiler.pid, SIGKILL);
 }
 
 /* What makes the files that are kept is the last of the steps that compile; or the attempt at it. */
@@ -266,7 +289,7 @@ static int run_step(const struct init_context *context, const struct program *pr
     int standard[3] = { context->fds[CELL_FD_STDIN], context->fds[CELL_FD_STDOUT], context->fds[CELL_FD_STDERR] };
     struct keep_relay relay = KEEP_RELAY_INIT;
     int r = kept && !tries ? keep_relay_open(&relay) : 0;
-    pid_t child;
+    pid_t child, transpiler;
 
     if (r < 0 || (tries && null_fd < 0))
         return r < 0 ? r : error_from_errno();
@@ -274,9 +297,8 @@ static int run_step(const struct init_context *context, const struct program *pr
         standard[2] = null_fd;
     else if (kept)
         standard[2] = relay.write_fd;
-    child = start_warm(context, step, index, standard);
-    if (child == 0)
-        child = start_transpiler(context, program, step);
+    transpiler = start_transpiler(context, program, step);
+    child = transpiler ? transpiler : start_warm(context, step, index, standard);
     if (child == 0 && (child = fork_victim(context->victim_fd)) == 0)
         exec_step(program, step, standard, context->fds[CELL_FD_TOOLS]);
     if (child < 0)
@@ -284,6 +306,8 @@ static int run_step(const struct init_context *context, const struct program *pr
     if (kept && !tries)
         kept = keep_relay_run(&relay, child, context->fds[CELL_FD_STDERR]);
     r = wait_for(child, report);
+    if (r == 0 && transpiler && report->exit_code == 0 && report->signal == 0 && take_transpiled(context) < 0)
+        report->exit_code = EXEC_FAILED;
     if (r == 0 && kept && report->exit_code == 0 && report->signal == 0)
         report_built(context, program);
     return r;

@@ -10,15 +10,24 @@
 #define INIT_VICTIM_SCORE    "500"
 #define PROGRAM_VICTIM_SCORE "1000"
 
+/* A transpiler that waits. What it writes has no name until it has ended well: a cell whose transpiler was dropped
+ * looks like any other. */
+struct init_transpiler {
+    pid_t pid;
+    int output_fd; /* the init's; -1 = none */
+};
+
+#define INIT_TRANSPILER_NONE ((struct init_transpiler){ .output_fd = -1 })
+
 /* What an init has. Descriptors are close-on-exec and the caller's. */
 struct init_context {
-    int control_fd;          /* reports go here */
-    int victim_fd;           /* this process's oom_score_adj, open for writing */
-    const int *fds;          /* what the keeper handed over, enum cell_fd; -1 where there is none */
-    pid_t warm_pid;          /* the copy of a zygote that waits to be a step, if it has a socket there */
-    pid_t transpiler_pid;    /* what waits for a source beside it, if there is a pipe to that */
-    uint64_t file_bytes_max; /* what that is to be told */
-    bool rests;              /* the same */
+    int control_fd;                    /* reports go here */
+    int victim_fd;                     /* this process's oom_score_adj, open for writing */
+    const int *fds;                    /* what the keeper handed over, enum cell_fd; -1 where there is none */
+    pid_t warm_pid;                    /* the copy of a zygote that waits to be a step, if it has a socket there */
+    struct init_transpiler transpiler; /* what waits for a source beside it, if there is a pipe to that */
+    uint64_t file_bytes_max;           /* what that is to be told */
+    bool rests;                        /* the same */
 };
 
 /* Every signal as in a new process. */
@@ -28,8 +37,9 @@ void init_reset_signals(void);
  * errno. */
 int init_start_runtime(int victim_fd, const struct runtime_order *order, int socket_fd);
 
-/* The same for the transpiler that belongs to it. Returns its pid or a negative errno. */
-pid_t init_start_transpiler(int victim_fd, const struct runtime_order *order, int source_fd);
+/* The same for the transpiler that belongs to it, in the place of an earlier one, which its own pipe has ended. */
+int init_start_transpiler(int victim_fd, const struct runtime_order *order, int source_fd,
+                          struct init_transpiler *transpiler);
 
 /* Writes a score. Returns 0 or a negative errno. */
 int init_set_victim(int victim_fd, const char *score);

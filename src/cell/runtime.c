@@ -44,7 +44,8 @@ static const struct runtime {
         { TYPESCRIPT },
         { COMMON_ENVIRONMENT, NODE_PATH },
         .transpiler = { "/usr/bin/esbuild", "--loader=ts", "--sourcefile=code.ts", "--sourcemap=inline",
-                        "--log-level=error", "--supported:dynamic-import=false", "--format=cjs", "--target=es2019",
+                        "--log-level=error", "--supported:dynamic-import=false",
+                        "--define:process.env.NODE_ENV=process.env.NODE_ENV", "--format=cjs", "--target=es2019",
                         "--tsconfig-raw={\"compilerOptions\":{\"experimentalDecorators\":true}}" },
     },
     [WARM_R] = {
@@ -118,16 +119,14 @@ void runtime_become(const struct runtime_order *order, int socket_fd)
     _exit(CANNOT_RUN);
 }
 
-void runtime_become_transpiler(const struct runtime_order *order, int source_fd)
+void runtime_become_transpiler(const struct runtime_order *order, int source_fd, int output_fd)
 {
     const struct runtime *runtime = runtime_of(order);
-    int output_fd, null_fd;
+    int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
     leave_init();
-    output_fd = open(RUNTIME_TRANSPILER_OUTPUT, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-    null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (!runtime->transpiler[0] || dup2(source_fd, STDIN_FILENO) < 0 || dup2(output_fd, STDOUT_FILENO) < 0 ||
-        dup2(null_fd, STDERR_FILENO) < 0 || close_range(3, ~0U, 0) < 0)
+    if (!runtime->transpiler[0] || null_fd < 0 || dup2(source_fd, STDIN_FILENO) < 0 ||
+        dup2(output_fd, STDOUT_FILENO) < 0 || dup2(null_fd, STDERR_FILENO) < 0 || close_range(3, ~0U, 0) < 0)
         _exit(CANNOT_RUN);
     execve(runtime->transpiler[0], (char *const *)runtime->transpiler, (char *const *)runtime->environment);
     _exit(CANNOT_RUN);

@@ -10,8 +10,8 @@
 
 #include "wire/warm_kind.h"
 
-/* What a transpiler that waits beside a runtime reads, and what it makes of it: an attempt, which the step after it
- * does over if it fails (wire/program.h). */
+/* What the attempt (wire/program.h) reads that a transpiler may make which waits beside a runtime, and what it makes of
+ * it. */
 #define RUNTIME_TRANSPILER_SOURCE "/run/build/code.ts"
 #define RUNTIME_TRANSPILER_OUTPUT "/run/build/code.js"
 
@@ -32,5 +32,6 @@ uint32_t runtime_memory_mb(enum warm_kind kind, uint64_t memory_bytes);
 /* Becomes the runtime: to be called in a child of the init's. Never returns. */
 _Noreturn void runtime_become(const struct runtime_order *order, int socket_fd);
 
-/* Becomes the transpiler that belongs to the runtime, whose source will come from source_fd. The same. */
-_Noreturn void runtime_become_transpiler(const struct runtime_order *order, int source_fd);
+/* Becomes the transpiler that belongs to the runtime: its source will come from source_fd, what it makes of it goes to
+ * output_fd. The same. */
+_Noreturn void runtime_become_transpiler(const struct runtime_order *order, int source_fd, int output_fd);

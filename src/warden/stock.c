@@ -90,7 +90,7 @@ static bool may_have_runtime(const struct stock *stock, enum warm_kind kind)
     unsigned others = 0;
 
     for (unsigned i = 0; i < WARDEN_SLOTS_MAX; i++)
-        others += atomic_load(&stock->board->runtimes[i]) == kind;
+        others += warm_can_be((enum warm_kind)atomic_load(&stock->board->runtimes[i]), kind);
     return others < (warm_is_compiler(kind) ? STOCK_COMPILERS_MAX : STOCK_RUNTIMES_MAX);
 }
 
@@ -181,7 +181,7 @@ void stock_heard(struct stock *stock)
     }
     if (!warm_is_copy(stock->has.kind))
         stock->wanted_us = 0;
-    stock_release(stock);
+    stock_drop(stock); /* what waits beside it is still to die */
 }
 
 enum warm_kind stock_kind(const struct stock *stock)

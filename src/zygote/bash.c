@@ -94,6 +94,7 @@ static int wait_for_program(struct bash_words *words)
         pop_args();
         bash_argv_initialized = 0;
     }
+    zygote_forget(); /* bash's own putenv() copies, as does remember_args() */
     return 0;
 }
 

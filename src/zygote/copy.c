@@ -249,10 +249,7 @@ static int rest(struct copy *copy)
     struct zygote_copy_ready ready = { .pid = (int32_t)getpid(), .unsaved = copy->unsaved };
     ssize_t n = packet_send(copy->socket_fd, &ready, sizeof(ready), NULL, 0);
 
-    program_deinit(&copy->program->program);
-    if (copy->program->bytes)
-        (void)munmap(copy->program->bytes, copy->program->size);
-    copy->program->bytes = NULL;
+    copy_forget(copy->program);
     if (n == 0)
         n = packet_receive(copy->socket_fd, &copy->start, sizeof(copy->start), 0, copy->start_fds, &copy->n_start_fds);
     copy->saves = n == sizeof(copy->start) && copy->n_start_fds == 0 && copy->start.saves;
@@ -394,6 +391,15 @@ void copy_await_started(int socket_fd, bool told, struct copy_program *ret_progr
     struct copy copy = { .program = ret_program, .socket_fd = socket_fd, .told = told };
 
     take_steps(started_steps, ARRAY_SIZE(started_steps), &copy);
+}
+
+void copy_forget(struct copy_program *program)
+{
+    program_deinit(&program->program);
+    if (program->bytes)
+        (void)munmap(program->bytes, program->size);
+    program->bytes = NULL;
+    program->arguments = program->environment = NULL;
 }
 
 int copy_rest(struct copy_program *program, bool unsaved)

@@ -33,6 +33,9 @@ struct copy_program {
     bool rests; /* it may rest when its program has ended well */
 };
 
+/* Lets go of it: arguments and environment are over. */
+void copy_forget(struct copy_program *program);
+
 /* Puts up the walls of a copy. Returns when they are up; else the process ends. */
 void copy_become(const struct zygote_order *order, const int *fds, const struct copy_filter *filter);
 

@@ -301,6 +301,11 @@ bool zygote_is_awaited(int socket_fd, int timeout_ms)
     return poll(&p, 1, timeout_ms) != 0;
 }
 
+void zygote_forget(void)
+{
+    copy_forget(&the_program);
+}
+
 int zygote_await_started(int socket_fd)
 {
     copy_await_started(socket_fd, has_told, &the_program);

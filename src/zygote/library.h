@@ -29,6 +29,10 @@ int zygote_await_started(int socket_fd);
  * waits for at most timeout_ms. Returns true if zygote_await_started() would not wait. */
 bool zygote_is_awaited(int socket_fd, int timeout_ms);
 
+/* Lets go of the program that it was told, once whatever is needed of that has been copied: zygote_arguments() and
+ * zygote_environment() are over. */
+void zygote_forget(void);
+
 /* For an R that was started ahead with the null device as its script: the same, after which the script and the
  * arguments of R are the program's. own: the n_own arguments that R has, as .C passes them. */
 void zygote_await_r(char **own, const int *n_own);

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A program whose interpreter was started before it was known behaves as one that started its own (docs/LANGUAGES.md)."""
 
+import concurrent.futures
 import itertools
 import json
 import os
 import signal
+import time
 
 import pytest
 from support import host
@@ -126,6 +128,7 @@ FAILURES = [
     ("ts", "function seen(of: any, name: string) { console.log(name) }\nclass A { @seen x = 1; constructor(private y: number) {} }\nconsole.log(new A(2))"),
     ("ts", "// " + "x" * 300000 + "\nlet ü: string = 'ü'; throw new Error(ü)"),
     ("ts", "console.log(require('fs').readdirSync('/run/build').join(), process.stdin.isTTY)"),
+    ("ts", "console.log(process.env.NODE_ENV, process.env['NODE_ENV'])"),
     ("ts", "enum E { A = 3 }\nconsole.log(E.A, E[3]); process.exit(E.A)"),
     ("java", "public class Code { public static void main(String[] a) { int x = \"ü\"; missing(); } }"),
     ("java", "public class Code { public static void main(String[] a) throws Exception { System.out.println(System.in.read()); System.exit(9); } }"),
@@ -218,7 +221,30 @@ def test_a_transpiler_waits_too(server):
         for pid in waiting_transpilers(server):
             os.kill(pid, signal.SIGKILL)
         assert all(is_right(client) for _ in range(10))
-    assert host.until(lambda: not waiting_transpilers(server), 60), "they wait for half a minute"
+        assert host.until(lambda: is_there_after(client), 60)
+        for pid in waiting_transpilers(server):
+            os.kill(pid, signal.SIGSTOP)
+        assert client.exec("console.log('same' as string)", "ts").stdout == "same\n"
+        assert client.exec("console.log('who waits for it' as string)", "ts", timeout=1500).outcome == "timeout"
+        for pid in waiting_transpilers(server):
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_what_was_not_used_leaves_nothing(server_with):
+    """Slots whose transpiler has waited in vain, for another language and for a rest, serve as any other."""
+    server = server_with(SANDBOX_POOL_ENABLED="true", SANDBOX_POOL_PY="0", MAX_CONCURRENT_EXECUTIONS="2")
+    with server.client() as client, server.client() as other:
+        for rest_s in (1, 35):
+            sources = [f"import('fs').then(() => setTimeout(() => console.log({rest_s}{n} as number), 300))" for n in (0, 1)]
+            with concurrent.futures.ThreadPoolExecutor(2) as pool:
+                list(pool.map(lambda pair: pair[0].exec(pair[1], "ts"), zip((client, other), sources)))
+            assert host.until(lambda: len(waiting_transpilers(server)) == 2, 20), "one in each slot"
+            time.sleep(rest_s)
+            assert (rest_s > 30) == (not waiting_transpilers(server)), "half a minute"
+            for lang, code in ("js", "console.log(1)"), ("bash", "ls -A /run/build"), ("ts", sources[0]), ("bash", "ls -A /run/build"):
+                answer = client.exec(code, lang)
+                assert answer.outcome == "ok", dict(answer)
+                assert lang != "bash" or answer.stdout == "code.sh\n"
 
 
 def test_limits_of_the_request_hold(waited):
