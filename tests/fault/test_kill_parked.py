@@ -61,6 +61,7 @@ def test_a_killed_cell(copies, victim):
         session = park(copies, client)
     pid = host.named(NAME)[0]
     kill(pid if victim == "program" else host.parent_of(pid))
+    assert host.until(lambda: not host.named(NAME), 5)  # until then it may still run, and be killed while it does
     goes_on(copies, session)
 
 
