@@ -142,7 +142,7 @@ def earlier(path):
 
 
 def report(rows):
-    """The table. What ran shorter than a row that is there, and was as well, leaves that."""
+    """The table, and what it comes to."""
     rows = sorted(rows, key=lambda row: row["target"])
     lines = ["| " + " | ".join(COLUMNS) + " |", "| --- | --- | --- |" + " ---: |" * (len(COLUMNS) - 3)]
     total = sum(int(row["executions"]) for row in rows)
@@ -155,6 +155,7 @@ def report(rows):
 
 
 def merge(before, rows):
+    """A run without a finding leaves an earlier one that was longer."""
     merged = dict(before)
     for row in rows:
         old = before.get(row["target"])
