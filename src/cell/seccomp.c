@@ -349,7 +349,7 @@ static const char *const refused[] = {
     "vmsplice",
 };
 
-/* Allowed to zygotes, whatever is said of them here. */
+/* Allowed to zygotes, whatever is said of them above; taken back from their copies. */
 static const char *const granted[] = { "clone3", "seccomp", "setns", "unshare" };
 
 /* prctl options by which a zygote's copy gives up its rights. */
@@ -541,23 +541,34 @@ static int add_values(scmp_filter_ctx context, uint32_t action, const char *name
     return r;
 }
 
-static bool is_granted(const char *name, enum seccomp_subject subject)
+static bool is_among(const char *name, const char *const *names, size_t n)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(granted) && subject == SECCOMP_ZYGOTE; i++)
-        if (strcmp(name, granted[i]) == 0)
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(name, names[i]) == 0)
             return true;
     return false;
 }
 
-static int add_granted(scmp_filter_ctx context, enum seccomp_subject subject)
+static int add_granted(scmp_filter_ctx context)
 {
-    int r;
+    int r = add_names(context, SCMP_ACT_ALLOW, granted, ARRAY_SIZE(granted));
 
-    if (subject != SECCOMP_ZYGOTE)
-        return 0;
-    r = add_names(context, SCMP_ACT_ALLOW, granted, ARRAY_SIZE(granted));
     return r ? r
              : add_values(context, SCMP_ACT_ALLOW, "prctl", 0, zygote_prctl_options, ARRAY_SIZE(zygote_prctl_options));
+}
+
+/* The errors are those that a cell gets. */
+static int take_granted_back(scmp_filter_ctx context)
+{
+    int r =
+        add_values(context, SCMP_ACT_ERRNO(ENOSYS), "prctl", 0, zygote_prctl_options, ARRAY_SIZE(zygote_prctl_options));
+
+    for (size_t i = 0; i < ARRAY_SIZE(granted) && r == 0; i++) {
+        int error = is_among(granted[i], refused, ARRAY_SIZE(refused)) ? EPERM : ENOSYS;
+
+        r = add(context, SCMP_ACT_ERRNO((uint16_t)error), granted[i], 0, NULL);
+    }
+    return r;
 }
 
 static int add_refused(scmp_filter_ctx context, enum seccomp_subject subject)
@@ -565,7 +576,7 @@ static int add_refused(scmp_filter_ctx context, enum seccomp_subject subject)
     int r = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(refused) && r == 0; i++)
-        if (!is_granted(refused[i], subject))
+        if (subject != SECCOMP_ZYGOTE || !is_among(refused[i], granted, ARRAY_SIZE(granted)))
             r = add(context, SCMP_ACT_ERRNO(EPERM), refused[i], 0, NULL);
     return r;
 }
@@ -755,9 +766,25 @@ static int export_program(scmp_filter_ctx context, struct seccomp_filter *ret_fi
     return 0;
 }
 
+static int add_all(scmp_filter_ctx context, enum seccomp_subject subject)
+{
+    int r = add_names(context, SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed));
+
+    if (r == 0)
+        r = add_refused(context, subject);
+    if (r == 0 && subject == SECCOMP_ZYGOTE)
+        r = add_granted(context);
+    if (r == 0)
+        r = add_names(context, SCMP_ACT_ERRNO(EOPNOTSUPP), unsupported, ARRAY_SIZE(unsupported));
+    if (r == 0)
+        r = add_names(context, SCMP_ACT_ERRNO(0), ignored, ARRAY_SIZE(ignored));
+    return r ? r : add_arguments(context);
+}
+
 int seccomp_filter_compile(enum seccomp_subject subject, struct seccomp_filter *ret_filter)
 {
-    scmp_filter_ctx context = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+    bool subtracts = subject == SECCOMP_COPY;
+    scmp_filter_ctx context = seccomp_init(subtracts ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS));
     int r;
 
     if (!context)
@@ -766,17 +793,7 @@ int seccomp_filter_compile(enum seccomp_subject subject, struct seccomp_filter *
     if (r == 0)
         (void)seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a binary tree; libseccomp 2.5 and later */
     if (r == 0)
-        r = add_names(context, SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed));
-    if (r == 0)
-        r = add_refused(context, subject);
-    if (r == 0)
-        r = add_granted(context, subject);
-    if (r == 0)
-        r = add_names(context, SCMP_ACT_ERRNO(EOPNOTSUPP), unsupported, ARRAY_SIZE(unsupported));
-    if (r == 0)
-        r = add_names(context, SCMP_ACT_ERRNO(0), ignored, ARRAY_SIZE(ignored));
-    if (r == 0)
-        r = add_arguments(context);
+        r = subtracts ? take_granted_back(context) : add_all(context, subject);
     if (r == 0)
         r = export_program(context, ret_filter);
     seccomp_release(context);

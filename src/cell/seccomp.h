@@ -14,8 +14,10 @@ struct seccomp_filter {
 /* For whom a filter is. */
 enum seccomp_subject {
     SECCOMP_CELL,
-    SECCOMP_ZYGOTE, /* besides what a cell may: clone into groups, enter namespaces, give up rights, load a cell's
-                       filter */
+    SECCOMP_ZYGOTE, /* besides what a cell may: clone into groups, enter namespaces, give up rights, load a filter */
+    SECCOMP_COPY,   /* a zygote's, which has that one's filter: what is left of both is a cell's. It is a fiftieth as
+                       long, and the kernel translates it for each copy anew */
+    SECCOMP_SUBJECTS,
 };
 
 /* Compiles the filter for this machine's architecture. Returns 0 or a negative errno. */

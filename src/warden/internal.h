@@ -59,7 +59,7 @@ struct waiting_run {
 struct warden {
     const struct warden_options *options;
     struct cgroup_layout cgroups;
-    struct seccomp_filter filter, zygote_filter;
+    struct seccomp_filter filters[SECCOMP_SUBJECTS];
     struct slot_context context;
     struct wan wan;
     struct zygote_options zygote_options;

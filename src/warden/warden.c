@@ -143,8 +143,8 @@ static void teardown(struct warden *w)
     proxy_process_end(&w->proxy);
     await_orphans();
     wan_close(&w->wan);
-    seccomp_filter_deinit(&w->filter);
-    seccomp_filter_deinit(&w->zygote_filter);
+    for (int subject = 0; subject < SECCOMP_SUBJECTS; subject++)
+        seccomp_filter_deinit(&w->filters[subject]);
     free(w->keepers);
     for (int kind = 0; kind < WARM_KINDS; kind++) {
         turns_deinit(&w->ready[kind]);
@@ -175,7 +175,7 @@ int warden_run(const struct warden_options *options)
     w.context = (struct slot_context){
         .options = options,
         .cgroups = &w.cgroups,
-        .filter = &w.filter,
+        .filter = &w.filters[SECCOMP_CELL],
         .root_dir = w.root_dir,
     };
     for (int kind = 0; kind < WARM_KINDS; kind++) {

@@ -74,11 +74,13 @@ static int build_root(struct warden *w)
     return r;
 }
 
-static int compile_filter(struct warden *w)
+static int compile_filters(struct warden *w)
 {
-    int r = seccomp_filter_compile(SECCOMP_CELL, &w->filter);
+    int r = 0;
 
-    return r ? r : seccomp_filter_compile(SECCOMP_ZYGOTE, &w->zygote_filter);
+    for (int subject = 0; subject < SECCOMP_SUBJECTS && r == 0; subject++)
+        r = seccomp_filter_compile((enum seccomp_subject)subject, &w->filters[subject]);
+    return r;
 }
 
 /* Cells without the rules would be worse than no server. */
@@ -152,7 +154,7 @@ static const struct {
     { "mount namespace", own_mounts },
     { "cgroups", prepare_cgroups },
     { "root file system of cells", build_root },
-    { "system call filter", compile_filter },
+    { "system call filter", compile_filters },
     { "work directory", open_work_dir },
     { "public network", open_wan },
     { "event loop", make_loop },

@@ -63,8 +63,8 @@ int zygotes_open(struct warden *w)
     w->zygote_options = (struct zygote_options){
         .source = w->options->rootfs,
         .root_dir = w->root_dir,
-        .filter = &w->zygote_filter,
-        .own_filter = &w->filter,
+        .filter = &w->filters[SECCOMP_ZYGOTE],
+        .copy_filter = &w->filters[SECCOMP_COPY],
         .uid = (uid_t)(w->options->uid_base + w->n_slots),
         .start_seconds = (unsigned)w->options->zygote_seconds,
         .may_pass_groups = w->cgroups.controllers[CGROUP_ACCOUNTING].unified,

@@ -272,7 +272,7 @@ bool zygote_process_possible(enum warm_kind kind, const struct zygote_options *o
 int zygote_process_open(struct zygote_process *zygote, enum warm_kind kind, const struct zygote_options *options,
                         struct zygote_state *state)
 {
-    const struct sock_fprog *program = &options->own_filter->program;
+    const struct sock_fprog *program = &options->copy_filter->program;
     int sockets[2];
 
     *zygote = ZYGOTE_PROCESS_INIT;

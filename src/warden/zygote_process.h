@@ -16,10 +16,10 @@
 #include "wire/warm_kind.h"
 
 struct zygote_options {
-    const char *source;                      /* tree that the runtimes are in ("/" or SANDBOX_ROOTFS) */
-    const char *root_dir;                    /* of cells (rootfs_build) */
-    const struct seccomp_filter *filter;     /* of the zygote, which its copies inherit */
-    const struct seccomp_filter *own_filter; /* that the copies add */
+    const char *source;                       /* tree that the runtimes are in ("/" or SANDBOX_ROOTFS) */
+    const char *root_dir;                     /* of cells (rootfs_build) */
+    const struct seccomp_filter *filter;      /* of the zygote, which its copies inherit */
+    const struct seccomp_filter *copy_filter; /* that the copies add */
     uid_t uid;
     unsigned start_seconds; /* that one may take until it is ready; later tries have more */
     bool may_pass_groups;   /* where there are v2 groups: cloning into one is a matter of file permissions */

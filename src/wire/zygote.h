@@ -21,7 +21,8 @@
 
 /* Descriptors a zygote is started with. */
 #define ZYGOTE_SOCKET_FD 3
-#define ZYGOTE_FILTER_FD 4 /* the system calls of its copies: an array of struct sock_filter in sealed memory */
+/* The filter of system calls that its copies add to its own: an array of struct sock_filter in sealed memory. */
+#define ZYGOTE_FILTER_FD 4
 
 /* Descriptors of struct zygote_order, in this order; behind them n_doors of the slot's groups. */
 enum zygote_order_fd {

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The filter, loaded in forked children. Each row is one call with its arguments as the kernel sees them and the error
- * it must give; an allowed call is recognised by the error of its nonsensical arguments. */
+/* The filters, loaded in forked children. Each row is one call with its arguments as the kernel sees them and the error
+ * that it must give to a cell, and to the copy of a zygote that has both filters; an allowed call is recognised by the
+ * error of its nonsensical arguments. */
 #include "check.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
 #include <linux/futex.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -25,6 +30,12 @@
 #include <unistd.h>
 
 #include "cell/seccomp.h"
+
+#ifdef __x86_64__
+#define NATIVE_ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define NATIVE_ARCH AUDIT_ARCH_AARCH64
+#endif
 
 #define HIGH (1l << 32) /* a bit that the kernel ignores in an int, and the filter must too */
 
@@ -95,6 +106,8 @@ static const struct row {
     { "clone of nonsense", SYS_clone, { CLONE_SIGHAND }, EINVAL },
     { "prctl name", SYS_prctl, { PR_SET_NAME, (long)"x" }, 0 },
     { "prctl seccomp", SYS_prctl, { PR_SET_SECCOMP, 2 }, ENOSYS },
+    { "prctl bounding set", SYS_prctl, { PR_CAPBSET_DROP, 63 }, ENOSYS },
+    { "prctl secure bits", SYS_prctl, { PR_SET_SECUREBITS, 0 }, ENOSYS },
     { "prctl mm", SYS_prctl, { PR_SET_MM, 1 }, ENOSYS },
     { "prctl mm with a high bit", SYS_prctl, { PR_SET_MM | HIGH, 1 }, ENOSYS },
     { "personality query", SYS_personality, { 0xffffffff }, 0 },
@@ -122,61 +135,164 @@ static const struct row {
     { "memfd", SYS_memfd_create, { (long)"x", MFD_CLOEXEC }, 0 },
 };
 
-static struct seccomp_filter filter;
+static struct seccomp_filter filters[SECCOMP_SUBJECTS];
+
+/* What the filters of a life are, in the order of their loading. */
+static const struct life {
+    const char *name;
+    enum seccomp_subject subjects[2];
+    size_t n;
+} cell = { "cell", { SECCOMP_CELL }, 1 }, copy = { "copy", { SECCOMP_ZYGOTE, SECCOMP_COPY }, 2 };
 
 static int compile(void **state)
 {
+    int r = 0;
+
     (void)state;
-    return seccomp_filter_compile(SECCOMP_CELL, &filter);
+    for (int subject = 0; subject < SECCOMP_SUBJECTS && r == 0; subject++)
+        r = seccomp_filter_compile((enum seccomp_subject)subject, &filters[subject]);
+    return r;
 }
 
 static int discard(void **state)
 {
     (void)state;
-    seccomp_filter_deinit(&filter);
-    seccomp_filter_deinit(&filter);
+    for (int i = 0; i < 2 * SECCOMP_SUBJECTS; i++)
+        seccomp_filter_deinit(&filters[i % SECCOMP_SUBJECTS]);
     return 0;
 }
 
+static void load(const struct life *life)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        _exit(255);
+    for (size_t i = 0; i < life->n; i++)
+        if (seccomp_filter_load(&filters[life->subjects[i]]) < 0)
+            _exit(255);
+}
+
 /* Between the filter and the end there is nothing but the call: no sanitizer, no buffer. */
-_Noreturn __attribute__((no_sanitize("address", "thread", "undefined"))) static void be_cell(const struct row *row)
+_Noreturn __attribute__((no_sanitize("address", "thread", "undefined"))) static void live(const struct life *life,
+                                                                                          const struct row *row)
 {
     const long *a = row->arguments;
     long r;
 
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || seccomp_filter_load(&filter) < 0)
-        _exit(255);
+    load(life);
     r = syscall(row->number, a[0], a[1], a[2], a[3], a[4], a[5]);
     syscall(SYS_exit_group, r < 0 ? errno : 0);
     __builtin_unreachable();
 }
 
 /* Wait status of a child that makes this call. */
-static int status_of(const struct row *row)
+static int status_of(const struct life *life, const struct row *row)
 {
     pid_t pid = fork();
     int status;
 
     assert_true(pid >= 0);
     if (pid == 0)
-        be_cell(row);
+        live(life, row);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     return status;
 }
 
+static void assert_answers(const struct life *life)
+{
+    unsigned wrong = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        int status = status_of(life, &rows[i]);
+
+        if (WIFEXITED(status) && WEXITSTATUS(status) == rows[i].error)
+            continue;
+        print_error("%s, %s: status %#x, should be %s\n", life->name, rows[i].name, status, strerror(rows[i].error));
+        wrong++;
+    }
+    assert_int_equal(wrong, 0);
+}
+
 static void every_call_gets_its_answer(void **state)
+{
+    (void)state;
+    assert_answers(&cell);
+}
+
+static void every_call_of_a_copy_gets_it_too(void **state)
+{
+    (void)state;
+    assert_answers(&copy);
+}
+
+/* What the kernel would do with a call: the instructions that libseccomp writes, and no others. */
+static uint32_t verdict(const struct seccomp_filter *filter, const struct seccomp_data *data)
+{
+    const struct sock_filter *code = filter->program.filter;
+    uint32_t accumulator = 0;
+
+    for (size_t at = 0; at < filter->program.len; at++) {
+        const struct sock_filter *i = &code[at];
+
+        switch (i->code) {
+        case BPF_LD | BPF_W | BPF_ABS:
+            assert_true(i->k + sizeof(accumulator) <= sizeof(*data));
+            memcpy(&accumulator, (const uint8_t *)data + i->k, sizeof(accumulator));
+            break;
+        case BPF_ALU | BPF_AND | BPF_K:
+            accumulator &= i->k;
+            break;
+        case BPF_JMP | BPF_JA:
+            at += i->k;
+            break;
+        case BPF_JMP | BPF_JEQ | BPF_K:
+            at += accumulator == i->k ? i->jt : i->jf;
+            break;
+        case BPF_JMP | BPF_JGT | BPF_K:
+            at += accumulator > i->k ? i->jt : i->jf;
+            break;
+        case BPF_JMP | BPF_JGE | BPF_K:
+            at += accumulator >= i->k ? i->jt : i->jf;
+            break;
+        case BPF_RET | BPF_K:
+            return i->k;
+        default:
+            fail_msg("instruction %zu: code %#x", at, i->code);
+        }
+    }
+    fail_msg("no verdict");
+    return SECCOMP_RET_KILL_PROCESS;
+}
+
+/* The kernel takes the stricter of two verdicts, which has the smaller number as a signed one, and the younger of two
+ * that are alike. */
+static uint32_t verdict_on(const struct life *life, const struct seccomp_data *data)
+{
+    uint32_t strictest = SECCOMP_RET_ALLOW;
+
+    for (size_t i = life->n; i-- > 0;) {
+        uint32_t each = verdict(&filters[life->subjects[i]], data);
+
+        if ((int32_t)(each & SECCOMP_RET_ACTION_FULL) < (int32_t)(strictest & SECCOMP_RET_ACTION_FULL))
+            strictest = each;
+    }
+    return strictest;
+}
+
+/* Every call with the arguments of every row, and with small numbers: there is nothing that copies may and cells may
+ * not, and nothing the other way round. */
+static void copies_may_what_cells_may(void **state)
 {
     unsigned wrong = 0;
 
     (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        int status = status_of(&rows[i]);
+    for (int number = -1; number < 1024; number++)
+        for (size_t i = 0; i < ARRAY_SIZE(rows) + 64; i++) {
+            struct seccomp_data data = { .nr = number, .arch = NATIVE_ARCH };
 
-        if (WIFEXITED(status) && WEXITSTATUS(status) == rows[i].error)
-            continue;
-        print_error("%s: status %#x, should be %s\n", rows[i].name, status, strerror(rows[i].error));
-        wrong++;
-    }
+            for (size_t a = 0; a < ARRAY_SIZE(data.args); a++)
+                data.args[a] = i < ARRAY_SIZE(rows) ? (uint64_t)rows[i].arguments[a] : i - ARRAY_SIZE(rows);
+            wrong += verdict_on(&cell, &data) != verdict_on(&copy, &data);
+        }
     assert_int_equal(wrong, 0);
 }
 
@@ -184,7 +300,7 @@ static void every_call_gets_its_answer(void **state)
 static void the_x32_abi_kills(void **state)
 {
     const struct row row = { "x32 getpid", 0x40000000 | SYS_getpid, { 0 }, 0 };
-    int status = status_of(&row);
+    int status = status_of(&cell, &row);
 
     (void)state;
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
@@ -200,8 +316,7 @@ __attribute__((no_sanitize("address", "thread", "undefined"))) static void the_3
     if (pid == 0) {
         long r = 20; /* getpid of that table, writev of ours */
 
-        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || seccomp_filter_load(&filter) < 0)
-            _exit(255);
+        load(&cell);
         __asm__ volatile("int $0x80" : "+a"(r) : : "memory", "r8", "r9", "r10", "r11");
         syscall(SYS_exit_group, 1);
     }
@@ -222,7 +337,7 @@ static void a_filter_needs_no_new_privs(void **state)
         /* Without rights, as inside a cell. */
         if (getuid() == 0 && (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0))
             _exit(255);
-        _exit(seccomp_filter_load(&filter) == -EACCES ? 0 : 1);
+        _exit(seccomp_filter_load(&filters[SECCOMP_CELL]) == -EACCES ? 0 : 1);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
@@ -231,10 +346,10 @@ static void a_filter_needs_no_new_privs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_call_gets_its_answer),
+        cmocka_unit_test(every_call_gets_its_answer),  cmocka_unit_test(every_call_of_a_copy_gets_it_too),
+        cmocka_unit_test(copies_may_what_cells_may),
 #ifdef __x86_64__
-        cmocka_unit_test(the_x32_abi_kills),
-        cmocka_unit_test(the_32_bit_abi_kills),
+        cmocka_unit_test(the_x32_abi_kills),           cmocka_unit_test(the_32_bit_abi_kills),
 #endif
         cmocka_unit_test(a_filter_needs_no_new_privs),
     };

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Copies of a zygote have walls of their own."""
 
-from walls_rows.row import COPY, LIBRARY, PROCESS, ZYGOTE, no_copy_step, unused, wall
+from walls_rows.row import COPY, LIBRARY, PROCESS, SECCOMP, ZYGOTE, no_copy_step, unused, wall
 
 ROWS = [
     wall(
@@ -25,6 +25,12 @@ ROWS = [
         "x08::test_x08_the_copy_is_of_its_cell",
         no_copy_step("system call filter", "load_filter"),
         unused(COPY, "load_filter"),
+        copies=True,
+    ),
+    wall(
+        "copies: what zygotes may is not taken back",
+        "x08::test_x08_what_only_zygotes_may unit:seccomp",
+        (SECCOMP, "r = add(context, SCMP_ACT_ERRNO((uint16_t)error), granted[i], 0, NULL);", "r = error > 0 ? 0 : -1;"),
         copies=True,
     ),
     wall(
