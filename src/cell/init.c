@@ -75,10 +75,12 @@ static void mirror_workspace(void)
     closedir(dir);
 }
 
-void init_reset_signals(void)
+void init_leave(void)
 {
     sigset_t none;
 
+    setsid();
+    umask(022);
     for (int s = 1; s < NSIG; s++)
         signal(s, SIG_DFL);
     sigemptyset(&none);
@@ -107,9 +109,7 @@ static void exec_step(const struct program *program, const struct program_step *
 {
     int out = step->flags & PROGRAM_STEP_COMPILE ? standard_fds[2] : standard_fds[1];
 
-    setsid();
-    init_reset_signals();
-    umask(022);
+    init_leave();
     if (dup2(standard_fds[0], STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
         dup2(standard_fds[2], STDERR_FILENO) < 0 || give_tools(step, tools_fd) < 0)
         _exit(EXEC_FAILED);

@@ -30,8 +30,8 @@ struct init_context {
     bool rests;                        /* the same */
 };
 
-/* Every signal as in a new process. */
-void init_reset_signals(void);
+/* In a child: a session of its own, and signals and file modes as in a new process. */
+void init_leave(void);
 
 /* Starts a runtime that waits at socket_fd, as a victim like any program (cell/runtime.h). Returns 0 or a negative
  * errno. */

@@ -93,13 +93,6 @@ static const struct runtime *runtime_of(const struct runtime_order *order)
     return order->kind < WARM_KINDS ? &runtimes[order->kind] : &runtimes[WARM_NONE];
 }
 
-static void leave_init(void)
-{
-    setsid();
-    init_reset_signals();
-    umask(022);
-}
-
 void runtime_become(const struct runtime_order *order, int socket_fd)
 {
     const struct runtime *runtime = runtime_of(order);
@@ -111,7 +104,7 @@ void runtime_become(const struct runtime_order *order, int socket_fd)
     snprintf(memory, sizeof(memory), memory_option, order->memory_mb);
     for (int i = 0; i < ARGUMENTS_MAX && runtime->command[i]; i++)
         command[i] = runtime->command[i] == memory_option ? memory : runtime->command[i];
-    leave_init();
+    init_leave();
     if (take_pipes() < 0 || dup2(socket_fd, RUNTIME_SOCKET_FD) < 0 || close_range(3, RUNTIME_SOCKET_FD - 1, 0) < 0 ||
         close_range(RUNTIME_SOCKET_FD + 1, ~0U, 0) < 0 || (runtime->directory && chdir(runtime->directory) < 0))
         _exit(CANNOT_RUN);
@@ -124,7 +117,7 @@ void runtime_become_transpiler(const struct runtime_order *order, int source_fd,
     const struct runtime *runtime = runtime_of(order);
     int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
-    leave_init();
+    init_leave();
     if (!runtime->transpiler[0] || null_fd < 0 || dup2(source_fd, STDIN_FILENO) < 0 ||
         dup2(output_fd, STDOUT_FILENO) < 0 || dup2(null_fd, STDERR_FILENO) < 0 || close_range(3, ~0U, 0) < 0)
         _exit(CANNOT_RUN);

@@ -73,7 +73,7 @@ int warm_order_runtime(const struct runtime_order *order, const struct cell *cel
 
     if (r < 0)
         return r;
-    if (warm_has_transpiler((enum warm_kind)order->kind) && pipe2(source, O_CLOEXEC) < 0)
+    if (warm_traits((enum warm_kind)order->kind)->has_transpiler && pipe2(source, O_CLOEXEC) < 0)
         r = error_from_errno();
     ret_warm->source_fd = source[1];
     r = ordered(ret_warm, sockets[1], r ? r : cell_start_runtime(cell, order, sockets[1], source[0]));

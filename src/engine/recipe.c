@@ -46,21 +46,23 @@ enum warm_kind recipe_warm(const struct execution_request *request, bool built)
 {
     enum warm_kind warm = request->language->warm;
 
-    if (request->cold || (built && warm_is_compiler(warm)))
+    if (request->cold || (built && warm_traits(warm)->is_compiler))
         return WARM_NONE;
     if (request->tools && warm != WARM_PYTHON)
         return WARM_NONE;
-    return warm == WARM_TYPESCRIPT && !built ? WARM_TRANSPILER : warm;
+    if (!built && warm_traits(warm)->unbuilt != WARM_NONE)
+        return warm_traits(warm)->unbuilt;
+    return warm;
 }
 
 static uint32_t step_flags(const struct execution_request *request, const struct language_step *step)
 {
     enum warm_kind warm = recipe_warm(request, false);
-    bool is_warm = warm != WARM_NONE && warm_is_compiler(warm) == step->compile;
+    bool is_warm = warm != WARM_NONE && warm_traits(warm)->is_compiler == step->compile;
 
     return (step->compile ? PROGRAM_STEP_COMPILE : 0) | (is_warm ? PROGRAM_STEP_WARM : 0) |
            (step->attempt ? PROGRAM_STEP_TRY : 0) |
-           (step->attempt && warm_has_transpiler(warm) ? PROGRAM_STEP_TRANSPILER : 0);
+           (step->attempt && warm_traits(warm)->has_transpiler ? PROGRAM_STEP_TRANSPILER : 0);
 }
 
 static int pack_step(struct program_packer *packer, const struct execution_request *request,

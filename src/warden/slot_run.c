@@ -99,7 +99,7 @@ static int take_copy(struct slot *slot, struct run *run)
 /* Only a copy of the zygote can be stopped apart from its keeper. */
 static bool may_rest(const struct slot *slot, const struct run *run)
 {
-    return run->request.park && warm_is_python((enum warm_kind)run->request.zygote) &&
+    return run->request.park && warm_traits((enum warm_kind)run->request.zygote)->is_python &&
            slot->stock.copy.socket_fd >= 0 && cgroup_slot_can_rest(&slot->cgroup);
 }
 

@@ -59,7 +59,7 @@ static int64_t demand_left_us(const struct stock *stock)
 /* Every other place of the pool is for programs without libraries, as long as nobody wanted something else there. */
 static bool is_lent(const struct stock *stock)
 {
-    return demand_left_us(stock) > 0 && warm_is_python(stock->want.kind);
+    return demand_left_us(stock) > 0 && warm_traits(stock->want.kind)->is_python;
 }
 
 static struct stock_want wanted_now(const struct stock *stock)
@@ -81,7 +81,7 @@ static bool is_current(const struct stock *stock, const struct stock_want *want)
     enum warm_kind kind = stock->has.kind;
 
     return stock->copy.socket_fd >= 0 && suits(&stock->has, want) &&
-           (!warm_is_copy(kind) || stock->generation == atomic_load(&zygote_of(stock, kind)->generation));
+           (!warm_traits(kind)->is_copy || stock->generation == atomic_load(&zygote_of(stock, kind)->generation));
 }
 
 /* Another slot may do the same at this moment: the limit is on memory, and one more does not matter. */
@@ -91,7 +91,7 @@ static bool may_have_runtime(const struct stock *stock, enum warm_kind kind)
 
     for (unsigned i = 0; i < WARDEN_SLOTS_MAX; i++)
         others += warm_can_be((enum warm_kind)atomic_load(&stock->board->runtimes[i]), kind);
-    return others < (warm_is_compiler(kind) ? STOCK_COMPILERS_MAX : STOCK_RUNTIMES_MAX);
+    return others < (warm_traits(kind)->is_compiler ? STOCK_COMPILERS_MAX : STOCK_RUNTIMES_MAX);
 }
 
 static void order_copy(struct stock *stock, const struct cell *cell, enum warm_kind kind)
@@ -130,7 +130,7 @@ static void order(struct stock *stock, const struct cell *cell, const struct sto
     stock_drop(stock);
     stock->has = *want;
     stock->has.kind = kind_to_order(stock, want->kind);
-    if (warm_is_copy(want->kind))
+    if (warm_traits(want->kind)->is_copy)
         order_copy(stock, cell, stock->has.kind);
     else
         order_runtime(stock, cell, want);
@@ -139,7 +139,7 @@ static void order(struct stock *stock, const struct cell *cell, const struct sto
 /* A copy has been ordered, and the zygote has not answered. */
 static bool awaits_copy(const struct stock *stock)
 {
-    return stock->copy.socket_fd >= 0 && stock->copy.pid == 0 && warm_is_copy(stock->has.kind);
+    return stock->copy.socket_fd >= 0 && stock->copy.pid == 0 && warm_traits(stock->has.kind)->is_copy;
 }
 
 static bool is_late(const struct stock *stock)
@@ -151,7 +151,7 @@ static bool is_late(const struct stock *stock)
 static void note_answer(struct stock *stock)
 {
     stock->retries = 0;
-    if (warm_is_copy(stock->has.kind))
+    if (warm_traits(stock->has.kind)->is_copy)
         atomic_store(&zygote_of(stock, stock->has.kind)->unanswered, 0);
 }
 
@@ -179,7 +179,7 @@ void stock_heard(struct stock *stock)
         note_answer(stock);
         return;
     }
-    if (!warm_is_copy(stock->has.kind))
+    if (!warm_traits(stock->has.kind)->is_copy)
         stock->wanted_us = 0;
     stock_drop(stock); /* what waits beside it is still to die */
 }
@@ -217,7 +217,8 @@ int stock_idle_ms(const struct stock *stock)
     if (stock->copy.socket_fd < 0) { /* the zygote had too many orders, or the copy died */
         enum warm_kind kind = wanted_now(stock).kind;
 
-        return warm_is_copy(kind) && atomic_load(&zygote_of(stock, kind)->generation) != 0 ? retry_ms(stock) : -1;
+        return warm_traits(kind)->is_copy && atomic_load(&zygote_of(stock, kind)->generation) != 0 ? retry_ms(stock)
+                                                                                                   : -1;
     }
     if (awaits_copy(stock))
         return until_ms(stock->ordered_us + ORDER_TIMEOUT_US);
@@ -245,7 +246,7 @@ static void await_zygote(const struct stock *stock, enum warm_kind kind, int can
 
 static void note_demand(struct stock *stock, const struct stock_want *want)
 {
-    if (warm_is_cheap(want->kind) && !warm_is_cheap(stock->want.kind) && demand_left_us(stock) > 0)
+    if (warm_traits(want->kind)->is_cheap && !warm_traits(stock->want.kind)->is_cheap && demand_left_us(stock) > 0)
         return;
     stock->want = *want;
     stock->wanted_us = clock_monotonic_us();
@@ -254,7 +255,7 @@ static void note_demand(struct stock *stock, const struct stock_want *want)
 bool stock_take(struct stock *stock, const struct cell *cell, const struct stock_want *want, int cancel_fd,
                 bool *ret_waited)
 {
-    int timeout_ms = warm_is_copy(want->kind) ? COPY_TIMEOUT_MS : RUNTIME_TIMEOUT_MS;
+    int timeout_ms = warm_traits(want->kind)->is_copy ? COPY_TIMEOUT_MS : RUNTIME_TIMEOUT_MS;
 
     *ret_waited = false;
     if (!stock->board || want->kind == WARM_NONE)
@@ -263,14 +264,14 @@ bool stock_take(struct stock *stock, const struct cell *cell, const struct stock
     *ret_waited = stock_kind(stock) != WARM_NONE;
     if (*ret_waited)
         return true;
-    if (stock->copy.socket_fd < 0 && warm_is_copy(want->kind)) {
+    if (stock->copy.socket_fd < 0 && warm_traits(want->kind)->is_copy) {
         await_zygote(stock, want->kind, cancel_fd);
         order(stock, cell, want);
     }
     if (stock->copy.socket_fd >= 0 && warm_await(&stock->copy, timeout_ms) == 0)
         note_answer(stock);
     else if (stock->copy.socket_fd >= 0) {
-        if (warm_is_copy(want->kind))
+        if (warm_traits(want->kind)->is_copy)
             atomic_fetch_add(&zygote_of(stock, stock->has.kind)->unanswered, 1);
         stock_drop(stock);
     }

@@ -74,7 +74,7 @@ int zygotes_open(struct warden *w)
         return error_from_errno();
     w->context.board = board;
     for (int kind = 0; kind < WARM_KINDS && r == 0; kind++)
-        if (warm_is_copy(kind) && zygote_process_possible(kind, &w->zygote_options))
+        if (warm_traits(kind)->is_copy && zygote_process_possible(kind, &w->zygote_options))
             r = open_zygote(w, kind);
     return r;
 }

@@ -21,39 +21,35 @@ enum warm_kind {
     WARM_KINDS,
 };
 
-static inline bool warm_is_copy(enum warm_kind kind)
+/* What is said of a kind besides its name. */
+struct warm_traits {
+    bool is_copy;          /* of a zygote */
+    bool is_python;        /* an interpreter with libraries or without */
+    bool is_compiler;      /* a program's compile step, not its last one */
+    bool has_transpiler;   /* another process waits beside it, for a source that it is to read from a pipe: it makes the
+                              attempt before the step */
+    bool is_cheap;         /* costs so little to start that it never takes the place of another that is still wanted */
+    enum warm_kind can_be; /* one that waits can be a program that wants this kind too */
+    enum warm_kind unbuilt; /* what serves a program of the kind that has not been built before; WARM_NONE = the same */
+};
+
+static const struct warm_traits warm_table[WARM_KINDS] = {
+    [WARM_PYTHON] = { .is_copy = true, .is_python = true, .can_be = WARM_PYTHON_PLAIN },
+    [WARM_PYTHON_PLAIN] = { .is_copy = true, .is_python = true },
+    [WARM_PHP] = { .is_copy = true },
+    [WARM_TYPESCRIPT] = { .can_be = WARM_TRANSPILER, .unbuilt = WARM_TRANSPILER },
+    [WARM_TRANSPILER] = { .has_transpiler = true, .can_be = WARM_TYPESCRIPT },
+    [WARM_JAVAC] = { .is_compiler = true },
+    [WARM_BASH] = { .is_cheap = true },
+};
+
+/* A number that is no kind has the traits of none. */
+static inline const struct warm_traits *warm_traits(enum warm_kind kind)
 {
-    return kind == WARM_PYTHON || kind == WARM_PYTHON_PLAIN || kind == WARM_PHP;
+    return &warm_table[(unsigned)kind < WARM_KINDS ? kind : WARM_NONE];
 }
 
-static inline bool warm_is_python(enum warm_kind kind)
-{
-    return kind == WARM_PYTHON || kind == WARM_PYTHON_PLAIN;
-}
-
-/* Whether one that waits can be a program that wants another kind. */
 static inline bool warm_can_be(enum warm_kind waits, enum warm_kind wanted)
 {
-    return waits == wanted || (waits == WARM_PYTHON && wanted == WARM_PYTHON_PLAIN) ||
-           (waits == WARM_TRANSPILER && wanted == WARM_TYPESCRIPT) ||
-           (waits == WARM_TYPESCRIPT && wanted == WARM_TRANSPILER);
-}
-
-/* Another process waits beside it, for a source that it is to read from a pipe: it makes the attempt before the step.
- */
-static inline bool warm_has_transpiler(enum warm_kind kind)
-{
-    return kind == WARM_TRANSPILER;
-}
-
-/* One costs so little to start that it never takes the place of another that is still wanted. */
-static inline bool warm_is_cheap(enum warm_kind kind)
-{
-    return kind == WARM_BASH;
-}
-
-/* It is a program's compile step, not its last one. */
-static inline bool warm_is_compiler(enum warm_kind kind)
-{
-    return kind == WARM_JAVAC;
+    return waits == wanted || (wanted != WARM_NONE && warm_traits(waits)->can_be == wanted);
 }

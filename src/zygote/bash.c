@@ -47,14 +47,10 @@ extern __attribute__((weak)) struct timeval shellstart;
 
 static void give_parameters(char **arguments)
 {
-    size_t n = 0;
-    CLEANUP_FREE struct bash_words *list = NULL;
-    CLEANUP_FREE struct bash_word *words = NULL;
+    size_t n = zygote_count(arguments);
+    CLEANUP_FREE struct bash_words *list = calloc(n + 1, sizeof(*list));
+    CLEANUP_FREE struct bash_word *words = calloc(n + 1, sizeof(*words));
 
-    while (arguments[n])
-        n++;
-    list = calloc(n + 1, sizeof(*list));
-    words = calloc(n + 1, sizeof(*words));
     if (!list || !words)
         _exit(CANNOT_RUN);
     for (size_t i = 0; i < n; i++) {

@@ -50,6 +50,15 @@ char **zygote_environment(void)
     return the_program.environment;
 }
 
+size_t zygote_count(char **strings)
+{
+    size_t n = 0;
+
+    while (strings[n])
+        n++;
+    return n;
+}
+
 /* Moves writable memory onto huge pages. Returns how many mebibytes. */
 static int settle_mapping(const struct mapping *m)
 {

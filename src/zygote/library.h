@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* To be called first: prepares the interpreter for being copied (arena.h). */
 void zygote_prepare(void);
@@ -45,6 +46,9 @@ int zygote_serve_php(int mark);
 /* In a copy: the arguments and the environment of the step, NULL-terminated, until zygote_rest(). */
 char **zygote_arguments(void);
 char **zygote_environment(void);
+
+/* How many there are before the NULL. */
+size_t zygote_count(char **strings);
 
 /* In a copy whose program has ended well: 1 if it may wait for the next program of the session, and else 0. */
 int zygote_may_rest(void);

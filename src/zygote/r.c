@@ -42,12 +42,9 @@ static void give_arguments(char **own, int n_own, const char *script, char **res
 {
     static const char file[] = "--file=";
     static char separator[] = "--args";
-    size_t n = 0, n_rest = 0, name_size = sizeof(file) + strlen(script);
-    char **all, *name = malloc(name_size);
+    size_t n = 0, n_rest = zygote_count(rest);
+    char **all = calloc((size_t)n_own + n_rest + 2, sizeof(*all)), *name = malloc(sizeof(file) + strlen(script));
 
-    while (rest[n_rest])
-        n_rest++;
-    all = calloc((size_t)n_own + n_rest + 2, sizeof(*all));
     if (!all || !name)
         _exit(CANNOT_RUN);
     memcpy(name, file, sizeof(file) - 1);

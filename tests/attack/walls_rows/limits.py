@@ -10,7 +10,7 @@ ROWS = [
         "unit:stock",
         (
             "warden/stock.c",
-            "return others < (warm_is_compiler(kind) ? STOCK_COMPILERS_MAX : STOCK_RUNTIMES_MAX);",
+            "return others < (warm_traits(kind)->is_compiler ? STOCK_COMPILERS_MAX : STOCK_RUNTIMES_MAX);",
             "return others < WARDEN_SLOTS_MAX;",
         ),
     ),
