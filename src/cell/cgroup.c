@@ -54,11 +54,30 @@ static int open_oom_v1(int dir_fd, int control_fd)
 static void open_oom(struct cgroup_slot *slot)
 {
     int dir_fd = slot->dir_fds[CGROUP_MEMORY];
-    bool unified = slot->unified[CGROUP_MEMORY];
 
-    slot->kills_fd = openat(dir_fd, unified ? "memory.events" : "memory.oom_control", O_RDONLY | O_CLOEXEC);
-    slot->oom_fd =
-        unified ? openat(dir_fd, "memory.events", O_RDONLY | O_CLOEXEC) : open_oom_v1(dir_fd, slot->kills_fd);
+    slot->oom_fd = slot->unified[CGROUP_MEMORY] ? openat(dir_fd, "memory.events", O_RDONLY | O_CLOEXEC)
+                                                : open_oom_v1(dir_fd, slot->kept_fds[CGROUP_KEPT_KILLS]);
+}
+
+static const struct {
+    enum cgroup_controller controller;
+    const char *v1, *v2;
+} kept_files[CGROUP_KEPT_FILES] = {
+    [CGROUP_KEPT_KILLS] = { CGROUP_MEMORY, "memory.oom_control", "memory.events" },
+    [CGROUP_KEPT_MEMORY] = { CGROUP_MEMORY, "memory.usage_in_bytes", "memory.current" },
+    [CGROUP_KEPT_FORKS] = { CGROUP_PIDS, "pids.events", "pids.events" },
+    [CGROUP_KEPT_CPU] = { CGROUP_ACCOUNTING, "cpuacct.usage", "cpu.stat" },
+};
+
+void cgroup_slot_keep_files(struct cgroup_slot *slot)
+{
+    for (int i = 0; i < CGROUP_KEPT_FILES; i++) {
+        enum cgroup_controller c = kept_files[i].controller;
+        const char *name = slot->unified[c] ? kept_files[i].v2 : kept_files[i].v1;
+
+        if (slot->dir_fds[c] >= 0)
+            slot->kept_fds[i] = openat(slot->dir_fds[c], name, O_RDONLY | O_CLOEXEC);
+    }
 }
 
 /* To leave the group of one controller must not be to leave those of others. */
@@ -98,6 +117,7 @@ int cgroup_slot_open(const struct cgroup_layout *layout, unsigned slot, struct c
     if (!made.per_cell && made.unified[CGROUP_ACCOUNTING])
         made.shared_fd = cgroup_open_below(made.dir_fds[CGROUP_ACCOUNTING], CELL);
     made.server_fd = open_server(layout);
+    cgroup_slot_keep_files(&made);
     open_oom(&made);
     if (!made.per_cell)
         made.peak_fd = open_peak(made.dir_fds[CGROUP_MEMORY], made.unified[CGROUP_MEMORY]);
@@ -105,8 +125,17 @@ int cgroup_slot_open(const struct cgroup_layout *layout, unsigned slot, struct c
     return 0;
 }
 
+static void close_all(int *fds, int n)
+{
+    for (int i = 0; i < n; i++) {
+        cleanup_close_fd(&fds[i]);
+        fds[i] = -1;
+    }
+}
+
 static void close_cell(struct cgroup_slot *slot)
 {
+    close_all(slot->rest_fds, CGROUP_REST_FILES);
     cleanup_close_fd(&slot->peak_fd);
     cleanup_close_fd(&slot->cell_fd);
     slot->peak_fd = slot->cell_fd = -1;
@@ -114,16 +143,13 @@ static void close_cell(struct cgroup_slot *slot)
 
 void cgroup_slot_close(struct cgroup_slot *slot)
 {
-    for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
-        cleanup_close_fd(&slot->dir_fds[c]);
-        slot->dir_fds[c] = -1;
-    }
+    close_all(slot->dir_fds, CGROUP_CONTROLLERS);
+    close_all(slot->kept_fds, CGROUP_KEPT_FILES);
     cleanup_close_fd(&slot->oom_fd);
-    cleanup_close_fd(&slot->kills_fd);
     cleanup_close_fd(&slot->copies_fd);
     cleanup_close_fd(&slot->shared_fd);
     cleanup_close_fd(&slot->server_fd);
-    slot->oom_fd = slot->kills_fd = slot->shared_fd = slot->copies_fd = slot->server_fd = -1;
+    slot->oom_fd = slot->shared_fd = slot->copies_fd = slot->server_fd = -1;
     close_cell(slot);
 }
 

@@ -23,6 +23,23 @@ struct cgroup_limits {
 
 #define CGROUP_SHARES_FULL 1024
 
+/* Files of a slot's groups that are open as long as the slot: each run reads them, to open one takes longer than to
+ * read it, and it takes memory of the keeper's group. */
+enum cgroup_kept_file {
+    CGROUP_KEPT_KILLS, /* who was killed for memory */
+    CGROUP_KEPT_MEMORY,
+    CGROUP_KEPT_FORKS, /* that were refused */
+    CGROUP_KEPT_CPU,
+    CGROUP_KEPT_FILES,
+};
+
+/* The same of the group in which copies of a zygote are born, from the first that rests there. */
+enum cgroup_rest_file {
+    CGROUP_REST_FREEZE,
+    CGROUP_REST_EVENTS,
+    CGROUP_REST_FILES,
+};
+
 /* The groups of one slot. */
 struct cgroup_slot {
     int dir_fds[CGROUP_CONTROLLERS]; /* -1 = not used, or the same directory as another's */
@@ -40,8 +57,9 @@ struct cgroup_slot {
     /* figures at the last cgroup_slot_begin() */
     uint64_t base_oom_kills, base_kills_below, base_process_limit, base_memory_bytes, base_cpu_us, base_peak_bytes;
     uint64_t empty_memory_bytes; /* the least that was charged at a cgroup_slot_note_empty(); 0 = never noted */
-    int oom_fd;       /* tells when the memory is used up: v1 an eventfd, v2 memory.events; -1 = this host cannot */
-    int kills_fd;     /* counts who was killed for it. Open, since to open a file takes memory of the keeper's group */
+    int oom_fd; /* tells when the memory is used up: v1 an eventfd, v2 memory.events; -1 = this host cannot */
+    int kept_fds[CGROUP_KEPT_FILES]; /* -1 = this host has no such file */
+    int rest_fds[CGROUP_REST_FILES]; /* -1 = not open yet */
     int peak_fd;      /* the memory peak's file, open as long as its group: v2 resets it for one open file only */
     bool peak_is_own; /* it counts one cell alone, or could be reset: v1, and v2 since Linux 6.12 */
 };
@@ -53,7 +71,8 @@ struct cgroup_slot {
                            .server_fd = -1,                                                                            \
                            .cell_fd = -1,                                                                              \
                            .oom_fd = -1,                                                                               \
-                           .kills_fd = -1,                                                                             \
+                           .kept_fds = { -1, -1, -1, -1 },                                                             \
+                           .rest_fds = { -1, -1 },                                                                     \
                            .peak_fd = -1 })
 
 struct cgroup_figures { /* -1 = this host cannot tell */
@@ -67,6 +86,9 @@ struct cgroup_figures { /* -1 = this host cannot tell */
 /* Makes the slot's groups (or takes over existing ones) and opens them. Returns 0 or a negative errno. */
 int cgroup_slot_open(const struct cgroup_layout *layout, unsigned slot, struct cgroup_slot *ret_slot);
 void cgroup_slot_close(struct cgroup_slot *slot);
+
+/* Opens the files that stay open, of groups that are there. The above does that. */
+void cgroup_slot_keep_files(struct cgroup_slot *slot);
 
 /* Removes the groups of a slot; every process in them must be gone. Returns 0 or a negative errno. */
 int cgroup_slot_remove(const struct cgroup_layout *layout, unsigned slot);

@@ -12,17 +12,11 @@ static uint64_t or_zero(int64_t value)
     return value < 0 ? 0 : (uint64_t)value;
 }
 
-/* Where the cell's own processes are counted. */
-static int cell_dir(const struct cgroup_slot *slot, enum cgroup_controller c)
-{
-    return slot->cell_fd >= 0 ? slot->cell_fd : slot->dir_fds[c];
-}
-
 /* Of the slot's group, and so of all below it. Asked for the moment after a kill, when its memory is not back yet: a
  * keeper that needed any then would have the kernel kill one more. */
 static int64_t kills_below(const struct cgroup_slot *slot)
 {
-    return cgroup_reread_keyed(slot->kills_fd, "oom_kill");
+    return cgroup_reread_keyed(slot->kept_fds[CGROUP_KEPT_KILLS], "oom_kill");
 }
 
 /* v2 can be mounted so that a group counts none of those below it (memory_localevents). */
@@ -34,7 +28,7 @@ static int64_t oom_kills(const struct cgroup_slot *slot)
 /* A refused fork is counted where the process is, since Linux 6.11 where the limit is instead. */
 static int64_t refused_forks(const struct cgroup_slot *slot)
 {
-    int64_t by_slot = cgroup_read_keyed(slot->dir_fds[CGROUP_PIDS], "pids.events", "max");
+    int64_t by_slot = cgroup_reread_keyed(slot->kept_fds[CGROUP_KEPT_FORKS], "max");
     int64_t by_cell = cgroup_read_keyed(slot->cell_fd, "pids.events", "max");
 
     return (int64_t)(or_zero(by_slot) + or_zero(by_cell));
@@ -42,22 +36,24 @@ static int64_t refused_forks(const struct cgroup_slot *slot)
 
 static int64_t cpu_us(const struct cgroup_slot *slot)
 {
+    int fd = slot->kept_fds[CGROUP_KEPT_CPU];
     int64_t ns;
 
     if (slot->unified[CGROUP_ACCOUNTING])
-        return cgroup_read_keyed(slot->dir_fds[CGROUP_ACCOUNTING], "cpu.stat", "usage_usec");
-    ns = cgroup_read_number(slot->dir_fds[CGROUP_ACCOUNTING], "cpuacct.usage");
+        return cgroup_reread_keyed(fd, "usage_usec");
+    ns = cgroup_reread_number(fd);
     return ns < 0 ? ns : ns / 1000;
-}
-
-static int64_t memory_bytes(int dir_fd, const struct cgroup_slot *slot)
-{
-    return cgroup_read_number(dir_fd, slot->unified[CGROUP_MEMORY] ? "memory.current" : "memory.usage_in_bytes");
 }
 
 int64_t cgroup_slot_memory(const struct cgroup_slot *slot)
 {
-    return memory_bytes(slot->dir_fds[CGROUP_MEMORY], slot);
+    return cgroup_reread_number(slot->kept_fds[CGROUP_KEPT_MEMORY]);
+}
+
+/* Of the cell's own processes, where they are counted apart. */
+static int64_t cell_memory(const struct cgroup_slot *slot)
+{
+    return slot->cell_fd >= 0 ? cgroup_read_number(slot->cell_fd, "memory.current") : cgroup_slot_memory(slot);
 }
 
 int64_t cgroup_slot_shared_memory(const struct cgroup_slot *slot)
@@ -72,13 +68,7 @@ int64_t cgroup_slot_processes(const struct cgroup_slot *slot)
 
 static int64_t peak_bytes(const struct cgroup_slot *slot)
 {
-    char text[32];
-    ssize_t n = slot->peak_fd < 0 ? -1 : pread(slot->peak_fd, text, sizeof(text) - 1, 0);
-
-    if (n <= 0)
-        return -ENOENT;
-    text[n] = '\0';
-    return strtoll(text, NULL, 10);
+    return cgroup_reread_number(slot->peak_fd);
 }
 
 /* How far a counter has moved; a file that cannot be read now (a slot without memory) has not. */
@@ -91,7 +81,7 @@ static uint32_t increase(int64_t now, uint64_t base)
 
 void cgroup_slot_note_empty(struct cgroup_slot *slot)
 {
-    uint64_t now = or_zero(memory_bytes(cell_dir(slot, CGROUP_MEMORY), slot));
+    uint64_t now = or_zero(cell_memory(slot));
 
     /* An earlier run's memory goes a while after its last process. */
     if (slot->empty_memory_bytes == 0 || now < slot->empty_memory_bytes)
@@ -101,7 +91,7 @@ void cgroup_slot_note_empty(struct cgroup_slot *slot)
 /* What others left in the slot may have gone since it was noted. */
 static uint64_t base_memory_bytes(const struct cgroup_slot *slot)
 {
-    uint64_t now = or_zero(memory_bytes(cell_dir(slot, CGROUP_MEMORY), slot));
+    uint64_t now = or_zero(cell_memory(slot));
 
     return slot->empty_memory_bytes < now ? slot->empty_memory_bytes : now;
 }

@@ -62,15 +62,30 @@ int64_t cgroup_read_keyed(int dir_fd, const char *file, const char *key)
     return n < 0 ? n : find_keyed(text, key);
 }
 
-int64_t cgroup_reread_keyed(int fd, const char *key)
+static ssize_t reread(int fd, char *ret_text, size_t size)
 {
-    char text[TEXT_SIZE];
-    ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+    ssize_t n = pread(fd, ret_text, size - 1, 0);
 
     if (n < 0)
         return error_from_errno();
-    text[n] = '\0';
-    return find_keyed(text, key);
+    ret_text[n] = '\0';
+    return n;
+}
+
+int64_t cgroup_reread_number(int fd)
+{
+    char text[64];
+    ssize_t n = reread(fd, text, sizeof(text));
+
+    return n < 0 ? n : strtoll(text, NULL, 10);
+}
+
+int64_t cgroup_reread_keyed(int fd, const char *key)
+{
+    char text[TEXT_SIZE];
+    ssize_t n = reread(fd, text, sizeof(text));
+
+    return n < 0 ? n : find_keyed(text, key);
 }
 
 int cgroup_open_below(int dir_fd, const char *name)

@@ -19,7 +19,8 @@ int64_t cgroup_read_number(int dir_fd, const char *name);
 /* The same of the line "key value" in a file of such lines; -ENOENT also if there is none. */
 int64_t cgroup_read_keyed(int dir_fd, const char *file, const char *key);
 
-/* The same in a file that is open already. */
+/* The same in files that are open already. */
+int64_t cgroup_reread_number(int fd);
 int64_t cgroup_reread_keyed(int fd, const char *key);
 
 /* Makes the group name below another, or takes over the one that is there, and lets what is in it go on: the keeper

@@ -74,14 +74,27 @@ static int look_until_frozen(int events_fd)
     return -ETIMEDOUT;
 }
 
-/* The slack is the keeper's own again afterwards: the programs of the cells that it makes inherit it. */
-static int await_frozen(int dir_fd)
+/* Returns a file of the group in which copies are born, the slot's, or a negative errno. */
+static int rest_file(struct cgroup_slot *slot, enum cgroup_rest_file which)
 {
-    CLEANUP_CLOSE int events_fd = openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-    int r;
+    int dir_fd = cgroup_slot_can_rest(slot) ? cgroup_slot_birthplace(slot) : -1;
+    int *fd = &slot->rest_fds[which];
+
+    if (dir_fd < 0)
+        return -ENOTSUP;
+    if (*fd < 0)
+        *fd = which == CGROUP_REST_FREEZE ? openat(dir_fd, "cgroup.freeze", O_WRONLY | O_CLOEXEC)
+                                          : openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+    return *fd < 0 ? error_from_errno() : *fd;
+}
+
+/* The slack is the keeper's own again afterwards: the programs of the cells that it makes inherit it. */
+static int await_frozen(struct cgroup_slot *slot)
+{
+    int events_fd = rest_file(slot, CGROUP_REST_EVENTS), r;
 
     if (events_fd < 0)
-        return error_from_errno();
+        return events_fd;
     (void)prctl(PR_SET_TIMERSLACK, SLACK_NS, 0UL, 0UL, 0UL);
     r = look_until_frozen(events_fd);
     (void)prctl(PR_SET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL);
@@ -90,11 +103,14 @@ static int await_frozen(int dir_fd)
 
 int cgroup_slot_rest(struct cgroup_slot *slot, bool resting)
 {
-    int dir_fd = cgroup_slot_can_rest(slot) ? cgroup_slot_birthplace(slot) : -1;
-    int r = dir_fd < 0 ? -ENOTSUP : fd_write_at(dir_fd, "cgroup.freeze", resting ? "1" : "0");
+    int freeze_fd = rest_file(slot, CGROUP_REST_FREEZE), r = 0;
 
-    if (r == 0 && resting && (r = await_frozen(dir_fd)) < 0)
-        (void)fd_write_at(dir_fd, "cgroup.freeze", "0");
+    if (freeze_fd < 0)
+        return freeze_fd;
+    if (pwrite(freeze_fd, resting ? "1" : "0", 1, 0) < 0)
+        return error_from_errno();
+    if (resting && (r = await_frozen(slot)) < 0 && pwrite(freeze_fd, "0", 1, 0) < 0)
+        return error_from_errno();
     return r;
 }
 

@@ -59,6 +59,7 @@ static struct fake fake_slot(struct scratch *scratch)
     fake.slot.unified[CGROUP_ACCOUNTING] = true;
     fake.slot.server_fd = open_directory(scratch_path(scratch, "server"));
     fake.slot.current.cpu_millis = 1000;
+    cgroup_slot_keep_files(&fake.slot);
     return fake;
 }
 
@@ -114,7 +115,7 @@ static void a_host_that_cannot_tell_counts_the_time(void **state)
     struct fake fake = fake_slot(*state);
     struct pace pace = start(&fake);
 
-    unlink(scratch_path(fake.scratch, "cpu.stat"));
+    put(&fake, "cpu.stat", "");
     pass(&fake, &pace, START_US + TIMEOUT_US / 2);
     assert_true(fake.slot.shares < CGROUP_SHARES_FULL);
     cgroup_slot_close(&fake.slot);
@@ -250,7 +251,7 @@ static void where_it_is_not_told_the_time_of_all_rounds_counts(void **state)
     struct fake fake = fake_slot(*state);
     struct pace pace = start(&fake);
 
-    unlink(scratch_path(fake.scratch, "cpu.stat"));
+    put(&fake, "cpu.stat", "");
     pace_pause(&pace, &fake.slot, START_US + 90000);
     pace_resume(&pace, &fake.slot, START_US + TIMEOUT_US, TIMEOUT_US);
     assert_int_equal(fake.slot.shares, CGROUP_SHARES_FULL);

@@ -83,12 +83,12 @@ ROWS = [
         "x10::test_x10_a_forged_rest",
         (
             "cell/cgroup_freeze.c",
-            """int r = dir_fd < 0 ? -ENOTSUP : fd_write_at(dir_fd, "cgroup.freeze", resting ? "1" : "0");
-
-    if (r == 0 && resting && (r = await_frozen(dir_fd)) < 0)""",
-            """int r = dir_fd < 0 ? -ENOTSUP : 0;
-
-    if (r == 1 && resting && (r = await_frozen(dir_fd)) < 0)""",
+            """if (pwrite(freeze_fd, resting ? "1" : "0", 1, 0) < 0)
+        return error_from_errno();
+    if (resting && (r""",
+            """if (pwrite(freeze_fd, "0", 1, 0) < 0)
+        return error_from_errno();
+    if (r && (r""",
         ),
         copies=True,
     ),
