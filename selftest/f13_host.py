@@ -5,6 +5,8 @@ held("processes", len(SELF) <= 4 and max(map(int, SELF)) < 1000, " ".join(sorted
 for what in ("environ", "maps", "mem", "fd", "auxv", "stack"):
     said = attempt(lambda: os.listdir("/proc/1/fd") if what == "fd" else open("/proc/1/" + what, "rb").read(4096))
     held("the init's " + what, not said.startswith("ok") or said == "ok:b''", said)
+line = open("/proc/1/cmdline", "rb").read().strip(b"\0")
+held("the init's command line", line == b"init", line.decode("utf-8", "replace"))
 held("host name", socket.gethostname() == "sandbox" == os.uname()[1], socket.gethostname())
 for path in ("/etc/machine-id", "/var/lib/dbus/machine-id", "/etc/shadow", "/sys/class/dmi/id/product_uuid", "/proc/cmdline", "/proc/sys/kernel/random/boot_id"):
     said = attempt(lambda: open(path).read().strip() and "bytes")

@@ -47,5 +47,12 @@ for what, call in CALLS.items():
 filter = struct.pack("<HxxxxxxQ", 1, ctypes.addressof(own))
 fails("socket filter", sc("setsockopt", stream.fileno(), 1, 26, filter, len(filter)))
 fails("access control list", sc("setxattr", b"/tmp/acl\0", b"system.posix_acl_access\0", acl, len(acl), 0))
+# Arguments that the filter answers before the kernel finds what else is wrong with them.
+for what, said, answer in (
+    ("a read of cached pages alone", sc("preadv2", -1, iov, 1, 0, 0, 8), name(errno.EOPNOTSUPP)),  # EBADF
+    ("huge pages", sc("mmap", 0, 0, 1, 0x40022, -1, 0), "ENOMEM"),  # EINVAL
+    ("a close that waits", sc("setsockopt", -1, 1, 13, 0, 0), "ok:0"),  # EBADF: it is ignored
+):
+    held(what, said == answer, said)
 works("getpid", sc("getpid"))
 end()

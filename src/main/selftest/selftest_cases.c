@@ -145,7 +145,9 @@ const struct selftest_case selftest_cases[] = {
     { "R12", "no variable of a request", .language = "py", .file = "r12_environment.py",
       .fields = "{\"env\": {\"LD_PRELOAD\": \"/mnt/data/evil.so\", \"EVIL\": \"evil\", \"IFS\": \"evil\"},"
                 " \"environment\": {\"GLIBC_TUNABLES\": \"evil\", \"NODE_OPTIONS\": \"evil\"}, \"envs\": [\"EVIL=evil\"]}" },
+    { "R12", "  nor of the server", .language = "c", .file = "r12_environment.c" },
     { "R13", "no signal touches the init", .language = "py", .file = "r13_signals.py" },
+    { "R13", "  and none is ignored or blocked from the start", .language = "bash", .file = "r13_signals.sh" },
     { "R13", "  and time still ends the program", .language = "bash", .timeout_ms = 1000, .outcomes = "timeout",
       .code = "trap '' HUP INT TERM\nfor s in HUP INT KILL TERM STOP SYS RTMAX; do kill -$s 1 2>/dev/null; done\n"
               "echo attacked\nexec -a @MARK@ sleep 100\n", .out = "attacked\n", .flags = SELFTEST_ANSWERS },
