@@ -87,7 +87,7 @@ ALSO = {
     "seccomp: the limit of core dumps": "R9",
     "seccomp: directory notices": "N9",
     "seccomp: inotify": "N9",
-    "seccomp: reads that fail for uncached pages": "N9",
+    "seccomp: reads that fail for uncached pages": "K7",
     "seccomp: flushes of all file systems": "N9",
     "limits: open files": "R9",
     "limits: stack": "R9",
