@@ -33,7 +33,8 @@ enum cgroup_kept_file {
     CGROUP_KEPT_FILES,
 };
 
-/* The same of the group in which copies of a zygote are born, from the first that rests there. */
+/* The same of the group in which copies of a zygote are born; where that is the cell's own, from the first that rests.
+ */
 enum cgroup_rest_file {
     CGROUP_REST_FREEZE,
     CGROUP_REST_EVENTS,

@@ -18,17 +18,37 @@
 #define FREEZE_LOOK_US    1000
 #define SLACK_NS          1000UL /* the kernel's own choice makes ten microseconds sixty */
 
-int cgroup_slot_let_rest(struct cgroup_slot *slot)
-{
-    if (slot->per_cell || slot->shared_fd < 0)
-        return 0;
-    slot->copies_fd = cgroup_open_below(slot->shared_fd, COPIES);
-    return slot->copies_fd < 0 ? error_from_errno() : 0;
-}
-
 bool cgroup_slot_can_rest(const struct cgroup_slot *slot)
 {
     return slot->per_cell || slot->copies_fd >= 0;
+}
+
+/* Returns a file of the group in which copies are born, the slot's, or a negative errno. */
+static int rest_file(struct cgroup_slot *slot, enum cgroup_rest_file which)
+{
+    int dir_fd = cgroup_slot_can_rest(slot) ? cgroup_slot_birthplace(slot) : -1;
+    int *fd = &slot->rest_fds[which];
+
+    if (dir_fd < 0)
+        return -ENOTSUP;
+    if (*fd < 0)
+        *fd = which == CGROUP_REST_FREEZE ? openat(dir_fd, "cgroup.freeze", O_WRONLY | O_CLOEXEC)
+                                          : openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+    return *fd < 0 ? error_from_errno() : *fd;
+}
+
+int cgroup_slot_let_rest(struct cgroup_slot *slot)
+{
+    int fd = 0;
+
+    if (slot->per_cell || slot->shared_fd < 0)
+        return 0;
+    slot->copies_fd = cgroup_open_below(slot->shared_fd, COPIES);
+    if (slot->copies_fd < 0)
+        return error_from_errno();
+    for (int i = 0; i < CGROUP_REST_FILES && fd >= 0; i++)
+        fd = rest_file(slot, (enum cgroup_rest_file)i);
+    return fd < 0 ? fd : 0;
 }
 
 /* A keeper in its cell's group leaves before that is frozen. Cells cloned into a group of their own would take the one
@@ -72,20 +92,6 @@ static int look_until_frozen(int events_fd)
         usleep(pause_us);
     }
     return -ETIMEDOUT;
-}
-
-/* Returns a file of the group in which copies are born, the slot's, or a negative errno. */
-static int rest_file(struct cgroup_slot *slot, enum cgroup_rest_file which)
-{
-    int dir_fd = cgroup_slot_can_rest(slot) ? cgroup_slot_birthplace(slot) : -1;
-    int *fd = &slot->rest_fds[which];
-
-    if (dir_fd < 0)
-        return -ENOTSUP;
-    if (*fd < 0)
-        *fd = which == CGROUP_REST_FREEZE ? openat(dir_fd, "cgroup.freeze", O_WRONLY | O_CLOEXEC)
-                                          : openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-    return *fd < 0 ? error_from_errno() : *fd;
 }
 
 /* The slack is the keeper's own again afterwards: the programs of the cells that it makes inherit it. */
