@@ -69,15 +69,19 @@ static const struct {
     [CGROUP_KEPT_CPU] = { CGROUP_ACCOUNTING, "cpuacct.usage", "cpu.stat" },
 };
 
-void cgroup_slot_keep_files(struct cgroup_slot *slot)
+int cgroup_slot_keep_files(struct cgroup_slot *slot)
 {
     for (int i = 0; i < CGROUP_KEPT_FILES; i++) {
         enum cgroup_controller c = kept_files[i].controller;
         const char *name = slot->unified[c] ? kept_files[i].v2 : kept_files[i].v1;
 
-        if (slot->dir_fds[c] >= 0)
-            slot->kept_fds[i] = openat(slot->dir_fds[c], name, O_RDONLY | O_CLOEXEC);
+        if (slot->dir_fds[c] < 0)
+            continue;
+        slot->kept_fds[i] = openat(slot->dir_fds[c], name, O_RDONLY | O_CLOEXEC);
+        if (slot->kept_fds[i] < 0 && errno != ENOENT)
+            return error_from_errno();
     }
+    return 0;
 }
 
 /* To leave the group of one controller must not be to leave those of others. */
@@ -94,30 +98,31 @@ static int open_server(const struct cgroup_layout *layout)
 int cgroup_slot_open(const struct cgroup_layout *layout, unsigned slot, struct cgroup_slot *ret_slot)
 {
     struct cgroup_slot made = CGROUP_SLOT_INIT;
+    int r = 0;
 
-    for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
+    for (int c = 0; c < CGROUP_CONTROLLERS && r == 0; c++) {
         char path[CGROUP_PATH_SIZE];
-        int r;
 
         if (!layout->controllers[c].found)
             continue;
+        made.unified[c] = layout->controllers[c].unified;
         r = slot_path(layout, c, slot, path);
         if (r == 0 && mkdir(path, 0755) < 0 && errno != EEXIST)
             r = error_from_errno();
         if (r == 0 && (made.dir_fds[c] = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
             r = error_from_errno();
-        if (r < 0) {
-            cgroup_slot_close(&made);
-            return r;
-        }
-        made.unified[c] = layout->controllers[c].unified;
+    }
+    if (r == 0)
+        r = cgroup_slot_keep_files(&made);
+    if (r < 0) {
+        cgroup_slot_close(&made);
+        return r;
     }
     made.per_cell = made.unified[CGROUP_MEMORY] && made.unified[CGROUP_PIDS];
     /* Where the limits are v1's, the unified hierarchy has no figures that a cell could spoil for the next one. */
     if (!made.per_cell && made.unified[CGROUP_ACCOUNTING])
         made.shared_fd = cgroup_open_below(made.dir_fds[CGROUP_ACCOUNTING], CELL);
     made.server_fd = open_server(layout);
-    cgroup_slot_keep_files(&made);
     open_oom(&made);
     if (!made.per_cell)
         made.peak_fd = open_peak(made.dir_fds[CGROUP_MEMORY], made.unified[CGROUP_MEMORY]);

@@ -33,8 +33,8 @@ enum cgroup_kept_file {
     CGROUP_KEPT_FILES,
 };
 
-/* The same of the group in which copies of a zygote are born; where that is the cell's own, from the first that rests.
- */
+/* The same of the group in which copies of a zygote are born. Where that is the cell's own, they are open from the
+ * first copy that rests there to the group's end. */
 enum cgroup_rest_file {
     CGROUP_REST_FREEZE,
     CGROUP_REST_EVENTS,
@@ -88,8 +88,9 @@ struct cgroup_figures { /* -1 = this host cannot tell */
 int cgroup_slot_open(const struct cgroup_layout *layout, unsigned slot, struct cgroup_slot *ret_slot);
 void cgroup_slot_close(struct cgroup_slot *slot);
 
-/* Opens the files that stay open, of groups that are there. The above does that. */
-void cgroup_slot_keep_files(struct cgroup_slot *slot);
+/* Opens the files that stay open, of groups that are there; the above does that. One that this host does not have is no
+ * error. Returns 0 or a negative errno. */
+int cgroup_slot_keep_files(struct cgroup_slot *slot);
 
 /* Removes the groups of a slot; every process in them must be gone. Returns 0 or a negative errno. */
 int cgroup_slot_remove(const struct cgroup_layout *layout, unsigned slot);

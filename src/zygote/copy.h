@@ -10,7 +10,7 @@
 #include "wire/program.h"
 #include "wire/zygote.h"
 
-/* The system calls of copies, read once by the zygote. */
+/* What copies add to the zygote's own filter of system calls, read once by that. */
 struct copy_filter {
     struct sock_fprog program;
 };

@@ -3,8 +3,8 @@
 """Proves that the attack tests can fail: takes away one wall after the other and looks whether a test notices.
 
     tests/attack/walls.py                     every wall; prints the table that docs/SECURITY.md shows
-    tests/attack/walls.py --only seccomp      walls whose name contains a word
-    tests/attack/walls.py --markdown FILE     writes the table between the two marks in FILE as well
+    tests/attack/walls.py --only root,proc    walls whose name contains one of these words
+    tests/attack/walls.py --markdown FILE     writes them into the table between the two marks in FILE as well
     tests/attack/walls.py --keep DIR          works there and leaves it, so that the next call builds little
     tests/attack/walls.py --check             only: does every change still fit the sources?
 
@@ -85,12 +85,25 @@ def said(row, failed):
     return f"no test can notice: {row.behind}" if row.behind else "NOT NOTICED"
 
 
-def table(rows):
-    lines = ["| wall taken away | what happens | tests that fail |", "| --- | --- | --- |"]
+def lines_of(rows):
+    """{wall: its line of the table}."""
+    lines = {}
     for name, happened, failed in rows:
         noticed = sorted({test.split("[")[0].split("::")[-1].replace("unit:", "unit/test_") for test in failed})
-        lines.append(f"| {name} | {happened} | {', '.join(f'`{each}`' for each in noticed)} |")
-    return "\n".join(lines) + "\n"
+        lines[name] = f"| {name} | {happened} | {', '.join(f'`{each}`' for each in noticed)} |"
+    return lines
+
+
+def earlier_lines(path):
+    """The same of the table that is in a document."""
+    text = host.read(path)
+    lines = text[text.index(BEGIN) : text.index(END)].splitlines()
+    return {line.split("|")[1].strip(): line for line in lines if line.startswith("| ")}
+
+
+def table(lines):
+    known = [lines[row.name] for row in WALLS if row.name in lines]
+    return "\n".join(["| wall taken away | what happens | tests that fail |", "| --- | --- | --- |", *known]) + "\n"
 
 
 def write_between(path, begin, end, text):
@@ -128,7 +141,7 @@ def main():
         parser.error("must run as root, to start servers")
     host.become_subreaper()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    chosen = [row for row in WALLS if options.only in row.name]
+    chosen = [row for row in WALLS if any(word in row.name for word in options.only.split(","))]
     shop = Workshop(options.keep)
     rows = []
     try:
@@ -144,9 +157,9 @@ def main():
                 print(f"    {test}: {message[:160]!r}", flush=True)
     finally:
         shop.close()
-    print("\n" + table(rows))
+    print("\n" + table(lines_of(rows)))
     if options.markdown:
-        write_between(options.markdown, BEGIN, END, table(rows))
+        write_between(options.markdown, BEGIN, END, table(earlier_lines(options.markdown) | lines_of(rows)))
     return 1 if unsound or silent or any(happened.startswith(WORTHLESS) for _, happened, _ in rows) else 0
 
 

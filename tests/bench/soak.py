@@ -8,6 +8,7 @@
 
 import argparse
 import collections
+import contextlib
 import functools
 import os
 import signal
@@ -127,35 +128,40 @@ class Killer(threading.Thread):
     def __init__(self, server, kills):
         super().__init__(daemon=True)
         self.server, self.wanted = server, kills
-        self.killed = {agent: set() for agent in self.NAMES}
-        self.ready, self.log_at = collections.Counter(), 0
+        self.killed, self.ready, self.log_at = collections.Counter(), collections.Counter(), 0
         self.is_over, self.load_is_over = kills == 0, threading.Event()
 
     def rounds(self):
-        return min(len(killed) for killed in self.killed.values())
+        return min(self.killed[agent] for agent in self.NAMES)
 
     def _are_ready(self):
-        """Whether the log tells of zygotes that were not killed here. It is long: each piece is read once."""
+        """Whether the log tells of more zygotes than were killed here. It is long: each piece is read once."""
         with open(self.server.log_path, "rb") as log:
             log.seek(self.log_at)
             while line := log.readline():
                 if line.endswith(b"\n"):
                     self.log_at += len(line)
                     self.ready.update(agent for agent, name in self.NAMES.items() if name in line)
-        return all(self.ready[agent] > len(killed) for agent, killed in self.killed.items())
+        return all(self.ready[agent] > self.killed[agent] for agent in self.NAMES)
 
     def run(self):
         until = time.monotonic() + ZYGOTE_TIMEOUT_S
         while self.rounds() < self.wanted and time.monotonic() < until and not self.load_is_over.is_set():
-            if not self._are_ready():
-                time.sleep(0.05)
-                continue
-            for agent, killed in self.killed.items():
-                for pid in set(host.zygotes(self.server, f"/opt/codecell/guest/python/{agent}")) - killed:
-                    os.kill(pid, signal.SIGKILL)
-                    killed.add(pid)
-                    until = time.monotonic() + ZYGOTE_TIMEOUT_S
+            if self._are_ready():
+                for agent in self.NAMES:
+                    self.killed[agent] += self._kill(agent)
+                until = time.monotonic() + ZYGOTE_TIMEOUT_S
+            time.sleep(0.05)
         self.is_over = True
+
+    def _kill(self, agent):
+        """Returns how many there were."""
+        n = 0
+        for pid in host.zygotes(self.server, f"/opt/codecell/guest/python/{agent}"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                n += 1
+        return n
 
 
 def has_zygotes(server):
@@ -214,8 +220,8 @@ def main():
         return (last[name] - first[name]) / first[name]
 
     checks = [
-        (f"{len(killed)} times {agent} was killed, of {options.kills}", len(killed) >= options.kills)
-        for agent, killed in killer.killed.items()
+        (f"{killer.killed[agent]} times {agent} was killed, of {options.kills}", killer.killed[agent] >= options.kills)
+        for agent in killer.NAMES
         if options.kills
     ]
     checks += [("Python programs are copies of zygotes at the end", copied)]

@@ -44,7 +44,7 @@ static struct cgroup_slot fake_slot(const struct scratch *scratch)
     slot.dir_fds[CGROUP_PIDS] = open(scratch->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     slot.shared_fd = open(scratch->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     slot.dir_fds[CGROUP_ACCOUNTING] = open(scratch->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    cgroup_slot_keep_files(&slot);
+    assert_int_equal(cgroup_slot_keep_files(&slot), 0);
     cgroup_slot_begin(&slot);
     return slot;
 }

@@ -2,6 +2,7 @@
 #include "scratch.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 
 #include "base/cleanup.h"
 #include "cell/cgroup.h"
@@ -330,7 +331,7 @@ static void figures_are_what_moved_since_the_beginning(void **state)
     put(scratch, "pids.events", "max 7\n");
     put(scratch, "cpu.stat", "usage_usec 1000\nuser_usec 600\n");
     put(scratch, "memory.current", "4096\n");
-    cgroup_slot_keep_files(&slot);
+    assert_int_equal(cgroup_slot_keep_files(&slot), 0);
     cgroup_slot_begin(&slot);
     put(scratch, "memory.events", "low 0\nhigh 0\nmax 9\noom 4\noom_kill 5\noom_group_kill 0\n");
     put(scratch, "pids.events", "max 8\n");
@@ -341,6 +342,45 @@ static void figures_are_what_moved_since_the_beginning(void **state)
     assert_int_equal(figures.cpu_us, 3000);
     assert_int_equal(figures.memory_peak_bytes, -1);
     assert_int_equal(cgroup_slot_memory(&slot), 4096);
+    cgroup_slot_close(&slot);
+}
+
+static void so_are_those_of_v1(void **state)
+{
+    struct scratch *scratch = *state;
+    struct cgroup_slot slot = fake_slot(scratch, false);
+    struct cgroup_figures figures;
+
+    put(scratch, "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
+    put(scratch, "pids.events", "max 7\n");
+    put(scratch, "cpuacct.usage", "1000000\n");
+    put(scratch, "memory.usage_in_bytes", "4096\n");
+    assert_int_equal(cgroup_slot_keep_files(&slot), 0);
+    cgroup_slot_begin(&slot);
+    put(scratch, "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 4\n");
+    put(scratch, "pids.events", "max 9\n");
+    put(scratch, "cpuacct.usage", "4000000\n");
+    cgroup_slot_figures(&slot, &figures);
+    assert_int_equal(figures.oom_kills, 1);
+    assert_int_equal(figures.process_limit, 2);
+    assert_int_equal(figures.cpu_us, 3000);
+    assert_int_equal(cgroup_slot_memory(&slot), 4096);
+    cgroup_slot_close(&slot);
+}
+
+/* A keeper that could not count would neither brake nor tell what was used, for as long as it lives. */
+static void a_file_that_cannot_be_opened_now_is_an_error(void **state)
+{
+    struct scratch *scratch = *state;
+    struct cgroup_slot slot = fake_slot(scratch, true);
+    struct rlimit before, few;
+
+    put(scratch, "memory.current", "4096\n");
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){ .rlim_cur = (rlim_t)slot.dir_fds[CGROUP_CONTROLLERS - 1] + 1, .rlim_max = before.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    assert_int_equal(cgroup_slot_keep_files(&slot), -EMFILE);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     cgroup_slot_close(&slot);
 }
 
@@ -367,7 +407,7 @@ static void what_waits_in_a_slot_is_part_of_its_run(void **state)
     put(scratch, "memory.peak", "0\n");
     slot.peak_fd = open(scratch_path(scratch, "memory.peak"), O_RDWR | O_CLOEXEC);
     put(scratch, "memory.current", "10000\n");
-    cgroup_slot_keep_files(&slot);
+    assert_int_equal(cgroup_slot_keep_files(&slot), 0);
     cgroup_slot_note_empty(&slot);
     assert_int_equal(told_peak(scratch, &slot, 50000, 60000), 50000);
     /* What an earlier run left, and what went meanwhile, is not. */
@@ -384,7 +424,7 @@ static void a_counter_that_cannot_be_read_has_not_moved(void **state)
 
     put(scratch, "memory.events", "oom_kill 3\n");
     put(scratch, "pids.events", "max 7\n");
-    cgroup_slot_keep_files(&slot);
+    assert_int_equal(cgroup_slot_keep_files(&slot), 0);
     cgroup_slot_begin(&slot);
     put(scratch, "memory.events", "");
     put(scratch, "pids.events", "max 6\n");
@@ -439,6 +479,45 @@ static void each_cell_has_a_fresh_group(void **state)
     assert_int_not_equal(access(scratch_path(scratch, "slot3"), F_OK), 0);
 }
 
+/* Written into the cell's group, as the kernel makes them. */
+static void make_freezer(const struct cgroup_slot *slot)
+{
+    static const char *const files[][2] = { { "cgroup.freeze", "-" }, { "cgroup.events", "populated 1\nfrozen 1\n" } };
+
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        CLEANUP_CLOSE int fd = openat(slot->cell_fd, files[i][0], O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+        assert_int_equal(write(fd, files[i][1], strlen(files[i][1])), strlen(files[i][1]));
+    }
+}
+
+/* Each has its own freezer: a descriptor of the last one's would stop nobody. */
+static void the_freezer_is_of_the_group_that_is_there(void **state)
+{
+    struct scratch *scratch = *state;
+    struct cgroup_layout layout = { 0 };
+    struct cgroup_slot slot = CGROUP_SLOT_INIT;
+
+    for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
+        layout.controllers[c].found = layout.controllers[c].unified = true;
+        strcpy(layout.controllers[c].directory, scratch->path);
+    }
+    assert_int_equal(cgroup_slot_open(&layout, 3, &slot), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(cgroup_slot_renew(&slot), 0);
+        assert_int_equal(slot.rest_fds[CGROUP_REST_FREEZE], -1);
+        make_freezer(&slot);
+        assert_int_equal(cgroup_slot_rest(&slot, true), 0);
+        assert_string_equal(get(scratch, "slot3/cell/cgroup.freeze"), "1");
+        assert_int_equal(cgroup_slot_rest(&slot, false), 0);
+        assert_string_equal(get(scratch, "slot3/cell/cgroup.freeze"), "0");
+        assert_int_equal(unlink(scratch_path(scratch, "slot3/cell/cgroup.freeze")), 0);
+        assert_int_equal(unlink(scratch_path(scratch, "slot3/cell/cgroup.events")), 0);
+    }
+    cgroup_slot_close(&slot);
+    assert_int_equal(cgroup_slot_remove(&layout, 3), 0);
+}
+
 static void only_v2_has_groups_for_cells(void **state)
 {
     struct cgroup_slot slot = fake_slot(*state, false);
@@ -473,10 +552,13 @@ int main(void)
         WITH_SCRATCH(limits_are_written_as_each_version_wants_them),
         WITH_SCRATCH(a_limit_that_cannot_be_written_is_told_and_tried_again),
         WITH_SCRATCH(figures_are_what_moved_since_the_beginning),
+        WITH_SCRATCH(so_are_those_of_v1),
+        WITH_SCRATCH(a_file_that_cannot_be_opened_now_is_an_error),
         WITH_SCRATCH(what_waits_in_a_slot_is_part_of_its_run),
         WITH_SCRATCH(a_counter_that_cannot_be_read_has_not_moved),
         WITH_SCRATCH(a_slot_that_cannot_be_made_leaves_nothing_open),
         WITH_SCRATCH(each_cell_has_a_fresh_group),
+        WITH_SCRATCH(the_freezer_is_of_the_group_that_is_there),
         WITH_SCRATCH(only_v2_has_groups_for_cells),
         WITH_SCRATCH(a_group_without_controllers_offers_no_limits),
     };

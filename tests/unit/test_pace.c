@@ -59,7 +59,7 @@ static struct fake fake_slot(struct scratch *scratch)
     fake.slot.unified[CGROUP_ACCOUNTING] = true;
     fake.slot.server_fd = open_directory(scratch_path(scratch, "server"));
     fake.slot.current.cpu_millis = 1000;
-    cgroup_slot_keep_files(&fake.slot);
+    assert_int_equal(cgroup_slot_keep_files(&fake.slot), 0);
     return fake;
 }
 

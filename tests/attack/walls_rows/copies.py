@@ -21,7 +21,7 @@ ROWS = [
         copies=True,
     ),
     wall(
-        "copies: the filter of cells is not loaded",
+        "copies: their own filter is not loaded",
         "x08::test_x08_the_copy_is_of_its_cell",
         no_copy_step("system call filter", "load_filter"),
         unused(COPY, "load_filter"),
@@ -31,6 +31,7 @@ ROWS = [
         "copies: what zygotes may is not taken back",
         "x08::test_x08_what_only_zygotes_may unit:seccomp",
         (SECCOMP, "r = add(context, SCMP_ACT_ERRNO((uint16_t)error), granted[i], 0, NULL);", "r = error > 0 ? 0 : -1;"),
+        (SECCOMP, 'add_values(context, SCMP_ACT_ERRNO(ENOSYS), "prctl", 0,', 'add_values(context, SCMP_ACT_ERRNO(ENOSYS), "prctl", 5,'),
         copies=True,
     ),
     wall(
