@@ -8,7 +8,8 @@
     ... --record docs/FUZZING.md                           puts the report there, beside those of other targets
     ... --keep                                             new inputs that reach new code go to tests/fuzz/corpus
 
-Time is the processor's, whatever else the machine does: a run that was given less goes on. Builds build-fuzz with clang
+Time is the processor's, whatever else the machine does: a run that was given less goes on. Ended early (SIGTERM), it reports
+what it has; the report's seconds and executions add up over runs, as long as nothing is found. Builds build-fuzz with clang
 if it is not there. What was found in earlier runs lies in build-fuzz/corpus, is where the next run begins, and is made
 small again after each. An input that crashes, leaks, or takes longer than five minutes
 lies in build-fuzz/<target>-<kind>-<hash>, and the exit status is 1."""
@@ -19,6 +20,7 @@ import glob
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,7 +37,8 @@ KEPT_MAX = 10  # of them, for each target and run
 HOUR_S = 3600
 INPUT_WITHIN_S = 300  # by the clock, and whoever runs at the lowest priority may wait for long
 ENVIRONMENT = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
-COLUMNS = ["target", "date", "commit", "seconds", "executions", "edges", "features", "new inputs", "crashes", "leaks"]
+COLUMNS = ["target", "date", "commit", "runs", "seconds", "executions", "edges", "features", "new inputs", "crashes", "leaks"]
+SUMS = ["runs", "seconds", "executions", "new inputs"]
 
 SETUP = ["meson", "setup", "--buildtype=debugoptimized", "-Dtests=disabled", "-Dfuzz=true"]
 SETUP += ["-Db_sanitize=address,undefined", "-Db_lundef=false"]
@@ -49,8 +52,23 @@ def build(directory):
     return {os.path.basename(path)[len("fuzz_") :]: path for path in programs if os.path.isfile(path)}
 
 
+class Ending:
+    """Ends the programs that run when this one is to end: libFuzzer says what it did so far."""
+
+    def __init__(self):
+        self.running, self.asked = set(), False
+        signal.signal(signal.SIGTERM, self)
+
+    def __call__(self, *_):
+        self.asked = True
+        for process in list(self.running):
+            process.send_signal(signal.SIGUSR1)
+
+
 class Target:
     """One target: its program, and where its inputs are."""
+
+    ending = None  # of all
 
     def __init__(self, name, program, directory):
         self.name, self.program, self.directory = name, program, directory
@@ -68,7 +86,9 @@ class Target:
             process = subprocess.Popen(
                 self.command(f"-max_total_time={max(seconds, 1)}", self.found, self.kept), stderr=said, env=ENVIRONMENT
             )
+            self.ending.running.add(process)
             _, status, usage = os.wait4(process.pid, 0)
+            self.ending.running.remove(process)
             process.returncode = os.waitstatus_to_exitcode(status)
             said.seek(0)
             return said.read().decode("utf-8", "replace"), process.returncode, usage.ru_utime + usage.ru_stime
@@ -77,9 +97,9 @@ class Target:
         """One row of the report."""
         row = dict.fromkeys(COLUMNS, 0)
         row |= {"target": self.name, "date": time.strftime("%Y-%m-%d", time.gmtime()), "commit": commit_name}
-        row |= {"status": 0, "output": ""}
+        row |= {"status": 0, "output": "", "runs": 1}
         used = 0
-        while used < seconds and row["status"] == 0:
+        while used < seconds and row["status"] == 0 and not self.ending.asked:
             text, row["status"], more = self.run_once(round(seconds - used))
             used += more
             row["executions"] += last(r"stat::number_of_executed_units:\s*(\d+)", text)
@@ -123,7 +143,8 @@ def last(pattern, text):
 
 def one(target, options):
     row = target.run(options.seconds, options.commit)
-    target.make_small()
+    if not target.ending.asked:
+        target.make_small()
     row["kept"] = target.keep() if options.keep else 0
     print(f"{row['target']}: {row['executions']} executions, {row['edges']} edges, status {row['status']}", flush=True)
     return row
@@ -147,20 +168,25 @@ def report(rows):
     lines = ["| " + " | ".join(COLUMNS) + " |", "| --- | --- | --- |" + " ---: |" * (len(COLUMNS) - 3)]
     total = sum(int(row["executions"]) for row in rows)
     hours = sum(int(row["seconds"]) >= HOUR_S for row in rows)
-    bad = sum(int(row["crashes"]) + int(row["leaks"]) > 0 for row in rows)
+    bad = sum(map(found, rows))
     first = f"{len(rows)} targets, {hours} of them for an hour or more, {total} executions: "
     return "\n".join(
         [first + f"**{f'{bad} targets failed' if bad else 'nothing wrong'}**.", ""] + lines + [line(row) for row in rows] + [""]
     )
 
 
+def found(row):
+    return int(row["crashes"]) + int(row["leaks"]) > 0
+
+
 def merge(before, rows):
-    """A run without a finding leaves an earlier one that was longer."""
+    """Runs of a target add up; behind one that found something they begin anew."""
     merged = dict(before)
     for row in rows:
         old = before.get(row["target"])
-        if not old or row["status"] or row["seconds"] >= int(old["seconds"]):
-            merged[row["target"]] = row
+        if old and not found(old):
+            row = {**row, **{name: int(old[name]) + row[name] for name in SUMS}}
+        merged[row["target"]] = row
     return list(merged.values())
 
 
@@ -178,6 +204,7 @@ def main():
     if unknown:
         parser.error(f"no target {sorted(unknown)}; there are: {' '.join(programs)}")
     options.commit = commit(ROOT)  # of what was built, whatever happens to the sources meanwhile
+    Target.ending = Ending()
     targets = [Target(name, programs[name], os.path.abspath(options.build)) for name in options.targets or programs]
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         rows = list(pool.map(lambda target: one(target, options), targets))
