@@ -12,6 +12,8 @@ for limit, most in AT_MOST.items():
 for value in ((0, 0), (0, 1)):
     fails("core %s %s" % value, attempt(r.setrlimit, r.RLIMIT_CORE, value))
 groups = os.getgroups()
-held("groups", not set(groups) - {os.getgid()}, "groups %s" % groups)
+held("groups", 0 not in groups and not set(groups) - {os.getgid()}, "groups %s" % groups)
+blocked = [line.split()[1] for line in open("/proc/self/status") if line.startswith("SigBlk")]
+held("signals", int(blocked[0], 16) == 0, "none blocked")
 held("first to be killed", int(open("/proc/self/oom_score_adj").read()) > int(open("/proc/1/oom_score_adj").read()), "before its init")
 end()

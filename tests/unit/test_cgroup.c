@@ -321,51 +321,63 @@ static void a_limit_that_cannot_be_written_is_told_and_tried_again(void **state)
     cgroup_slot_close(&slot);
 }
 
+/* What a version's files say before a run and after it, and what is to be told of that. */
+static const struct version {
+    bool unified;
+    struct {
+        const char *name, *before, *after;
+    } files[4];
+    uint32_t oom_kills, process_limit;
+} versions[] = {
+    {
+        true,
+        {
+            { "memory.events", "low 0\nhigh 0\nmax 9\noom 4\noom_kill 3\noom_group_kill 0\n",
+              "low 0\nhigh 0\nmax 9\noom 4\noom_kill 5\noom_group_kill 0\n" },
+            { "pids.events", "max 7\n", "max 8\n" },
+            { "cpu.stat", "usage_usec 1000\nuser_usec 600\n", "usage_usec 4000\nuser_usec 600\n" },
+            { "memory.current", "4096\n", "4096\n" },
+        },
+        .oom_kills = 2,
+        .process_limit = 1,
+    },
+    {
+        false,
+        {
+            { "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n",
+              "oom_kill_disable 0\nunder_oom 0\noom_kill 4\n" },
+            { "pids.events", "max 7\n", "max 9\n" },
+            { "cpuacct.usage", "1000000\n", "4000000\n" },
+            { "memory.usage_in_bytes", "4096\n", "4096\n" },
+        },
+        .oom_kills = 1,
+        .process_limit = 2,
+    },
+};
+
 static void figures_are_what_moved_since_the_beginning(void **state)
 {
     struct scratch *scratch = *state;
-    struct cgroup_slot slot = fake_slot(scratch, true);
-    struct cgroup_figures figures;
 
-    put(scratch, "memory.events", "low 0\nhigh 0\nmax 9\noom 4\noom_kill 3\noom_group_kill 0\n");
-    put(scratch, "pids.events", "max 7\n");
-    put(scratch, "cpu.stat", "usage_usec 1000\nuser_usec 600\n");
-    put(scratch, "memory.current", "4096\n");
-    assert_int_equal(cgroup_slot_keep_files(&slot), 0);
-    cgroup_slot_begin(&slot);
-    put(scratch, "memory.events", "low 0\nhigh 0\nmax 9\noom 4\noom_kill 5\noom_group_kill 0\n");
-    put(scratch, "pids.events", "max 8\n");
-    put(scratch, "cpu.stat", "usage_usec 4000\nuser_usec 600\n");
-    cgroup_slot_figures(&slot, &figures);
-    assert_int_equal(figures.oom_kills, 2);
-    assert_int_equal(figures.process_limit, 1);
-    assert_int_equal(figures.cpu_us, 3000);
-    assert_int_equal(figures.memory_peak_bytes, -1);
-    assert_int_equal(cgroup_slot_memory(&slot), 4096);
-    cgroup_slot_close(&slot);
-}
+    for (size_t v = 0; v < ARRAY_SIZE(versions); v++) {
+        const struct version *version = &versions[v];
+        struct cgroup_slot slot = fake_slot(scratch, version->unified);
+        struct cgroup_figures figures;
 
-static void so_are_those_of_v1(void **state)
-{
-    struct scratch *scratch = *state;
-    struct cgroup_slot slot = fake_slot(scratch, false);
-    struct cgroup_figures figures;
-
-    put(scratch, "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
-    put(scratch, "pids.events", "max 7\n");
-    put(scratch, "cpuacct.usage", "1000000\n");
-    put(scratch, "memory.usage_in_bytes", "4096\n");
-    assert_int_equal(cgroup_slot_keep_files(&slot), 0);
-    cgroup_slot_begin(&slot);
-    put(scratch, "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 4\n");
-    put(scratch, "pids.events", "max 9\n");
-    put(scratch, "cpuacct.usage", "4000000\n");
-    cgroup_slot_figures(&slot, &figures);
-    assert_int_equal(figures.oom_kills, 1);
-    assert_int_equal(figures.process_limit, 2);
-    assert_int_equal(figures.cpu_us, 3000);
-    assert_int_equal(cgroup_slot_memory(&slot), 4096);
-    cgroup_slot_close(&slot);
+        for (size_t i = 0; i < ARRAY_SIZE(version->files); i++)
+            put(scratch, version->files[i].name, version->files[i].before);
+        assert_int_equal(cgroup_slot_keep_files(&slot), 0);
+        cgroup_slot_begin(&slot);
+        for (size_t i = 0; i < ARRAY_SIZE(version->files); i++)
+            put(scratch, version->files[i].name, version->files[i].after);
+        cgroup_slot_figures(&slot, &figures);
+        assert_int_equal(figures.oom_kills, version->oom_kills);
+        assert_int_equal(figures.process_limit, version->process_limit);
+        assert_int_equal(figures.cpu_us, 3000);
+        assert_int_equal(figures.memory_peak_bytes, -1);
+        assert_int_equal(cgroup_slot_memory(&slot), 4096);
+        cgroup_slot_close(&slot);
+    }
 }
 
 /* A keeper that could not count would neither brake nor tell what was used, for as long as it lives. */
@@ -456,16 +468,24 @@ static void a_slot_that_cannot_be_made_leaves_nothing_open(void **state)
     assert_int_not_equal(access(scratch_path(scratch, "slot3"), F_OK), 0);
 }
 
-static void each_cell_has_a_fresh_group(void **state)
+/* A host with v2 alone, whose groups are below an ordinary directory. */
+static struct cgroup_layout unified_layout(const struct scratch *scratch)
 {
-    struct scratch *scratch = *state;
     struct cgroup_layout layout = { 0 };
-    struct cgroup_slot slot = CGROUP_SLOT_INIT;
 
     for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
         layout.controllers[c].found = layout.controllers[c].unified = true;
         strcpy(layout.controllers[c].directory, scratch->path);
     }
+    return layout;
+}
+
+static void each_cell_has_a_fresh_group(void **state)
+{
+    struct scratch *scratch = *state;
+    const struct cgroup_layout layout = unified_layout(scratch);
+    struct cgroup_slot slot = CGROUP_SLOT_INIT;
+
     assert_int_equal(cgroup_slot_open(&layout, 3, &slot), 0);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(cgroup_slot_renew(&slot), 0);
@@ -495,13 +515,9 @@ static void make_freezer(const struct cgroup_slot *slot)
 static void the_freezer_is_of_the_group_that_is_there(void **state)
 {
     struct scratch *scratch = *state;
-    struct cgroup_layout layout = { 0 };
+    const struct cgroup_layout layout = unified_layout(scratch);
     struct cgroup_slot slot = CGROUP_SLOT_INIT;
 
-    for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
-        layout.controllers[c].found = layout.controllers[c].unified = true;
-        strcpy(layout.controllers[c].directory, scratch->path);
-    }
     assert_int_equal(cgroup_slot_open(&layout, 3, &slot), 0);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(cgroup_slot_renew(&slot), 0);
@@ -552,7 +568,6 @@ int main(void)
         WITH_SCRATCH(limits_are_written_as_each_version_wants_them),
         WITH_SCRATCH(a_limit_that_cannot_be_written_is_told_and_tried_again),
         WITH_SCRATCH(figures_are_what_moved_since_the_beginning),
-        WITH_SCRATCH(so_are_those_of_v1),
         WITH_SCRATCH(a_file_that_cannot_be_opened_now_is_an_error),
         WITH_SCRATCH(what_waits_in_a_slot_is_part_of_its_run),
         WITH_SCRATCH(a_counter_that_cannot_be_read_has_not_moved),
