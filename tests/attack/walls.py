@@ -94,11 +94,11 @@ def lines_of(rows):
     return lines
 
 
-def earlier_lines(path):
-    """The same of the table that is in a document."""
+def lines_between(path, begin, end):
+    """The same of a table that is in a document, without its head."""
     text = host.read(path)
-    lines = text[text.index(BEGIN) : text.index(END)].splitlines()
-    return {line.split("|")[1].strip(): line for line in lines if line.startswith("| ")}
+    lines = [line for line in text[text.index(begin) : text.index(end)].splitlines() if line.startswith("| ")]
+    return {line.split("|")[1].strip(): line for line in lines[2:]}
 
 
 def table(lines):
@@ -159,7 +159,7 @@ def main():
         shop.close()
     print("\n" + table(lines_of(rows)))
     if options.markdown:
-        write_between(options.markdown, BEGIN, END, table(earlier_lines(options.markdown) | lines_of(rows)))
+        write_between(options.markdown, BEGIN, END, table(lines_between(options.markdown, BEGIN, END) | lines_of(rows)))
     return 1 if unsound or silent or any(happened.startswith(WORTHLESS) for _, happened, _ in rows) else 0
 
 

@@ -15,7 +15,6 @@ Ended early (SIGTERM), it writes what it has. As root, on a machine that may be 
 import argparse
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -192,9 +191,8 @@ def table(rows):
 
 def read_table(path):
     """{wall: verdict} of the table that is there."""
-    text = host.read(path)
-    rows = re.findall(r"^\| (.+?) \| (.+) \|$", text[text.index(BEGIN) : text.index(END)], re.MULTILINE)
-    return dict(rows[2:])
+    lines = walls.lines_between(path, BEGIN, END)
+    return {name: line.split(" | ", 1)[1].removesuffix(" |") for name, line in lines.items()}
 
 
 def merged(old, rows):
