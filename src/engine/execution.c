@@ -55,7 +55,8 @@ struct execution {
     int display_fd; /* what the program showed; -1 = nothing */
     int64_t timeout_ms, memory_bytes, begun_us;
     double queue_ms;
-    size_t step; /* of steps[], the next one */
+    size_t step;       /* of steps[], the next one */
+    bool without_cell; /* it was cancelled before it had one (forgo_cell()) */
     struct cell_talk *talk;
     struct cell_outcome cell;
     char *error;
@@ -220,6 +221,25 @@ static int find_state(struct execution *x)
     else
         carry_find(engine, x->request->language, &x->session, &x->carry);
     x->plain = x->plain && (!x->carry.was_found || plain_was(&engine->plain_sessions, x->session.id));
+    return 0;
+}
+
+/* Nothing ran, and nothing was measured. */
+static void forgo_cell(struct execution *x)
+{
+    x->without_cell = true;
+    x->cell = (struct cell_outcome){
+        .cancelled = true,
+        .end = { .cpu_us = -1, .memory_peak_bytes = -1, .processes_peak = -1 },
+        .state_fd = -1,
+    };
+}
+
+/* What gave up waiting for the living interpreter has found an older state: it shall not run with that. */
+static int look_for_client(struct execution *x)
+{
+    if (x->hot.channel_fd < 0 && is_given_up(x))
+        forgo_cell(x);
     return 0;
 }
 
@@ -420,16 +440,6 @@ static int run_cell(struct execution *x)
     return r;
 }
 
-/* Nothing ran, and nothing was measured. */
-static void forgo_cell(struct execution *x)
-{
-    x->cell = (struct cell_outcome){
-        .cancelled = true,
-        .end = { .cpu_us = -1, .memory_peak_bytes = -1, .processes_peak = -1 },
-        .state_fd = -1,
-    };
-}
-
 static int decide_outcome(struct execution *x)
 {
     const struct outcome_limits limits = limits_of(x);
@@ -505,7 +515,7 @@ static int keep_state(struct execution *x)
 static const struct {
     const char *name;
     int (*run)(struct execution *x);
-    bool without_cell; /* also for what was cancelled before it began */
+    bool without_cell; /* also for what was cancelled before it had one */
 } steps[] = {
     { "limits", set_limits, true },
     { "session", resolve_session, true },
@@ -513,25 +523,25 @@ static const struct {
     { "input files", prepare_inputs, false },
     { "build", find_build, false },
     { "state", find_state, false },
+    { "client", look_for_client, false },
     { "program", make_program, false },
     { "sandbox", start_cell, false },
-    { "session", record_session, true },
-    { "sandbox", run_cell, false },
+    { "session record", record_session, true },
+    { "run", run_cell, false },
     { "outcome", decide_outcome, true },
     { "display", read_display, true },
     { "output files", store_outputs, false },
-    { "state", keep_state, false },
+    { "state to keep", keep_state, false },
 };
 
 static int run_steps(struct execution *x)
 {
-    bool without_cell = !x->talk && run_is_cancelled(x->request->run);
     int r = 0;
 
-    if (without_cell)
+    if (!x->talk && run_is_cancelled(x->request->run))
         forgo_cell(x);
     for (; x->step < ARRAY_SIZE(steps); x->step++) {
-        if (without_cell && !steps[x->step].without_cell)
+        if (x->without_cell && !steps[x->step].without_cell)
             continue;
         r = steps[x->step].run(x);
         if (r != 0)

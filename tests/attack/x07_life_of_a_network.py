@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The host around networks of cells: rules that cannot be set stop the start, and nothing is left of them at the end."""
 
-import json
 import os
 import signal
 import subprocess
@@ -178,14 +177,13 @@ def test_x07_connections_end_with_their_program(own_lab, server_with):
 
 def test_x07_events(wan):
     wan.exec("echo one", "bash")
-    assert host.until(lambda: "code_execution" in wan.server.log(), 5)
-    events = [json.loads(line) for line in wan.server.log().splitlines() if line.startswith('{"event_type"')]
-    network = {event["operation"]: event for event in events if event["event_type"] == "network"}
+    assert host.until(lambda: wan.server.events("code_execution"), 5)
+    network = {event["operation"]: event for event in wan.server.events("network")}
     assert network["wan_initialized"]["network"] == "code-interpreter-wan"
     blocked = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "127.0.0.0/8", "224.0.0.0/4"}
     assert blocked | {"240.0.0.0/4", "0.0.0.0/8", "100.64.0.0/10"} <= set(network["rules_applied"]["blocked"])
-    runs = [event for event in events if event["event_type"] == "code_execution"]
-    assert runs and all(event["wan_access"] and event["com.code-interpreter.wan-access"] for event in runs)
+    runs = wan.server.events("code_execution")
+    assert all(event["wan_access"] and event["com.code-interpreter.wan-access"] for event in runs)
     assert "com.code-interpreter.wan-access=true" in wan.server.log()
 
 
@@ -384,7 +382,7 @@ def test_x07_a_key_may_have_less(own_lab, server_with, resolv_conf):
     assert admin.change(record, network="off").status == 200
     assert admin.change(record, network="all").status == 422
     assert _modes(server, keys, ["server", "wan", "server"])["server"] == NOTHING
-    wan = [json.loads(line).get("wan_access") for line in server.log().splitlines() if '"code_execution"' in line]
+    wan = [event.get("wan_access") for event in server.events("code_execution")]
     assert wan.count(True) == sum(mode in ("server", "wan") for mode in ORDERS) + 1, wan
 
 

@@ -164,9 +164,7 @@ def test_cancelled_runs_are_in_the_audit_log(server, client):
         events.next("started")
         client.delete(f"/executions/{events.id}")
         events.all()
-    assert host.until(
-        lambda: any(events.id in line and '"outcome":"cancelled"' in line for line in server.log().splitlines()), 5
-    )
+    assert host.until(lambda: server.events("code_execution", execution_id=events.id, outcome="cancelled"), 5)
 
 
 # ---- standard input ----

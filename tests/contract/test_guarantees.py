@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """security.md S1, S2, S4.1 and http-api.md 11.3: what every program can observe. Whether it could do otherwise is asked in tests/attack."""
 
-import json
 import re
 
 import pytest
@@ -145,12 +144,11 @@ PATTERNS = (
 
 
 def warnings_of(server, execution):
-    def lines():
-        return [line for line in server.log().splitlines() if "code_execution" in line and execution in line]
+    def events():
+        return server.events("code_execution", execution_id=execution)
 
-    assert host.until(lines, 5)
-    text = lines()[0]
-    return json.loads(text[text.index("{") :])["warnings"]
+    assert host.until(events, 5)
+    return events()[0]["warnings"]
 
 
 @pytest.mark.parametrize("line", PATTERNS)

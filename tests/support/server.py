@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts and ends a server under test, and looks for what it leaves behind."""
 
+import json
 import os
 import secrets
 import shutil
@@ -151,6 +152,12 @@ class Server:
 
     def log_tail(self, lines=30):
         return "\n".join(self.log().splitlines()[-lines:])
+
+    def events(self, event_type, **wanted):
+        """The events of the audit log of this kind, with these fields, oldest first."""
+        lines = (line for line in self.log().splitlines() if line.startswith(f'{{"event_type":"{event_type}"'))
+        events = (json.loads(line) for line in lines)
+        return [event for event in events if all(event.get(name) == value for name, value in wanted.items())]
 
     def look(self):
         """Remembers the processes and cgroups of the server, for leftovers() to look for later."""
