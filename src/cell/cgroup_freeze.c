@@ -23,6 +23,14 @@ bool cgroup_slot_can_rest(const struct cgroup_slot *slot)
     return slot->per_cell || slot->copies_fd >= 0;
 }
 
+static const struct {
+    const char *name;
+    int flags;
+} rest_files[CGROUP_REST_FILES] = {
+    [CGROUP_REST_FREEZE] = { "cgroup.freeze", O_WRONLY | O_CLOEXEC },
+    [CGROUP_REST_EVENTS] = { "cgroup.events", O_RDONLY | O_CLOEXEC },
+};
+
 /* Returns a file of the group in which copies are born, the slot's, or a negative errno. */
 static int rest_file(struct cgroup_slot *slot, enum cgroup_rest_file which)
 {
@@ -32,8 +40,7 @@ static int rest_file(struct cgroup_slot *slot, enum cgroup_rest_file which)
     if (dir_fd < 0)
         return -ENOTSUP;
     if (*fd < 0)
-        *fd = which == CGROUP_REST_FREEZE ? openat(dir_fd, "cgroup.freeze", O_WRONLY | O_CLOEXEC)
-                                          : openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+        *fd = openat(dir_fd, rest_files[which].name, rest_files[which].flags);
     return *fd < 0 ? error_from_errno() : *fd;
 }
 

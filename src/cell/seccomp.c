@@ -571,12 +571,12 @@ static int take_granted_back(scmp_filter_ctx context)
     return r;
 }
 
-static int add_refused(scmp_filter_ctx context, enum seccomp_subject subject)
+static int add_refused(scmp_filter_ctx context, bool but_granted)
 {
     int r = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(refused) && r == 0; i++)
-        if (subject != SECCOMP_ZYGOTE || !is_among(refused[i], granted, ARRAY_SIZE(granted)))
+        if (!but_granted || !is_among(refused[i], granted, ARRAY_SIZE(granted)))
             r = add(context, SCMP_ACT_ERRNO(EPERM), refused[i], 0, NULL);
     return r;
 }
@@ -766,14 +766,10 @@ static int export_program(scmp_filter_ctx context, struct seccomp_filter *ret_fi
     return 0;
 }
 
-static int add_all(scmp_filter_ctx context, enum seccomp_subject subject)
+static int add_common(scmp_filter_ctx context)
 {
     int r = add_names(context, SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed));
 
-    if (r == 0)
-        r = add_refused(context, subject);
-    if (r == 0 && subject == SECCOMP_ZYGOTE)
-        r = add_granted(context);
     if (r == 0)
         r = add_names(context, SCMP_ACT_ERRNO(EOPNOTSUPP), unsupported, ARRAY_SIZE(unsupported));
     if (r == 0)
@@ -781,10 +777,34 @@ static int add_all(scmp_filter_ctx context, enum seccomp_subject subject)
     return r ? r : add_arguments(context);
 }
 
+static int add_cell(scmp_filter_ctx context)
+{
+    int r = add_common(context);
+
+    return r ? r : add_refused(context, false);
+}
+
+static int add_zygote(scmp_filter_ctx context)
+{
+    int r = add_common(context);
+
+    if (r == 0)
+        r = add_refused(context, true);
+    return r ? r : add_granted(context);
+}
+
+static const struct {
+    uint32_t unnamed; /* what becomes of calls that no rule names */
+    int (*add)(scmp_filter_ctx context);
+} filters[SECCOMP_SUBJECTS] = {
+    [SECCOMP_CELL] = { SCMP_ACT_ERRNO(ENOSYS), add_cell },
+    [SECCOMP_ZYGOTE] = { SCMP_ACT_ERRNO(ENOSYS), add_zygote },
+    [SECCOMP_COPY] = { SCMP_ACT_ALLOW, take_granted_back },
+};
+
 int seccomp_filter_compile(enum seccomp_subject subject, struct seccomp_filter *ret_filter)
 {
-    bool subtracts = subject == SECCOMP_COPY;
-    scmp_filter_ctx context = seccomp_init(subtracts ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS));
+    scmp_filter_ctx context = seccomp_init(filters[subject].unnamed);
     int r;
 
     if (!context)
@@ -793,7 +813,7 @@ int seccomp_filter_compile(enum seccomp_subject subject, struct seccomp_filter *
     if (r == 0)
         (void)seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a binary tree; libseccomp 2.5 and later */
     if (r == 0)
-        r = subtracts ? take_granted_back(context) : add_all(context, subject);
+        r = filters[subject].add(context);
     if (r == 0)
         r = export_program(context, ret_filter);
     seccomp_release(context);

@@ -23,10 +23,11 @@ import time
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [TESTS, os.path.join(TESTS, "attack")]
 from support import host  # noqa: E402 -- after the path to it
+from support.document import record, recorded, rows  # noqa: E402
 from walls_rows import WALLS  # noqa: E402
 from walls_workshop import REPOSITORY, ROW_TIMEOUT_S, Workshop, files_of, not_run  # noqa: E402
 
-BEGIN, END = "<!-- walls: begin -->", "<!-- walls: end -->"
+REPORT = "walls"
 WORTHLESS = ("NOT", "DOES NOT BUILD")  # verdicts that make the run fail
 
 
@@ -85,33 +86,16 @@ def said(row, failed):
     return f"no test can notice: {row.behind}" if row.behind else "NOT NOTICED"
 
 
-def lines_of(rows):
-    """{wall: its line of the table}."""
-    lines = {}
-    for name, happened, failed in rows:
-        noticed = sorted({test.split("[")[0].split("::")[-1].replace("unit:", "unit/test_") for test in failed})
-        lines[name] = f"| {name} | {happened} | {', '.join(f'`{each}`' for each in noticed)} |"
-    return lines
+def cells(name, happened, failed):
+    noticed = sorted({test.split("[")[0].split("::")[-1].replace("unit:", "unit/test_") for test in failed})
+    return [name, happened, ", ".join(f"`{each}`" for each in noticed)]
 
 
-def lines_between(path, begin, end):
-    """The same of a table that is in a document, without its head."""
-    text = host.read(path)
-    lines = [line for line in text[text.index(begin) : text.index(end)].splitlines() if line.startswith("| ")]
-    return {line.split("|")[1].strip(): line for line in lines[2:]}
-
-
-def table(lines):
-    known = [lines[row.name] for row in WALLS if row.name in lines]
+def table(results):
+    """Of lists of cells, in the order of the walls."""
+    of = {row[0]: f"| {' | '.join(row)} |" for row in results}
+    known = [of[row.name] for row in WALLS if row.name in of]
     return "\n".join(["| wall taken away | what happens | tests that fail |", "| --- | --- | --- |", *known]) + "\n"
-
-
-def write_between(path, begin, end, text):
-    with open(path, encoding="utf-8") as file:
-        old = file.read()
-    head, rest = old.split(begin)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(f"{head}{begin}\n{text}{rest[rest.index(end):]}")
 
 
 def try_all(shop, chosen):
@@ -143,7 +127,7 @@ def main():
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     chosen = [row for row in WALLS if any(word in row.name for word in options.only.split(","))]
     shop = Workshop(options.keep)
-    rows = []
+    results = []
     try:
         unsound, silent = try_all(shop, chosen)
         print(f"{len(chosen)} walls; with all of them in place {len(unsound)} tests fail: {sorted(unsound)}")
@@ -151,16 +135,16 @@ def main():
         for row in chosen:
             began = time.monotonic()
             happened, failed = verdict(row, try_wall(shop, row), unsound)
-            rows.append((row.name, happened, failed))
+            results.append(cells(row.name, happened, failed))
             print(f"{row.name}: {happened} ({time.monotonic() - began:.0f} s)", flush=True)
             for test, message in failed.items():
                 print(f"    {test}: {message[:160]!r}", flush=True)
     finally:
         shop.close()
-    print("\n" + table(lines_of(rows)))
+    print("\n" + table(results))
     if options.markdown:
-        write_between(options.markdown, BEGIN, END, table(lines_between(options.markdown, BEGIN, END) | lines_of(rows)))
-    return 1 if unsound or silent or any(happened.startswith(WORTHLESS) for _, happened, _ in rows) else 0
+        record(options.markdown, REPORT, table(rows(recorded(options.markdown, REPORT)) + results))
+    return 1 if unsound or silent or any(happened.startswith(WORTHLESS) for _, happened, _ in results) else 0
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import walls  # noqa: E402 -- after the path to it
-from support import host  # noqa: E402
+from support import document, host  # noqa: E402
 
-BEGIN, END = "<!-- selftest: begin -->", "<!-- selftest: end -->"
+REPORT = "selftest"
 RUN_TIMEOUT_S = 240
 
 # Which cases meet the walls of an area.
@@ -191,8 +191,7 @@ def table(rows):
 
 def read_table(path):
     """{wall: verdict} of the table that is there."""
-    lines = walls.lines_between(path, BEGIN, END)
-    return {name: line.split(" | ", 1)[1].removesuffix(" |") for name, line in lines.items()}
+    return dict(document.rows(document.recorded(path, REPORT)))
 
 
 def merged(old, rows):
@@ -249,7 +248,7 @@ def main():
         shop.close()
     print("\n" + table(rows))
     if options.markdown:
-        walls.write_between(options.markdown, BEGIN, END, table(merged(read_table(options.markdown), rows)))
+        document.record(options.markdown, REPORT, table(merged(read_table(options.markdown), rows)))
     return 1 if any(said.startswith("NOT") for _, said in rows) else 0
 
 

@@ -25,10 +25,10 @@ import time
 sys.path[:0] = [os.path.dirname(os.path.dirname(os.path.abspath(__file__))), os.path.dirname(os.path.abspath(__file__))]
 
 from support import host  # noqa: E402 -- after the path to it
+from support.document import commit, record  # noqa: E402
 from support.keys import Keys  # noqa: E402
 from support.server import BUILD, Server  # noqa: E402
 from webfuzz import requests, talk, watch  # noqa: E402
-from webfuzz.document import commit, record  # noqa: E402
 
 SETTINGS = {
     "MASTER_API_KEY": requests.CODECELL_MASTER,

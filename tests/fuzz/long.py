@@ -26,9 +26,9 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from webfuzz.document import commit, record  # noqa: E402 -- after the path to it
+from support.document import commit, record, recorded, rows  # noqa: E402 -- after the path to it
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CORPUS = os.path.join(ROOT, "tests", "fuzz", "corpus")
@@ -37,6 +37,7 @@ KEPT_MAX = 10  # of them, for each target and run
 HOUR_S = 3600
 INPUT_WITHIN_S = 300  # by the clock, and whoever runs at the lowest priority may wait for long
 ENVIRONMENT = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
+REPORT = "parsers"
 COLUMNS = ["target", "date", "commit", "runs", "seconds", "executions", "edges", "features", "new inputs", "crashes", "leaks"]
 SUMS = ["runs", "seconds", "executions", "new inputs"]
 
@@ -155,23 +156,20 @@ def line(row):
 
 
 def earlier(path):
-    """The lines of a document's table that are of targets, by their names."""
-    with open(path, encoding="utf-8") as document:
-        cells = [[cell.strip() for cell in text.strip("|\n ").split("|")] for text in document if text.startswith("| ")]
-    rows = [dict(zip(COLUMNS, row)) for row in cells if len(row) == len(COLUMNS)]
-    return {row["target"]: row for row in rows if os.path.isdir(os.path.join(CORPUS, row["target"]))}
+    """{target: row} of the report that is there."""
+    return {row[0]: dict(zip(COLUMNS, row)) for row in rows(recorded(path, REPORT))}
 
 
-def report(rows):
+def report(results):
     """The table, and what it comes to."""
-    rows = sorted(rows, key=lambda row: row["target"])
+    results = sorted(results, key=lambda row: row["target"])
     lines = ["| " + " | ".join(COLUMNS) + " |", "| --- | --- | --- |" + " ---: |" * (len(COLUMNS) - 3)]
-    total = sum(int(row["executions"]) for row in rows)
-    hours = sum(int(row["seconds"]) >= HOUR_S for row in rows)
-    bad = sum(map(found, rows))
-    first = f"{len(rows)} targets, {hours} of them for an hour or more, {total} executions: "
+    total = sum(int(row["executions"]) for row in results)
+    hours = sum(int(row["seconds"]) >= HOUR_S for row in results)
+    bad = sum(map(found, results))
+    first = f"{len(results)} targets, {hours} of them for an hour or more, {total} executions: "
     return "\n".join(
-        [first + f"**{f'{bad} targets failed' if bad else 'nothing wrong'}**.", ""] + lines + [line(row) for row in rows] + [""]
+        [first + f"**{f'{bad} targets failed' if bad else 'nothing wrong'}**.", ""] + lines + [line(row) for row in results] + [""]
     )
 
 
@@ -179,10 +177,10 @@ def found(row):
     return int(row["crashes"]) + int(row["leaks"]) > 0
 
 
-def merge(before, rows):
+def merge(before, results):
     """Runs of a target add up; behind one that found something they begin anew."""
     merged = dict(before)
-    for row in rows:
+    for row in results:
         old = before.get(row["target"])
         if old and not found(old):
             row = {**row, **{name: int(old[name]) + row[name] for name in SUMS}}
@@ -207,14 +205,14 @@ def main():
     Target.ending = Ending()
     targets = [Target(name, programs[name], os.path.abspath(options.build)) for name in options.targets or programs]
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        rows = list(pool.map(lambda target: one(target, options), targets))
-    print(report(rows))
-    for row in rows:
+        results = list(pool.map(lambda target: one(target, options), targets))
+    print(report(results))
+    for row in results:
         if row["status"]:
             print(f"---- {row['target']}\n{row['output'][-4000:]}")
     if options.record:
-        record(options.record, "parsers", report(merge(earlier(options.record), rows)))
-    return any(row["status"] for row in rows)
+        record(options.record, REPORT, report(merge(earlier(options.record), results)))
+    return any(row["status"] for row in results)
 
 
 if __name__ == "__main__":

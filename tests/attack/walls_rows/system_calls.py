@@ -13,7 +13,8 @@ ROWS = [
     wall(
         "seccomp: unknown calls pass",
         "k05 k07::test_k07_every_call_denied x05::test_x05_the_filter_and_not_the_kernel_answers",
-        (SECCOMP, "SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS)", "SCMP_ACT_ALLOW : SCMP_ACT_ALLOW"),
+        (SECCOMP, "[SECCOMP_CELL] = { SCMP_ACT_ERRNO(ENOSYS), add_cell }", "[SECCOMP_CELL] = { SCMP_ACT_ALLOW, add_cell }"),
+        (SECCOMP, "[SECCOMP_ZYGOTE] = { SCMP_ACT_ERRNO(ENOSYS)", "[SECCOMP_ZYGOTE] = { SCMP_ACT_ALLOW"),
         (SECCOMP, "r = add_names(context, SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed));", "r = allowed[0] ? 0 : -1;"),
         (SECCOMP, "return r ? r : add_arguments(context);", "(void)add_arguments; return r;"),
     ),
