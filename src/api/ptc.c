@@ -131,6 +131,25 @@ static void free_job(struct execution_job *job)
     execution_job_free(job);
 }
 
+static const struct {
+    int outcome; /* of ptc_runs_add() */
+    const char *text;
+} not_waiting[] = {
+    { PTC_RUNS_E_OVER, "Execution cancelled" },
+    { PTC_RUNS_E_NONE, "Programs may not wait for tool results on this server (PTC_MAX_PAUSED is 0)" },
+    { PTC_RUNS_E_FULL, "The program holds too much memory to wait for tool results beside others (PTC_MEMORY_MB)" },
+};
+
+static void end_not_waiting(const struct call *call, int r, const char *session_id)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(not_waiting); i++)
+        if (not_waiting[i].outcome == r) {
+            end_error(call, not_waiting[i].text, session_id, "");
+            return;
+        }
+    end_rendered(call, r, NULL, 0);
+}
+
 /* The program waits: the client hears of its calls, and the job rests. */
 static void end_paused(struct execution_job *job)
 {
@@ -152,12 +171,7 @@ static void end_paused(struct execution_job *job)
         return;
     }
     ptc_runs_drop(call.api->ptc_runs, job);
-    if (r == PTC_RUNS_E_OVER)
-        end_error(&call, "Execution cancelled", session_id, "");
-    else if (r == PTC_RUNS_E_NONE)
-        end_error(&call, "Programs may not wait for tool results on this server (PTC_MAX_PAUSED is 0)", session_id, "");
-    else
-        end_rendered(&call, r, NULL, 0);
+    end_not_waiting(&call, r, session_id);
     free(text);
 }
 

@@ -117,12 +117,6 @@ static bool is_any(struct ptc_runs *runs, const struct waiting *entry, void *con
     return true;
 }
 
-static bool is_job(struct ptc_runs *runs, const struct waiting *entry, void *job)
-{
-    (void)runs;
-    return entry->job == job;
-}
-
 /* Called by whoever cancels an execution that waits. */
 static void drop_cancelled(void *context)
 {
@@ -199,10 +193,21 @@ static struct waiting *make_room(struct ptc_runs *runs)
     return victims;
 }
 
+/* Takes the entry out of a list that it may be in. True if it was. */
+static bool take_back(struct waiting **list, const struct waiting *entry)
+{
+    while (*list && *list != entry)
+        list = &(*list)->next;
+    if (!*list)
+        return false;
+    *list = entry->next;
+    return true;
+}
+
 int ptc_runs_add(struct ptc_runs *runs, struct execution_job *job, const char *token)
 {
     struct waiting *entry, *victims = NULL;
-    bool added;
+    int r = PTC_RUNS_E_OVER;
 
     if (runs->options.max_waiting == 0)
         return PTC_RUNS_E_NONE;
@@ -213,23 +218,20 @@ int ptc_runs_add(struct ptc_runs *runs, struct execution_job *job, const char *t
     entry->until_us = clock_monotonic_us() + runs->options.ttl_ms * 1000;
     snprintf(entry->token, sizeof(entry->token), "%s", token);
     pthread_mutex_lock(&runs->lock);
-    added = !runs->stopping;
-    if (added) {
+    /* What is cancelled from here on waits for the lock, and then finds the entry. */
+    if (!runs->stopping && run_wait(job->request.run, drop_cancelled, runs)) {
         *runs->last = entry;
         runs->last = &entry->next;
         runs->n_waiting++;
         victims = make_room(runs);
+        r = take_back(&victims, entry) ? PTC_RUNS_E_FULL : 0;
         pthread_cond_signal(&runs->changed);
     }
-    if (added && !run_wait(job->request.run, drop_cancelled, runs)) {
-        take_where(runs, is_job, job);
-        added = false;
-    }
     pthread_mutex_unlock(&runs->lock);
-    if (!added)
+    if (r != 0)
         free(entry);
     drop_all(runs, victims, "too many wait");
-    return added ? 0 : PTC_RUNS_E_OVER;
+    return r;
 }
 
 /* Takes as long for every token of the right length. */

@@ -34,6 +34,7 @@ void ptc_runs_token(char ret_token[static PTC_TOKEN_SIZE]);
 enum ptc_runs_outcome {
     PTC_RUNS_E_OVER = 1, /* it was cancelled, or the server stops */
     PTC_RUNS_E_NONE = 2, /* none may wait on this server */
+    PTC_RUNS_E_FULL = 3, /* its key holds most memory of all, by it alone: it would be the one to go */
 };
 
 /* Takes a job that admission ended as paused, to be found by token: it may be gone when this returns. Returns 0, or an

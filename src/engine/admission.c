@@ -198,6 +198,8 @@ static enum admission_end execute(struct admission *a, struct execution_job *job
 
     if (r < 0)
         return ADMISSION_FAILED;
+    if (r == EXECUTION_E_PAUSED && client_is_gone(job))
+        return give_up(job); /* nobody else will ever know the token */
     return r == EXECUTION_E_PAUSED ? ADMISSION_PAUSED : r == EXECUTION_E_REFUSED ? ADMISSION_REFUSED : ADMISSION_DONE;
 }
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """ptc.md P7, P8: tokens, limits, and programs that wait for their clients."""
 
+import os
+import signal
 import time
 
 from support import host
-from support.client import in_threads
+from support.client import exec_bytes, in_threads, raw_connect
 from support.tools import ECHO, PATH, WAITS, WEATHER, Run, declare, post, resume
 
 OTHER_KEY = "another-key-of-sixteen-characters"
@@ -167,6 +169,35 @@ def test_memory_of_what_waits_is_bounded(server_with):
         growing = post(client, lang="bash", code=GROWS, tools=declare("ask"), timeout=30000)
         assert host.until(lambda: host.marked("ctgrows"), 20, 0.1) and host.gone("ctgrows", 60) == []
         assert resume(client, growing, [{"call_id": growing.calls[0]["id"], "result": 1}]).status == "completed"
+
+
+def test_who_holds_most_does_not_wait_beside_others(server_with):
+    """P8: it would be the one to go, with calls that its client was told to make."""
+    server = server_with(PTC_MEMORY_MB="64", API_KEYS=OTHER_KEY)
+    held = "x = b'x' * (200 << 20)\nprint(await echo())"
+    with server.client() as client, server.client(key=OTHER_KEY) as other:
+        small = post(other, code="print(await echo())", tools=declare("echo"))
+        refused = post(client, code=held, tools=declare("echo"), timeout=30000)
+        assert refused.status == "error" and "PTC_MEMORY_MB" in refused.error, refused
+        assert resume(other, small, [{"call_id": small.calls[0]["id"], "result": 1}]).stdout == "1\n"
+        alone = post(client, code=held, tools=declare("echo"), timeout=30000)
+        assert resume(client, alone, [{"call_id": alone.calls[0]["id"], "result": 2}]).stdout == "2\n"
+
+
+def test_who_hangs_up_as_the_program_begins_to_wait(server_with):
+    """P9: that round is cancelled: nobody else will ever know its token. The keeper's word for the pause comes late."""
+    server = server_with()
+    body = {"code": "import time; time.sleep(0.6)\nawait echo()", "tools": declare("echo")}
+    keepers = [pid for pid in host.descendants(server.pid) if host.command_line(pid)[:1] == ["codecell-slot"]]
+    with raw_connect(server) as sock:
+        sock.sendall(exec_bytes(server, body, PATH))
+        time.sleep(0.4)
+        for pid in keepers:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.5)
+    for pid in keepers:
+        os.kill(pid, signal.SIGCONT)
+    assert host.until(lambda: server.events("code_execution", outcome="cancelled"), 10), server.log_tail()
 
 
 def test_who_has_many_waiting_starves_nobody(server_with):

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "api/ptc_runs.h"
+#include "engine/running.h"
 
 #define LONG_MS   600000
 #define MAX_BYTES 1000
@@ -47,14 +48,21 @@ static struct ptc_runs *new_runs(unsigned max_waiting, int64_t ttl_ms)
     return runs;
 }
 
-/* Adds a job of this key that holds memory; ret_token has room for its token. */
-static struct execution_job *add_holding(struct ptc_runs *runs, const char *key_hash, int64_t bytes, char *ret_token)
+static struct execution_job *job_holding(const char *key_hash, int64_t bytes)
 {
     struct execution_job *job = calloc(1, sizeof(*job));
 
     snprintf(job->request.tenant, sizeof(job->request.tenant), "tenant");
     snprintf(job->request.queue, sizeof(job->request.queue), "%s", key_hash);
     job->result.held_bytes = bytes;
+    return job;
+}
+
+/* Adds a job of this key that holds memory; ret_token has room for its token. */
+static struct execution_job *add_holding(struct ptc_runs *runs, const char *key_hash, int64_t bytes, char *ret_token)
+{
+    struct execution_job *job = job_holding(key_hash, bytes);
+
     ptc_runs_token(ret_token);
     assert_int_equal(ptc_runs_add(runs, job, ret_token), 0);
     return job;
@@ -163,6 +171,47 @@ static void one_alone_may_hold_all(void **state)
     ptc_runs_free(runs);
 }
 
+/* Its client would be told of calls whose results nobody could take any more. */
+static void who_would_go_at_once_does_not_wait(void **state)
+{
+    struct ptc_runs *runs = new_runs(10, LONG_MS);
+    struct execution_job *large = job_holding("large", MAX_BYTES);
+    char small[PTC_TOKEN_SIZE], token[PTC_TOKEN_SIZE];
+
+    (void)state;
+    add_holding(runs, "small", MAX_BYTES / 2, small);
+    ptc_runs_token(token);
+    assert_int_equal(ptc_runs_add(runs, large, token), PTC_RUNS_E_FULL);
+    assert_null(ptc_runs_take(runs, token, "tenant", "large"));
+    assert_int_equal(ptc_runs_waiting(runs), 1);
+    assert_int_equal(atomic_load(&n_abandoned), 0);
+    execution_job_free(large);
+    ptc_runs_free(runs);
+}
+
+/* As the one above, but cancelled before it is added. */
+static void who_is_cancelled_drives_nobody_out(void **state)
+{
+    struct ptc_runs *runs = new_runs(10, LONG_MS);
+    struct execution_job *large = job_holding("large", MAX_BYTES);
+    char small[PTC_TOKEN_SIZE], token[PTC_TOKEN_SIZE];
+    struct running *running;
+
+    (void)state;
+    assert_int_equal(running_new(1, &running), 0);
+    assert_int_equal(running_add(running, "execution", "tenant", "large", &large->request.run), 0);
+    add_holding(runs, "small", MAX_BYTES / 2, small);
+    run_cancel(large->request.run);
+    ptc_runs_token(token);
+    assert_int_equal(ptc_runs_add(runs, large, token), PTC_RUNS_E_OVER);
+    assert_int_equal(ptc_runs_waiting(runs), 1);
+    run_forget(large->request.run);
+    run_unref(large->request.run);
+    execution_job_free(large);
+    ptc_runs_free(runs);
+    running_free(running);
+}
+
 static void none_may_wait(void **state)
 {
     struct ptc_runs *runs = new_runs(0, LONG_MS);
@@ -228,6 +277,8 @@ int main(void)
         cmocka_unit_test(a_key_alone_has_all),
         cmocka_unit_test(who_holds_most_memory_makes_room),
         cmocka_unit_test(one_alone_may_hold_all),
+        cmocka_unit_test(who_would_go_at_once_does_not_wait),
+        cmocka_unit_test(who_is_cancelled_drives_nobody_out),
         cmocka_unit_test(none_may_wait),
         cmocka_unit_test(time_ends),
         cmocka_unit_test(keys_end),
