@@ -483,12 +483,14 @@ void cell_reap(struct cell *cell)
     cell->pid = -1;
 }
 
-bool cell_scratch_is_full(const struct cell *cell)
+unsigned cell_scratch_full(const struct cell *cell)
 {
+    unsigned full = 0;
+
     for (int i = 0; i < CELL_SCRATCHES; i++)
         if (cell->scratch_fds[i] >= 0 && mount_is_full(cell->scratch_fds[i]))
-            return true;
-    return false;
+            full |= 1u << i;
+    return full;
 }
 
 void cell_close(struct cell *cell)

@@ -130,8 +130,8 @@ void cell_kill(struct cell *cell);
 /* Waits until PID 1 is dead and reaped, which the kernel allows only after all others of its namespace are. */
 void cell_reap(struct cell *cell);
 
-/* True if one of the scratch file systems has no block or no inode left. */
-bool cell_scratch_is_full(const struct cell *cell);
+/* The scratch file systems that have no block or no inode left, as bits of 1 << CELL_SCRATCH_*. */
+unsigned cell_scratch_full(const struct cell *cell);
 
 /* Closes the descriptors of a reaped cell; the last of its memory goes with them. */
 void cell_close(struct cell *cell);

@@ -396,12 +396,16 @@ static void write_input(struct cell_talk *talk, short revents)
     talk->in_fd = -1;
 }
 
+/* What is to continue in a parked cell may yet be told that there is none. Nothing is lost then, as long as nobody
+ * hears that the cell has closed its end, which poll(2) tells whether asked or not. */
+static int input_fd(const struct cell_talk *talk)
+{
+    return talk->outcome->started || !talk->request.run.continues[0] ? talk->in_fd : -1;
+}
+
 static short input_events(const struct cell_talk *talk)
 {
-    /* What is to continue in a parked cell may yet be told that there is none: nothing of it is lost then. */
-    bool accepted = talk->outcome->started || !talk->request.run.continues[0];
-
-    return talk->in_fd >= 0 && accepted && feed_is_due(talk->request.feed) ? POLLOUT : 0;
+    return input_fd(talk) >= 0 && feed_is_due(talk->request.feed) ? POLLOUT : 0;
 }
 
 static void calm(int wake_fd)
@@ -440,7 +444,7 @@ static int converse(struct cell_talk *talk)
             [POLL_TOOLS] = { .fd = tools && !talk->kill_sent ? tools->fd : -1,
                              .events = tools ? tool_channel_events(tools) : 0 },
             [POLL_WAKE] = { .fd = talk->request.cancel_own ? talk->request.wake_fd : -1, .events = POLLIN },
-            [POLL_IN] = { .fd = talk->in_fd, .events = input_events(talk) },
+            [POLL_IN] = { .fd = input_fd(talk), .events = input_events(talk) },
         };
         int64_t left_ms = (give_up_us - clock_monotonic_us()) / 1000;
 

@@ -34,6 +34,9 @@
 #define GRACE_US            60000000ll
 #define HARVEST_ENTRIES_MAX 20000
 
+/* Beside the outcomes of execution_run(): the cell that a run was to continue in was gone. */
+#define RUN_E_PARKED_GONE 100
+
 /* One execution on its way through the steps. */
 struct execution {
     struct engine *engine;
@@ -399,30 +402,13 @@ static struct outcome_limits limits_of(const struct execution *x)
     };
 }
 
-/* The parked cell was gone, and nothing ran: the run takes the way it would have taken without one. */
-static int run_again(struct execution *x)
-{
-    static int (*const again[])(struct execution * x) = { find_state, make_program, start_cell };
-    int r = 0;
-
-    hot_cell_end(&x->hot);
-    outputs_deinit(&x->outputs);
-    cell_outcome_deinit(&x->cell);
-    x->error[0] = '\0';
-    for (size_t i = 0; i < ARRAY_SIZE(again) && r == 0; i++)
-        r = again[i](x);
-    return r ? r : cell_talk_go_on(x->talk, x->request->client_fd, x->request->wake_fd);
-}
-
 static int run_cell(struct execution *x)
 {
     const struct outcome_limits limits = limits_of(x);
     int r = cell_talk_go_on(x->talk, x->request->client_fd, x->request->wake_fd);
 
-    while (r < 0 && x->hot.channel_fd >= 0 && !x->cell.started) {
-        x->talk = cell_talk_end(x->talk);
-        r = run_again(x);
-    }
+    if (r < 0 && x->hot.channel_fd >= 0 && !x->cell.started)
+        return RUN_E_PARKED_GONE;
     if (r == CELL_CLIENT_E_PAUSED) {
         x->result->held_bytes = cell_talk_held(x->talk);
         r = outcome_texts(&x->cell, &limits, x->result);
@@ -534,18 +520,33 @@ static const struct {
     { "state to keep", keep_state, false },
 };
 
+/* Nothing ran: the run takes the way from its state on that it would have taken without a parked cell. */
+static void go_back(struct execution *x)
+{
+    x->talk = cell_talk_end(x->talk);
+    hot_cell_end(&x->hot);
+    outputs_deinit(&x->outputs);
+    cell_outcome_deinit(&x->cell);
+    x->error[0] = '\0';
+    while (steps[x->step].run != find_state)
+        x->step--;
+}
+
 static int run_steps(struct execution *x)
 {
     int r = 0;
 
     if (!x->talk && run_is_cancelled(x->request->run))
         forgo_cell(x);
-    for (; x->step < ARRAY_SIZE(steps); x->step++) {
-        if (x->without_cell && !steps[x->step].without_cell)
-            continue;
-        r = steps[x->step].run(x);
-        if (r != 0)
-            break;
+    while (r == 0 && x->step < ARRAY_SIZE(steps)) {
+        if (!x->without_cell || steps[x->step].without_cell)
+            r = steps[x->step].run(x);
+        if (r == 0)
+            x->step++;
+        else if (r == RUN_E_PARKED_GONE) {
+            go_back(x);
+            r = 0;
+        }
     }
     if (r < 0 && x->error[0] == '\0')
         snprintf(x->error, x->error_size, "%s: %s", steps[x->step].name, strerror(-r));

@@ -60,7 +60,7 @@ static int send_ended(struct slot *slot, struct run *run)
     ended.cpu_us = figures.cpu_us;
     ended.memory_peak_bytes = figures.memory_peak_bytes;
     ended.processes_peak = figures.processes_peak;
-    ended.disk_full = workspace_is_full(&run->workspace) || cell_scratch_is_full(&slot->cell);
+    ended.disk_full = workspace_is_full(&run->workspace) || (cell_scratch_full(&slot->cell) & ~run->full_before) != 0;
     if (run->rests) {
         ended.parked_bytes = slot_parked_bytes(slot);
         ended.unsaved = run->unsaved;

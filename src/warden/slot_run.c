@@ -156,9 +156,13 @@ static int check_network(struct slot *slot, struct run *run)
     return run->request.network == slot->network ? 0 : -ESTALE;
 }
 
+/* What an earlier run filled and lived with, and is not renewed, is no reason for how this one ends. */
 static int renew_mounts(struct slot *slot, struct run *run)
 {
-    return slot_replace_mounts(slot, run->workspace.mount_fd);
+    int r = slot_replace_mounts(slot, run->workspace.mount_fd);
+
+    run->full_before = cell_scratch_full(&slot->cell);
+    return r;
 }
 
 /* What the cell holds is its program's, whichever run of its session brought it. */

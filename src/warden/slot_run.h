@@ -31,6 +31,7 @@ struct run {
     struct brake brake;
     enum wire_end_reason reason;
     bool reported, hung_up, built_sent;
+    unsigned full_before;      /* scratch file systems, as bits, that an earlier run of the session left full */
     bool rests;                /* it has ended well, and its cell stands still instead of being dead */
     bool unsaved;              /* and has yet to leave its state */
     struct cell_report last;   /* the step that ended last */

@@ -84,6 +84,22 @@ def test_every_run_has_its_own_scratch_space(session):
     assert session.hot("f.read(1); m[1 << 20]\nprint(os.statvfs('/dev/shm').f_bavail > (60 << 20) / os.statvfs('/dev/shm').f_frsize)") == "True\n"
 
 
+def test_what_another_run_filled_is_no_disk_limit(session):
+    """extensions.md X1: the outcome is that of the run."""
+    session.begin("x = 1")
+    fill = "n = 0\ntry:\n  while n < 10**6: open(f'/run/build/{n}', 'x').close(); n += 1\nexcept OSError as e: print(e.errno)"
+    assert session.hot(fill) == "28\n"
+    run = session("1 / 0")
+    assert (run.outcome, run.usage["warm"]) == ("error", "hot"), dict(run)
+
+
+def test_input_of_who_finds_the_parked_cell_gone(session):
+    """10.7: it goes on with what is stored, and with all that it was sent. The parked program can take no descriptors."""
+    session.begin("x = 1")
+    session.hot("import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (6, 6)); x = 2")
+    assert session.stored("print(repr(input()), x)", stdin="hello\n") == "'hello' 2\n"
+
+
 def test_a_keeper_has_the_timers_of_any(server, session):
     """10.9: the programs of its later cells inherit them. "" = this host lets nobody look."""
     session.begin("x = 1")
