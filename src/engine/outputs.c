@@ -192,9 +192,11 @@ int outputs_entry(void *context, const struct wire_entry *entry, int fd)
     CLEANUP_CLOSE int owned = fd;
     struct outputs *outputs = context;
 
+    /* A file where a folder was leaves nothing of what was in there. */
+    if (entry->kind != WIRE_ENTRY_FILE || inputs_below(outputs->inputs, entry->path, strlen(entry->path)))
+        inputs_cover(outputs->inputs, entry->path);
     if (entry->kind == WIRE_ENTRY_FILE)
         return on_file(outputs, entry->path, (int64_t)entry->size_bytes, owned);
-    inputs_cover(outputs->inputs, entry->path);
     return 0;
 }
 

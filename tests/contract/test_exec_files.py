@@ -381,6 +381,14 @@ def test_whole_directory_replaced(client):
     assert names(run, "inherited") == ["d/b.txt"] and names(run, "new") == ["d/e/g.txt"], dict(run)
 
 
+def test_a_file_in_the_place_of_a_directory(client):
+    """10.9.1, 10.9.7: what was in there is gone."""
+    up = client.upload(("d/a.txt", b"1"), ("d/b/c.txt", b"2"), ("da.txt", b"3"))
+    run = client.exec("rm -r d; printf new > d", "bash", files=[up.reference(i) for i in range(3)])
+    assert sorted(run["deleted_files"]) == ["d/a.txt", "d/b/c.txt"], dict(run)
+    assert names(run, "inherited") == ["da.txt"] and names(run, "new") == ["d"], dict(run)
+
+
 def test_directory_renamed(client):
     """10.9.1: inputs inside a renamed directory are new under the new name."""
     up = client.upload(("d/a.txt", b"1"), ("d/b.txt", b"2"))
