@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "http/http.h"
+#include "http/json_foreign.h"
 
 #define DEPTH_MAX  200
 #define VALUES_MAX 500000
@@ -74,7 +75,6 @@ json_t *http_json_object_of(struct http_request *request, const char *text, size
         [TOO_DEEP] = "JSON is nested too deeply", [TOO_MANY] = "JSON has too many values"
     };
     enum verdict verdict;
-    json_error_t error;
     json_t *json;
 
     text = skip_bom(text, &length);
@@ -87,7 +87,7 @@ json_t *http_json_object_of(struct http_request *request, const char *text, size
         refuse(request, excuses[verdict], "json_invalid");
         return NULL;
     }
-    json = json_loadb(text, length, JSON_ALLOW_NUL | JSON_DECODE_ANY, &error);
+    json = json_foreign_parse(text, length);
     if (!json)
         refuse(request, "JSON decode error", "json_invalid");
     else if (!json_is_object(json)) {

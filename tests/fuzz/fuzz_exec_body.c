@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/exec_body.h"
+#include "http/json_foreign.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -42,8 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct execution_request request = { .client_fd = -1 };
     struct exec_body_refusal refusal = EXEC_BODY_REFUSAL_INIT;
-    json_error_t error;
-    json_t *root = json_loadb((const char *)data, size, JSON_ALLOW_NUL, &error);
+    json_t *root = json_foreign_parse((const char *)data, size);
     int r;
 
     if (!json_is_object(root)) {
