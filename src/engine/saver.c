@@ -22,7 +22,7 @@
 #define SAVE_TIMEOUT_MS 60000
 
 #define LOOK_MS        1000 /* for what takes too long */
-#define CANCEL_LOOK_MS 100  /* for the end of a drain */
+#define CANCEL_LOOK_MS 100  /* for the end: of a drain, or of the time that states have behind it */
 
 struct saver {
     const struct engine *engine;
@@ -57,8 +57,8 @@ static int on_message(const union wire_message *message, int fds[static WIRE_FDS
     }
 }
 
-/* Returns 0 once it is all here, or a negative errno if the cell is dead, does not answer, or all is cancelled. */
-static int receive(const struct engine *engine, int channel_fd, int64_t timeout_ms, struct left *ret_left)
+/* Returns 0 once it is all here, or a negative errno if the cell is dead, does not answer, or *cancel is set. */
+static int receive(int channel_fd, int64_t timeout_ms, const atomic_bool *cancel, struct left *ret_left)
 {
     int64_t until_us = clock_monotonic_us() + timeout_ms * 1000;
 
@@ -69,7 +69,7 @@ static int receive(const struct engine *engine, int channel_fd, int64_t timeout_
         union wire_message message;
         int fds[WIRE_FDS_MAX], r;
 
-        if (n <= 0 && atomic_load(&engine->cancel_all))
+        if (n <= 0 && atomic_load(cancel))
             return -ECANCELED;
         if (n <= 0 && left_ms <= 0)
             return -ETIMEDOUT;
@@ -101,10 +101,11 @@ static void tell_lost(const struct hot_cell *cell, int error)
 }
 
 /* Stores what an unsaved cell left, unless a later run of its session has ended meanwhile. */
-static void settle(const struct engine *engine, const struct hot_cell *cell, int64_t timeout_ms)
+static void settle(const struct saver *saver, const struct hot_cell *cell, int64_t timeout_ms)
 {
+    const struct engine *engine = saver->engine;
     struct left left = { .fd = -1 };
-    int r = receive(engine, cell->channel_fd, timeout_ms, &left);
+    int r = receive(cell->channel_fd, timeout_ms, &saver->stopping, &left);
 
     hot_lock_session(engine->hot, cell->session.id);
     if (r == 0 && hot_is_wanted(engine->hot, cell->execution_id))
@@ -142,7 +143,7 @@ static void *saver_main(void *data)
             (void)eventfd_read(hot_unsaved_fd(hot), &count);
         for (unsigned i = 0; i < n; i++)
             if (saver->polls[i].revents || takes_too_long(&saver->cells[i]))
-                settle(saver->engine, &saver->cells[i], saver->polls[i].revents ? SAVE_TIMEOUT_MS : 0);
+                settle(saver, &saver->cells[i], saver->polls[i].revents ? SAVE_TIMEOUT_MS : 0);
     }
     return NULL;
 }
@@ -200,7 +201,7 @@ static int save_now(const struct engine *engine, struct hot_cell *cell)
     int r;
 
     hot_unlock_session(engine->hot, cell->session.id);
-    r = receive(engine, cell->channel_fd, SAVE_TIMEOUT_MS, &left);
+    r = receive(cell->channel_fd, SAVE_TIMEOUT_MS, &engine->cancel_all, &left);
     hot_lock_session(engine->hot, cell->session.id);
     cell->is_late |= hot_states(engine->hot, cell->session.id) != states;
     if (r == 0) {

@@ -144,6 +144,29 @@ static void test_stop_waits(void **state)
     close(keeper_fd);
 }
 
+static void *say_saved_late(void *keeper_fd)
+{
+    usleep(300000);
+    say_saved(*(int *)keeper_fd);
+    return NULL;
+}
+
+/* All runs are over then, and have been told so. */
+static void test_stop_waits_for_the_end_of_it(void **state)
+{
+    struct served served = serve(*state);
+    int keeper_fd = park(&served, "e1", MIB);
+    pthread_t thread;
+
+    atomic_store(&served.bench->engine.cancel_all, true);
+    leave_bytes(keeper_fd, "what it left");
+    assert_int_equal(pthread_create(&thread, NULL, say_saved_late, &keeper_fd), 0);
+    end(&served);
+    pthread_join(thread, NULL);
+    assert_state(served.bench, "what it left");
+    close(keeper_fd);
+}
+
 static void test_dead_cell_leaves_nothing(void **state)
 {
     struct served served = serve(*state);
@@ -344,6 +367,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_next_run_finds_it, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(test_stop_waits, bench_setup, bench_teardown),
+        cmocka_unit_test_setup_teardown(test_stop_waits_for_the_end_of_it, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(test_dead_cell_leaves_nothing, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(test_dead_cell_has_not_finished, bench_setup, bench_teardown),
         cmocka_unit_test_setup_teardown(test_nonsense_is_not_stored, bench_setup, bench_teardown),
