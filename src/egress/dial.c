@@ -16,6 +16,8 @@
 #include "base/clock.h"
 #include "base/public_address.h"
 
+#define SHARE_MIN_US 1000000 /* for one address, while there is time */
+
 /* A public address may be this machine's own, where services listen that nobody outside is meant to reach. */
 static bool may_be_reached(const struct addrinfo *info)
 {
@@ -48,6 +50,27 @@ static int connect_one(const struct addrinfo *info, int64_t deadline_us)
     return TAKE_FD(fd);
 }
 
+/* Until when one address may take: its share of what is left, so that a dead one leaves time for those behind it. */
+static int64_t share_until(int64_t deadline_us, unsigned n_left)
+{
+    int64_t now_us = clock_monotonic_us(), share_us = (deadline_us - now_us) / n_left;
+    int64_t until_us = now_us + (share_us > SHARE_MIN_US ? share_us : SHARE_MIN_US);
+
+    return until_us < deadline_us ? until_us : deadline_us;
+}
+
+static int connect_any(const struct addrinfo *found, int64_t deadline_us)
+{
+    unsigned n_left = 0;
+    int fd = -1;
+
+    for (const struct addrinfo *info = found; info; info = info->ai_next)
+        n_left++;
+    for (const struct addrinfo *info = found; info && fd < 0; info = info->ai_next)
+        fd = connect_one(info, share_until(deadline_us, n_left--));
+    return fd;
+}
+
 /* A name is the whole name, also where the resolver would try it with domains of its own behind. A dot at its end would
  * say so too, but /etc/hosts knows no such names. For the calling thread. */
 static bool search_nothing(void)
@@ -71,8 +94,8 @@ int dial(const char *host, uint16_t port, int64_t deadline_us, int *ret_fd)
     for (const struct addrinfo *info = found; info; info = info->ai_next)
         if (!may_be_reached(info))
             r = DIAL_E_PRIVATE;
-    for (const struct addrinfo *info = found; info && fd < 0 && r != DIAL_E_PRIVATE; info = info->ai_next)
-        fd = connect_one(info, deadline_us);
+    if (r != DIAL_E_PRIVATE)
+        fd = connect_any(found, deadline_us);
     freeaddrinfo(found);
     if (fd < 0)
         return r;

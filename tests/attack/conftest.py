@@ -85,7 +85,9 @@ def wan(in_lab, wan_server):
     _probe(wan_server)
 
 
-LISTED = "public.test, other.test:8080, metadata.test, loop.test, mixed.test, host.test, rebind.test, short.test"
+LISTED = (
+    "public.test, other.test:8080, metadata.test, loop.test, mixed.test, host.test, rebind.test, short.test, half.test"
+)
 
 
 @pytest.fixture(scope="session")

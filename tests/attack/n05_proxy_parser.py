@@ -4,7 +4,7 @@
 import pytest
 
 from support import guest
-from support.lab import METADATA, PATIENT_PORT, PUBLIC
+from support.lab import HOST, METADATA, PATIENT_PORT, PUBLIC, SILENT
 
 # What a program does on the proxy's port: sends a head, and tells the status (0 = closed without one).
 HELPERS = """
@@ -147,6 +147,12 @@ def test_n05_names_are_whole(allowlisted):
     """What the host's resolver would put behind a name that nobody has makes another name of it."""
     told = allowlisted.evidence(HELPERS + f"tell(ask({_connect('short.test:443')!r}))")
     assert told == 502 and not allowlisted.lab.reached(PUBLIC)
+
+
+def test_n05_an_address_that_does_not_answer_leaves_time_for_the_next(allowlisted):
+    told = allowlisted.evidence(TUNNEL + "tell(tunnel(hello('half.test'), 'half.test:443'))", timeout=60000)
+    assert told == f"reached {PUBLIC} from {HOST}\n"
+    assert allowlisted.lab.reached(SILENT)
 
 
 def test_n05_smuggled_requests_are_data(allowlisted):

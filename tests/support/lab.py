@@ -25,6 +25,7 @@ HOST, HOST_INSIDE = "203.0.113.2", "192.168.77.1"
 HOST_SECOND = "203.0.113.3"  # for tests that give the host one more
 WORLD = "203.0.113.1"
 PUBLIC, PUBLIC2 = "198.51.100.7", "192.0.2.80"
+SILENT = "198.51.100.99"  # nobody's: what is sent there is lost
 RESOLVER, OTHER_RESOLVER = "198.51.100.53", "198.51.100.54"
 METADATA = "169.254.169.254"
 PRIVATE = [
@@ -44,7 +45,7 @@ PRIVATE = [
 TCP_PORTS = (25, 53, 80, 443, 465, 587, 853, 8080)
 PATIENT_PORT = 8443  # what is connected here is not ended by the world
 
-# What the resolver says of a name: addresses in turn, so that a name can change its mind.
+# What the resolver says of a name: addresses in turn, so that a name can change its mind, or all of them at once.
 NAMES = {
     "public.test": [PUBLIC],
     "other.test": [PUBLIC2],
@@ -56,7 +57,9 @@ NAMES = {
     "loop.test": ["127.0.0.1"],
     "rebind.test": [PUBLIC, METADATA],
     "mixed.test": [PUBLIC, METADATA],
+    "half.test": [SILENT, PUBLIC],
 }
+AT_ONCE = ("mixed.test", "half.test")
 
 
 def _check(result, what):
@@ -199,7 +202,7 @@ class Lab:
         known = NAMES.get(name)
         turn = sum(1 for each in self.asked if each == (name, kind))
         self.asked.append((name, kind))
-        found = [] if kind != 1 or not known else known if name == "mixed.test" else [known[turn % len(known)]]
+        found = [] if kind != 1 or not known else known if name in AT_ONCE else [known[turn % len(known)]]
         answers = b"".join(b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4" + socket.inet_aton(address) for address in found)
         code = 0x8180 if known else 0x8183
         sock.sendto(
