@@ -56,6 +56,15 @@ static const char *framing_fault(const struct http_request *request)
     return NULL;
 }
 
+/* Digits only: checked by the library below. The largest number means an unknown length, here as there; one less is
+ * beyond all limits too. */
+static uint64_t length_of(const char *digits)
+{
+    uint64_t length = strtoull(digits, NULL, 10);
+
+    return length < UINT64_MAX ? length : UINT64_MAX - 1;
+}
+
 static void learn_body(struct http_request *request)
 {
     const char *length = request_header(request, "Content-Length");
@@ -64,7 +73,7 @@ static void learn_body(struct http_request *request)
     if (request_header(request, "Transfer-Encoding"))
         request->declared_bytes = UINT64_MAX;
     else if (length)
-        request->declared_bytes = strtoull(length, NULL, 10); /* digits only: checked by the library below */
+        request->declared_bytes = length_of(length);
     request->has_body = request->declared_bytes > 0;
     request->expects_continue = expect && strcasecmp(expect, "100-continue") == 0;
 }

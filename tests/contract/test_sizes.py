@@ -73,6 +73,22 @@ def test_json_body_limit(small, tight):
     assert reply is None or reply.status == 413, reply
 
 
+@pytest.mark.parametrize("length", [b"18446744073709551614", b"18446744073709551615", b"18446744073709551616"])
+@pytest.mark.parametrize("path", [b"/exec", b"/upload", b"/nothing"])
+def test_lengths_that_no_body_has(small, path, length):
+    """7.4: answered at once, up to and beyond the largest number there is; the connection is closed."""
+    start = time.monotonic()
+    with raw_connect(small, 20) as sock:
+        sock.sendall(
+            b"POST %s HTTP/1.1\r\nHost: t\r\nx-api-key: %s\r\nContent-Length: %s\r\n\r\n{}"
+            % (path, small.key.encode(), length)
+        )
+        reply = read_reply(sock, "POST")
+        assert reply.status == (404 if path == b"/nothing" and length[-1:] != b"6" else 413), reply
+        assert sock.recv(1) == b""
+    assert time.monotonic() - start < 5
+
+
 def test_any_body_limit(small, tight):
     """MAX_REQUEST_SIZE_MB: uploads as a whole."""
     start = time.monotonic()

@@ -83,6 +83,8 @@ static const struct exchange exchanges[] = {
       "Request body too large. Maximum size is 2MB" },
     { "7.4 declared length, expecting", "POST /echo HTTP/1.1\r\n" GOOD "Expect: 100-continue\r\n" JSON(2097153), 413,
       "Request body too large. Maximum size is 2MB" },
+    { "7.4 the largest length", "POST /echo HTTP/1.1\r\n" GOOD JSON(18446744073709551615), 413,
+      "Request body too large. Maximum size is 2MB" },
     { "7.4 declared length of uploads",
       "POST /upload HTTP/1.1\r\n" GOOD
       "Content-Type: multipart/form-data; boundary=B\r\nContent-Length: 8388609\r\n\r\n",
