@@ -295,14 +295,22 @@ static int pump_tools(struct cell_talk *talk)
     return r;
 }
 
-/* How long poll(2) may wait: the calls that wait are shown to the client when no more are to be expected. */
+static int64_t sooner_ms(int64_t wait_ms, int64_t due_us)
+{
+    return due_us >= 0 && due_us / 1000 < wait_ms ? (due_us + 999) / 1000 : wait_ms;
+}
+
+/* How long poll(2) may wait: the calls that wait are shown to the client when no more are to be expected, and output
+ * that is held back in a silence. */
 static int wait_ms(const struct cell_talk *talk, int64_t left_ms)
 {
-    int64_t most_ms = left_ms > CANCEL_LOOK_MS ? CANCEL_LOOK_MS : left_ms, due_us = -1;
+    int64_t ms = left_ms > CANCEL_LOOK_MS ? CANCEL_LOOK_MS : left_ms;
 
     if (talk->request.tools && !talk->kill_sent)
-        due_us = tool_channel_due_us(talk->request.tools, clock_monotonic_us());
-    return (int)(due_us >= 0 && due_us / 1000 < most_ms ? (due_us + 999) / 1000 : most_ms);
+        ms = sooner_ms(ms, tool_channel_due_us(talk->request.tools, clock_monotonic_us()));
+    if (talk->request.live)
+        ms = sooner_ms(ms, talk->request.live->flush(talk->request.context));
+    return (int)ms;
 }
 
 static bool wants_pause(const struct cell_talk *talk)

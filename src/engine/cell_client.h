@@ -22,6 +22,7 @@ struct cell_live {
     void (*started)(void *context);
     void (*output)(void *context, bool is_stderr, const char *data, size_t length); /* nothing is kept then */
     bool (*has_room)(void *context); /* false: nothing more is read, so that the program waits */
+    int64_t (*flush)(void *context); /* before each wait; returns in how many microseconds again, -1 = no need */
 };
 
 struct cell_request {

@@ -312,7 +312,14 @@ static bool has_room(void *context)
     return live_has_room(x->request->live);
 }
 
-static const struct cell_live cell_live = { on_started, on_output, has_room };
+static int64_t flush(void *context)
+{
+    struct execution *x = context;
+
+    return live_flush(x->request->live);
+}
+
+static const struct cell_live cell_live = { on_started, on_output, has_room, flush };
 
 static void note_said(const struct live *live, enum live_stream stream, struct cell_stream *of)
 {

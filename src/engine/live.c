@@ -28,8 +28,9 @@ static const char *const names[] = { [LIVE_STDOUT] = "stdout", [LIVE_STDERR] = "
 /* One of the two streams. Of the writer's thread alone. */
 struct said {
     struct live_text text;
-    struct buffer held; /* text that no event carries yet */
-    struct spool json;  /* all of it, as the inside of a JSON string, for the result */
+    struct buffer held;    /* text that no event carries yet */
+    int64_t held_since_us; /* its first byte */
+    struct spool json;     /* all of it, as the inside of a JSON string, for the result */
     char last;
 };
 
@@ -73,7 +74,9 @@ int live_new(int dir_fd, size_t text_bytes, void (*open)(void *context), void *c
     live->open = open;
     live->context = context;
     for (unsigned i = 0; i < ARRAY_SIZE(live->streams); i++)
-        live->streams[i] = (struct said){ LIVE_TEXT_INIT(text_bytes), BUFFER_INIT(CLEAN_BYTES), SPOOL_INIT(dir_fd), 0 };
+        live->streams[i] = (struct said){ .text = LIVE_TEXT_INIT(text_bytes),
+                                          .held = BUFFER_INIT(CLEAN_BYTES),
+                                          .json = SPOOL_INIT(dir_fd) };
     pthread_mutex_init(&live->lock, NULL);
     live->log = SPOOL_INIT(dir_fd);
     live->last_us = clock_monotonic_us();
@@ -221,13 +224,14 @@ static void say_text(struct live *live, enum live_stream stream, const char *jso
     publish(live);
 }
 
-/* Text goes out as it comes, unless a program prints a byte at a time and has already made megabytes of events of it.
- */
+/* Text goes out as it comes, unless a program prints a byte at a time and has already made megabytes of events of it;
+ * then soon. */
 static bool may_wait(const struct live *live, const struct said *said)
 {
     uint64_t fair = 2 * live->text_bytes + FREE_BYTES;
 
-    return said->held.length < HELD_BYTES && live->log.size > fair;
+    return said->held.length < HELD_BYTES && live->log.size > fair &&
+           clock_monotonic_us() - said->held_since_us < LIVE_HELD_US;
 }
 
 static int flush(struct live *live, enum live_stream stream, bool at_end)
@@ -261,12 +265,32 @@ static void fail(struct live *live, int error)
 void live_output(struct live *live, enum live_stream stream, const char *data, size_t length)
 {
     struct said *said = &live->streams[stream];
-    int r = live_text_add(&said->text, data, length, &said->held);
+    int r;
 
+    if (said->held.length == 0)
+        said->held_since_us = clock_monotonic_us();
+    r = live_text_add(&said->text, data, length, &said->held);
     if (r == 0)
         r = flush(live, stream, false);
     if (r < 0)
         fail(live, r);
+}
+
+int64_t live_flush(struct live *live)
+{
+    int64_t now_us = clock_monotonic_us(), due_us = -1;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(live->streams); i++) {
+        const struct said *said = &live->streams[i];
+        int64_t left_us = said->held_since_us + LIVE_HELD_US - now_us;
+        int r = flush(live, i, false);
+
+        if (r < 0)
+            fail(live, r);
+        else if (said->held.length > 0 && (due_us < 0 || left_us < due_us))
+            due_us = left_us;
+    }
+    return due_us;
 }
 
 void live_output_end(struct live *live)

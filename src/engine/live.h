@@ -18,6 +18,7 @@
 
 #define LIVE_AHEAD_BYTES (256 << 10)
 #define LIVE_SILENCE_US  10000000
+#define LIVE_HELD_US     100000 /* that crumbs of text may wait for more */
 
 struct live;
 struct live_reader;
@@ -52,6 +53,9 @@ void live_attach(struct live *live, int wake_fd);
 void live_started(struct live *live, const char *execution_id, const char *session_id);
 void live_output(struct live *live, enum live_stream stream, const char *data, size_t length);
 bool live_has_room(struct live *live);
+
+/* Says the crumbs that have waited long enough. Returns in how many microseconds to ask again, -1 = nothing waits. */
+int64_t live_flush(struct live *live);
 
 /* The program has ended: what is left of unfinished characters is said. */
 void live_output_end(struct live *live);

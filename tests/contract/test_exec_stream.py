@@ -173,6 +173,37 @@ def test_a_slow_reader_holds_up_its_program_only(server_with):
     assert got[-2].data["outcome"] == "ok" and got[-2].data["usage"]["wall_ms"] > 800
 
 
+# Megabytes of events of one byte each, then a question.
+CRUMBS = """
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+int main(void)
+{
+    struct pollfd input = { .fd = 0, .events = POLLIN };
+    for (int i = 0, left; i < 200000; i++) {
+        write(1, "x", 1);
+        do
+            ioctl(1, FIONREAD, &left);
+        while (left > 0);
+    }
+    write(1, "name? ", 6);
+    return poll(&input, 1, 15000) == 1 ? 0 : 1;
+}
+"""
+
+
+def test_what_is_held_is_sent_in_a_silence(server_with):
+    """X4: as produced, also where a program wrote so many crumbs that they are gathered."""
+    server, seen = server_with(MAX_OUTPUT_BYTES=str(4 << 20)), []
+    with server.client() as client, Events.run(server, CRUMBS, lang="c", stdin_stream=True) as events:
+        while not seen or "name? " not in seen[-1].text:
+            seen.append(events.next())
+        assert client.request("POST", f"/executions/{events.id}/stdin", b"somebody\n").status == 204
+        assert events.next("result").data["code"] == 0
+    assert len(seen) < 199000  # they were
+
+
 def test_a_reader_that_never_reads(server_with):
     """X4: the time limit ends the program; its slot is free while the reader still does not read."""
     server = server_with(MAX_OUTPUT_BYTES=str(64 << 20), MAX_CONCURRENT_EXECUTIONS="1")

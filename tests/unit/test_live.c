@@ -368,6 +368,63 @@ static void test_crumbs_do_not_fill_the_disk(void **state)
     live_unref(live);
 }
 
+/* Until one is held. */
+static void write_crumbs(struct live *live)
+{
+    uint64_t bytes;
+
+    do {
+        bytes = live_bytes(live);
+        live_output(live, LIVE_STDOUT, "x", 1);
+    } while (live_bytes(live) > bytes);
+}
+
+static void test_crumbs_are_said_in_a_silence(void **state)
+{
+    struct place *place = *state;
+    struct live *live;
+    struct live_reader *reader;
+    int64_t due_us;
+    ssize_t last;
+    char *text;
+
+    assert_int_equal(live_new(place->dir_fd, 10 << 20, on_open, place, &live), 0);
+    live_started(live, "i", "s");
+    assert_int_equal(live_reader_new(live, 0, false, on_wake, place, &reader), 0);
+    live_output(live, LIVE_STDOUT, "x", 1);
+    assert_int_equal(live_flush(live), -1);
+    write_crumbs(live);
+    live_output(live, LIVE_STDERR, "err\xe4", 4);
+    live_output(live, LIVE_STDOUT, "name? ", 6);
+    due_us = live_flush(live);
+    assert_in_range(due_us, 1, LIVE_HELD_US);
+    free(read_all(reader, &last));
+    usleep(LIVE_HELD_US);
+    assert_int_equal(live_flush(live), -1);
+    text = read_all(reader, &last);
+    assert_non_null(strstr(text, "event: stdout\ndata: {\"text\":\"xname? \"}\n\n"));
+    assert_non_null(strstr(text, "event: stderr\ndata: {\"text\":\"err\"}\n\n")); /* half a character stays */
+    free(text);
+    live_reader_free(reader);
+    live_unref(live);
+}
+
+static void test_crumbs_do_not_wait_for_a_silence(void **state)
+{
+    struct place *place = *state;
+    struct live *live;
+    uint64_t bytes;
+
+    assert_int_equal(live_new(place->dir_fd, 10 << 20, on_open, place, &live), 0);
+    live_started(live, "i", "s");
+    write_crumbs(live);
+    bytes = live_bytes(live);
+    usleep(LIVE_HELD_US);
+    live_output(live, LIVE_STDOUT, "y", 1);
+    assert_true(live_bytes(live) > bytes);
+    live_unref(live);
+}
+
 static void test_a_full_disk_ends_the_stream_only(void **state)
 {
     struct place *place = *state;
@@ -445,6 +502,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_slow_reader_holds_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_cut_is_said_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_crumbs_do_not_fill_the_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_crumbs_are_said_in_a_silence, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_crumbs_do_not_wait_for_a_silence, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_full_disk_ends_the_stream_only, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_threads, setup, teardown),
     };
