@@ -251,13 +251,16 @@ static bool check_content_type(struct http_request *request)
 /* What the path needs, whether or not there is a row for it: an unknown path is not an open one. */
 static enum http_auth needed_auth(const struct http_request *request)
 {
-    const char *master_prefix = request->server->options.master_prefix;
+    const struct http_area *area = request->server->options.areas;
 
     if (strcmp(request->method, "OPTIONS") == 0)
         return HTTP_OPEN;
     if (request->match.known)
         return request->match.known->auth;
-    return master_prefix && router_path_below(&request->path, master_prefix) ? HTTP_MASTER : HTTP_KEY;
+    for (; area && area->prefix; area++)
+        if (router_path_below(&request->path, area->prefix))
+            return area->auth;
+    return HTTP_KEY;
 }
 
 #define SHORT_KEY_LENGTH 12 /* of which six characters would tell too much */

@@ -51,6 +51,12 @@ enum http_body {
     HTTP_BODY_RAW,       /* buffered, at most max_json_bytes, of any type */
 };
 
+/* What paths of which there is no row need: those at a prefix and below it. */
+struct http_area {
+    const char *prefix;
+    enum http_auth auth;
+};
+
 typedef void (*http_handler)(struct http_request *request);
 
 /* One part of an upload. The strings are borrowed for the call of part_begin.
@@ -183,9 +189,9 @@ struct http_options {
     const char *alias_prefix; /* "/v1" */
     void *data;               /* the caller's own, see http_request_data() */
 
-    struct http_gate gate;     /* without authenticate only open paths are served; called with data */
-    bool bearer_enabled;       /* Authorization: Bearer */
-    const char *master_prefix; /* path prefix below which also unknown paths need the master key; NULL = none */
+    struct http_gate gate;         /* without authenticate only open paths are served; called with data */
+    bool bearer_enabled;           /* Authorization: Bearer */
+    const struct http_area *areas; /* ends with prefix NULL; NULL = none. Elsewhere unknown paths need a key */
 
     bool cors_enabled;
     const char *const *cors_origins;    /* NULL-terminated; empty or NULL = any */

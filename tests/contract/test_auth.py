@@ -75,6 +75,15 @@ def test_other_schemes_are_no_key(client):
         assert _status(client, Authorization=value) == (401, "API key is required"), value
 
 
+def test_the_dashboard_is_open(client):
+    """4.1: everything under /admin-dashboard, though there is none; what only begins like it is not open."""
+    for path in ("/admin-dashboard", "/admin-dashboard/", "/admin-dashboard/assets/app.js"):
+        for key in (None, WRONG):
+            assert client.get(path, key=key).status == 404, path
+    for path in ("/admin-dashboards", "/admin-dashboard.js", "/v1/admin-dashboard", "/admin", "/api/v1/admin/x"):
+        assert client.get(path, key=None).status == 401, path
+
+
 def test_failure_texts(client):
     """4.5: the texts, and no WWW-Authenticate."""
     assert _status(client) == (401, "API key is required")

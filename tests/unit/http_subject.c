@@ -242,6 +242,7 @@ static const struct http_route routes[] = {
     { "GET", "/counted", HTTP_KEY, false, HTTP_BODY_NONE, false, on_text, NULL, COUNTED },
 };
 
+static const struct http_area areas[] = { { "/admin", HTTP_MASTER }, { "/panel", HTTP_OPEN }, { NULL, HTTP_KEY } };
 static const char *const profiles[] = { "default", "stateful", NULL };
 static const char *const upload_prefixes[] = { "/upload", "/v1/upload", NULL };
 
@@ -252,7 +253,7 @@ struct http_options make_options(void)
     options.routes = routes;
     options.n_routes = ARRAY_SIZE(routes);
     options.gate = (struct http_gate){ authenticate, admit };
-    options.master_prefix = "/admin";
+    options.areas = areas;
     options.upload_prefixes = upload_prefixes;
     options.profile = (struct http_profile){
         .expect_header = "X-Expected-Profile", .answer_header = "X-Profile", .name = "default", .known = profiles

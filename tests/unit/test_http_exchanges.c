@@ -18,6 +18,8 @@ static const struct exchange exchanges[] = {
     { "4.1 sub-path is not open", "GET /health/detailed HTTP/1.1\r\nHost: x\r\n\r\n", 401, "API key is required" },
     { "4.1 everything under a prefix", "GET /page HTTP/1.1\r\nHost: x\r\n\r\n", 200, "" },
     { "4.1 everything under a prefix, deep", "GET /page/a/b.js HTTP/1.1\r\nHost: x\r\n\r\n", 200, "a/b.js" },
+    { "4.1 everything under a prefix, without a row", "GET /panel/b.js HTTP/1.1\r\nHost: x\r\n\r\n", 404, "Not Found" },
+    { "4.1 not what only begins like it", "GET /panels HTTP/1.1\r\nHost: x\r\n\r\n", 401, "API key is required" },
     { "1.7 trailing slash", "GET /health/ HTTP/1.1\r\nHost: x\r\n\r\n", 200, "hello" },
     { "1.7 two trailing slashes", "GET /health// HTTP/1.1\r\n" GOOD "\r\n", 404, "Not Found" },
     { "1.7 decoded once", "GET /%68ealth HTTP/1.1\r\nHost: x\r\n\r\n", 200, "hello" },

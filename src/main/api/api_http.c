@@ -13,6 +13,11 @@
 #define THREADS_MIN 2
 #define THREADS_MAX 8
 
+static const struct http_area areas[] = {
+    { "/api/v1/admin", HTTP_MASTER },
+    { "/admin-dashboard", HTTP_OPEN },
+    { NULL, HTTP_KEY },
+};
 static const char *const profiles[] = { "default", "stateful", NULL };
 
 /* Wipes what it frees: it may hold keys. */
@@ -132,7 +137,7 @@ int api_http_init(struct api_http *http, const struct handover *handover)
     o->n_threads = thread_count();
     o->bearer_enabled = config->auth_bearer_enabled;
     o->gate = (struct http_gate){ .authenticate = gate_authenticate, .admit = gate_admit };
-    o->master_prefix = "/api/v1/admin";
+    o->areas = areas;
     o->cors_enabled = config->enable_cors;
     o->profile = (struct http_profile){
         .expect_header = "X-CodeAPI-Expected-Profile",
