@@ -333,15 +333,32 @@ static void tell_attempt(struct http_request *request, const struct http_refusal
         options->attempted(&attempt, options->data);
 }
 
+/* The first value of a header that is not blank. */
+struct filled {
+    const char *header, *value;
+};
+
+static enum MHD_Result find_filled(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct filled *filled = context;
+
+    (void)kind;
+    if (!filled->value && strcasecmp(name, filled->header) == 0 && value && value[strspn(value, " \t")])
+        filled->value = value;
+    return filled->value ? MHD_NO : MHD_YES;
+}
+
 static bool check_auth(struct http_request *request)
 {
     const struct http_options *options = &request->server->options;
     CLEANUP(auth_credential_deinit) struct auth_credential credential = { 0 };
     struct http_refusal refusal = { .status = 500, .text = "Internal security error" };
+    struct filled key = { .header = "X-API-Key" };
     enum http_auth needed = needed_auth(request);
-    int r = auth_credential_init(&credential, request_header(request, "X-API-Key"),
-                                 request_header(request, "Authorization"), options->bearer_enabled);
+    int r;
 
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, find_filled, &key);
+    r = auth_credential_init(&credential, key.value, request_header(request, "Authorization"), options->bearer_enabled);
     if (r == 0) {
         note_key(request, &credential);
         if (needed == HTTP_OPEN)

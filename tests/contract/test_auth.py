@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from support.client import raw_request
+
 WRONG = "wrong-key-0123456789abcdef"
 
 
@@ -59,6 +61,13 @@ def test_header_decides_alone(client):
     assert _status(client, x_api_key=client.key, Authorization=f"Bearer {WRONG}")[0] == 200
     assert _status(client, x_api_key=client.key, Authorization="Nonsense x")[0] == 200
     assert _status(client, x_api_key="", Authorization=good)[0] == 200  # empty counts as absent
+
+
+def test_an_empty_header_before_the_key(server):
+    """4.2: an empty value counts as absent, so the next decides."""
+    for second, status in ((server.key, 200), (WRONG, 401)):
+        head = f"GET /files/nothing HTTP/1.1\r\nHost: t\r\nx-api-key:\r\nX-API-Key: {second}\r\n\r\n"
+        assert raw_request(server, head.encode(), method="GET").status == status
 
 
 def test_other_schemes_are_no_key(client):
