@@ -384,13 +384,14 @@ struct profile_census {
     unsigned n;
 };
 
+/* An empty assertion asserts nothing. */
 static enum MHD_Result count_profile(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
 {
     struct profile_census *census = context;
 
     (void)kind;
-    if (strcasecmp(name, census->header) == 0) {
-        census->value = value ? value : "";
+    if (strcasecmp(name, census->header) == 0 && value && value[0]) {
+        census->value = value;
         census->n++;
     }
     return MHD_YES;

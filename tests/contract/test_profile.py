@@ -56,6 +56,13 @@ def test_sent_twice(server):
     assert reply.status == 400 and reply.json["error"] == "invalid_execution_profile", reply
 
 
+def test_empty_counts_as_absent(server, client):
+    """11.4: alone, and beside one with a value."""
+    assert client.get("/files/x", headers={HEADER: ""}).status == 200
+    head = f"GET /files/x HTTP/1.1\r\nHost: t\r\nx-api-key: {server.key}\r\n{HEADER}:\r\n{HEADER}: stateful\r\n\r\n"
+    assert raw_request(server, head.encode(), method="GET").status == 409
+
+
 def test_any(server_with):
     """11.4: EXECUTION_PROFILE=any accepts both."""
     server = server_with(EXECUTION_PROFILE="any")

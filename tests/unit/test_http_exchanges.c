@@ -140,6 +140,13 @@ static const struct exchange exchanges[] = {
       "POST /echo HTTP/1.1\r\n" GOOD "X-Expected-Profile: default\r\n"
       "Content-Length: 2\r\n\r\n{}",
       200, "{}" },
+    { "11.4 empty",
+      "POST /echo HTTP/1.1\r\n" GOOD "X-Expected-Profile:\r\n"
+      "Content-Length: 2\r\n\r\n{}",
+      200, "{}" },
+    { "11.4 empty and another",
+      "POST /echo HTTP/1.1\r\n" GOOD "X-Expected-Profile:\r\nX-Expected-Profile: stateful\r\n\r\n", 409,
+      "execution_profile_mismatch" },
     { "11.4 elsewhere", "GET /items/1/2 HTTP/1.1\r\n" GOOD "X-Expected-Profile: stateful\r\n\r\n", 200, NULL },
 };
 
