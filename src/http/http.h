@@ -60,8 +60,9 @@ struct http_area {
 typedef void (*http_handler)(struct http_request *request);
 
 /* One part of an upload. The strings are borrowed for the call of part_begin.
- * filename is decoded as files.md F7.1 says: filename* before filename, invalid UTF-8 replaced by U+FFFD, only %22, %0D
- * and %0A undone. It is otherwise as the client wrote it and may hold anything, a NUL too: hence filename_length. */
+ * filename is decoded as files.md F7.1 says: filename* before filename unless it is empty, invalid UTF-8 replaced by
+ * U+FFFD, only %22, %0D and %0A undone. It is otherwise as the client wrote it and may hold anything, a NUL too: hence
+ * filename_length. */
 struct http_part {
     const char *name;         /* "" if the part has none */
     const char *filename;     /* NULL if the part has none: a text field */

@@ -354,6 +354,7 @@ static int begin_part(struct multipart *reader, const char *data, size_t length)
 {
     CLEANUP(part_headers_deinit) struct part_headers headers = { 0 };
     struct http_part part = { 0 };
+    bool extended;
     int r;
 
     if (++reader->n_parts > MULTIPART_PARTS_MAX)
@@ -364,8 +365,9 @@ static int begin_part(struct multipart *reader, const char *data, size_t length)
     if (headers.name && strlen(headers.name) != headers.name_length)
         return MULTIPART_E_MALFORMED;
     part.name = headers.name ? headers.name : "";
-    part.filename = headers.extended_filename ? headers.extended_filename : headers.filename;
-    part.filename_length = headers.extended_filename ? headers.extended_length : headers.filename_length;
+    extended = headers.extended_filename && (headers.extended_length > 0 || !headers.filename);
+    part.filename = extended ? headers.extended_filename : headers.filename;
+    part.filename_length = extended ? headers.extended_length : headers.filename_length;
     part.content_type = headers.content_type;
     return from_callback(reader->upload->part_begin(reader->context, &part));
 }

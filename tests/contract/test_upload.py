@@ -201,6 +201,14 @@ def test_bad_names(strict, name, reason):
     assert reply.status == 400 and reply.error == f"Invalid filename: {reason}", reply
 
 
+def test_an_empty_extended_name_is_none(strict):
+    """F7.1: the name beside it counts; without one it is empty."""
+    names = (b"filename=\"a.txt\"; filename*=UTF-8''", b"filename*=UTF-8''; filename=\"a.txt\"", b"filename*=UTF-8''")
+    replies = [strict.upload_reply([Part("file", b"x", disposition=b"form-data; name=\"file\"; " + name)]) for name in names]
+    assert [reply.status for reply in replies] == [200, 200, 400], replies
+    assert [reply.json["files"][0]["filename"] for reply in replies[:2]] == ["a.txt", "a.txt"]
+
+
 def test_nul_in_a_name(strict):
     """F7.1: null byte (or a header that cannot hold one: malformed)."""
     reply = strict.upload_reply([Part("file", b"x", disposition=b'form-data; name="file"; filename="a\0b.txt"')])

@@ -218,6 +218,8 @@ static const struct name names[] = {
     NAME("filename=\"fall\"; filename*=koi8-r''%E9", "fall"),
     NAME("filename=\"fall\"; filename*=broken", "fall"),
     NAME("filename*=UTF-8''%ff", "\xef\xbf\xbd"),
+    NAME("filename=\"fall\"; filename*=UTF-8''", "fall"),
+    NAME("filename*=UTF-8''", ""),
     NAME("filename=\"first\"; filename=\"second\"", "first"),
     NAME("filename=\"unterminated", "unterminated"),
 };
