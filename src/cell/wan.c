@@ -304,6 +304,7 @@ void wan_close(struct wan *wan)
     *wan = WAN_INIT;
 }
 
+/* Whoever had an earlier number may have given it back. */
 static bool forget_tables(struct wan *wan)
 {
     char reason[NFT_REASON_SIZE];
@@ -312,8 +313,6 @@ static bool forget_tables(struct wan *wan)
     for (wan->number = 1; wan->number <= WAN_NUMBERS; wan->number++)
         if (host_rules(wan, wan_rules_host_there, reason) == 0)
             found |= host_rules(wan, wan_rules_host_gone, reason) == 0;
-        else
-            break; /* numbers are given from the first on */
     return found;
 }
 

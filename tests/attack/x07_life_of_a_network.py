@@ -74,6 +74,22 @@ def test_x07_a_killed_server_leaves_no_way_in(own_lab, server_with):
     assert (_run("nft", "list", "ruleset"), host.read(FORWARD).strip()) == ("", "0")
 
 
+def test_x07_a_killed_server_leaves_nothing_whatever_its_number(own_lab, server_with):
+    """The one that had the first number has ended before, and took back what was its own."""
+    _set_forward("0")
+    before = _links()
+    first, second = server_with(**WAN), server_with(**WAN)
+    assert first.terminate() == 0
+    second.look()
+    os.kill(second.pid, signal.SIGKILL)
+    second.wait_exit(10)
+    assert host.until(lambda: _links() == before, 10), _links()
+    second.leftovers()
+    assert "codecell" in _run("nft", "list", "ruleset") and host.read(FORWARD).strip() == "1"
+    server_with()
+    assert (_run("nft", "list", "ruleset"), host.read(FORWARD).strip()) == ("", "0")
+
+
 def test_x07_a_router_stays_one(own_lab, server_with):
     _set_forward("1")
     server = server_with(**WAN)
