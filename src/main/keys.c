@@ -131,10 +131,25 @@ static void cleanup_body(struct key_body *body)
     key_body_deinit(body);
 }
 
-static void set_text(json_t *json, const char *name, const char *text)
+/* A value that JSON cannot hold must not be as none: the key would have more rights than were asked for. Returns the
+ * exit status. */
+static int set_texts(const struct keys *keys, json_t *json)
 {
-    if (text)
-        json_object_set_new(json, name, json_string(text));
+    const struct {
+        const char *field, *text;
+    } rows[] = {
+        { "name", keys->name },
+        { "tenant", keys->tenant },
+        { "expires_at", keys->expires },
+        { "network", keys->network },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (rows[i].text && json_object_set_new(json, rows[i].field, json_string(rows[i].text)) < 0) {
+            fail("%s: Input should be text in UTF-8", rows[i].field);
+            return EXIT_USAGE;
+        }
+    return 0;
 }
 
 /* The limits that are to be: those given, else what stands. */
@@ -158,12 +173,10 @@ static int take_wishes(const struct keys *keys, const int64_t current[RATE_PERIO
     CLEANUP_JSON json_t *json = json_object();
     const json_t *detail;
     size_t index;
-    int r;
+    int status = set_texts(keys, json), r;
 
-    set_text(json, "name", keys->name);
-    set_text(json, "tenant", keys->tenant);
-    set_text(json, "expires_at", keys->expires);
-    set_text(json, "network", keys->network);
+    if (status != 0)
+        return status;
     json_object_set_new(json, "rate_limits", limits_wanted(keys, current));
     r = key_body_parse(json, creation, body);
     if (r < 0)
