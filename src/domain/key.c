@@ -320,8 +320,9 @@ static void apply(const struct key_change *change, struct key *key)
         snprintf(key->name, sizeof(key->name), "%s", change->name);
     if (change->enabled)
         key->enabled = *change->enabled;
-    if (change->limits)
-        memcpy(key->limits, change->limits, sizeof(key->limits));
+    for (int i = 0; change->limits && i < RATE_PERIODS; i++)
+        if (change->limits[i] >= 0)
+            key->limits[i] = change->limits[i];
     if (change->expires_ms)
         key->expires_ms = *change->expires_ms;
     if (change->network)

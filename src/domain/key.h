@@ -25,6 +25,7 @@
 #define KEY_PREFIX_SIZE     12
 #define KEY_NAME_SIZE       257
 #define KEY_LIMIT_MAX       INT64_C(1000000000)
+#define KEY_LIMIT_STAYS     (-1)              /* in a change; so is all below 0 */
 #define KEY_GENERATION_FILE "keys.generation" /* in the data directory */
 
 enum key_outcome {
@@ -75,7 +76,7 @@ struct key_use {
 struct key_change {
     const char *name;
     const bool *enabled;
-    const int64_t *limits; /* all RATE_PERIODS of them */
+    const int64_t *limits; /* all RATE_PERIODS of them; 0 = none, KEY_LIMIT_STAYS = what it is at that moment */
     const int64_t *expires_ms;
     const enum key_network *network;
 };

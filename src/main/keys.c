@@ -32,7 +32,7 @@
 
 struct keys {
     const char *name, *tenant, *expires, *network, *hash; /* from the command line; NULL = not given */
-    int limits[RATE_PERIODS];                             /* -1 = not given, 0 = none */
+    int limits[RATE_PERIODS];                             /* KEY_LIMIT_STAYS = not given, 0 = none */
     bool json;
     struct kv *kv;
     struct keys_audit audit;
@@ -152,23 +152,19 @@ static int set_texts(const struct keys *keys, json_t *json)
     return 0;
 }
 
-/* The limits that are to be: those given, else what stands. */
-static json_t *limits_wanted(const struct keys *keys, const int64_t current[RATE_PERIODS])
+/* Those given; 0 stands for none, which is how a key begins. */
+static json_t *limits_wanted(const struct keys *keys)
 {
     json_t *limits = json_object();
 
-    for (int i = 0; i < RATE_PERIODS; i++) {
-        int64_t limit = keys->limits[i] >= 0 ? keys->limits[i] : current[i];
-
-        if (limit > 0)
-            json_object_set_new(limits, rate_period_name((enum rate_period)i), json_integer(limit));
-    }
+    for (int i = 0; i < RATE_PERIODS; i++)
+        if (keys->limits[i] > 0)
+            json_object_set_new(limits, rate_period_name((enum rate_period)i), json_integer(keys->limits[i]));
     return limits;
 }
 
 /* The rules of the HTTP interface are the rules here. Returns the exit status. */
-static int take_wishes(const struct keys *keys, const int64_t current[RATE_PERIODS], bool creation,
-                       struct key_body *body)
+static int take_wishes(const struct keys *keys, bool creation, struct key_body *body)
 {
     CLEANUP_JSON json_t *json = json_object();
     const json_t *detail;
@@ -177,7 +173,7 @@ static int take_wishes(const struct keys *keys, const int64_t current[RATE_PERIO
 
     if (status != 0)
         return status;
-    json_object_set_new(json, "rate_limits", limits_wanted(keys, current));
+    json_object_set_new(json, "rate_limits", limits_wanted(keys));
     r = key_body_parse(json, creation, body);
     if (r < 0)
         return fail_error(r);
@@ -297,10 +293,9 @@ static void print_created(const struct keys *keys, const struct key *key, const 
 
 static int run_create(struct keys *keys)
 {
-    static const int64_t none[RATE_PERIODS];
     CLEANUP(cleanup_body) struct key_body body = KEY_BODY_INIT;
     char text[KEY_TEXT_SIZE];
-    int status = take_wishes(keys, none, true, &body), r;
+    int status = take_wishes(keys, true, &body), r;
 
     if (status != 0)
         return status;
@@ -321,28 +316,32 @@ static int change(struct keys *keys, const struct key *key, const struct key_cha
     return conclude(keys, key_event_operation(wanted), key, wanted, r);
 }
 
-/* Limits that were not asked for stay what they are at the moment of the change, not what they were when read. */
-static bool wants_limits(const struct keys *keys)
+/* Returns whether any limit is to change. */
+static bool take_limits(const struct keys *keys, int64_t ret_limits[RATE_PERIODS])
 {
-    for (int i = 0; i < RATE_PERIODS; i++)
-        if (keys->limits[i] >= 0)
-            return true;
-    return false;
+    bool any = false;
+
+    for (int i = 0; i < RATE_PERIODS; i++) {
+        ret_limits[i] = keys->limits[i];
+        any |= keys->limits[i] != KEY_LIMIT_STAYS;
+    }
+    return any;
 }
 
 static int run_change(struct keys *keys)
 {
     CLEANUP(cleanup_body) struct key_body body = KEY_BODY_INIT;
     CLEANUP(key_deinit) struct key key = KEY_INIT;
+    int64_t limits[RATE_PERIODS];
     int status = find_key(keys, &key);
 
     if (status == 0)
-        status = take_wishes(keys, key.limits, false, &body);
+        status = take_wishes(keys, false, &body);
     if (status != 0)
         return status;
     return change(keys, &key,
                   &(struct key_change){ .name = body.has_name ? body.key.name : NULL,
-                                        .limits = wants_limits(keys) ? body.key.limits : NULL,
+                                        .limits = take_limits(keys, limits) ? limits : NULL,
                                         .expires_ms = body.has_expiry ? &body.key.expires_ms : NULL,
                                         .network = body.has_network ? &body.key.network : NULL });
 }
@@ -443,10 +442,12 @@ static bool parse(int argc, char **argv, struct keys *keys, const struct verb **
 
 int command_keys(int argc, char **argv)
 {
-    struct keys keys = { .limits = { -1, -1, -1, -1, -1 }, .audit = KEYS_AUDIT_INIT };
+    struct keys keys = { .audit = KEYS_AUDIT_INIT };
     const struct verb *verb;
     int status;
 
+    for (int i = 0; i < RATE_PERIODS; i++)
+        keys.limits[i] = KEY_LIMIT_STAYS;
     if (!parse(argc, argv, &keys, &verb, &status))
         return status;
     status = open_store(&keys, verb->changes);

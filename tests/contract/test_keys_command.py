@@ -80,6 +80,15 @@ def test_every_change_is_seen_at_the_next_request(running):
     assert command.list() == []
 
 
+def test_limits_change_one_by_one(keys_of_a_server):
+    """0 takes a limit away; those that are not given stay."""
+    key_hash = keys_of_a_server.create("limited", "--hourly", "5", "--daily", "6", "--monthly", "7")["record"]["key_hash"]
+    keys_of_a_server("change", key_hash, "--daily", "0", "--monthly", "8")
+    limits = keys_of_a_server.list()[0]["rate_limits"]
+    assert limits == {"per_second": None, "per_minute": None, "hourly": 5, "daily": None, "monthly": 8}
+    keys_of_a_server("revoke", key_hash)
+
+
 def test_the_key_alone_is_on_stdout(running):
     server, command = running
     ran = command("create", "--name", "scripted")

@@ -306,6 +306,20 @@ static void only_what_is_given_changes(void **state)
     assert_true(read.enabled);
 }
 
+/* Whoever changes one has not seen what became of the others since. */
+static void limits_change_one_by_one(void **state)
+{
+    struct place *place = *state;
+    const int64_t limits[RATE_PERIODS] = { KEY_LIMIT_STAYS, 0, 30, KEY_LIMIT_STAYS, 50 };
+    const int64_t expected[RATE_PERIODS] = { 1, 0, 30, 4, 50 };
+    char text[KEY_TEXT_SIZE];
+    struct key key = make(place, (struct key){ .limits = { 1, 2, 3, 4, 5 } }, text), read;
+
+    assert_int_equal(key_change(place->store, key.hash, &(struct key_change){ .limits = limits }), 0);
+    assert_int_equal(key_get(place->store, key.hash, &read), 0);
+    assert_memory_equal(read.limits, expected, sizeof(expected));
+}
+
 static void limits_and_groups_refuse_without_counting(void **state)
 {
     struct place *place = *state;
@@ -570,6 +584,7 @@ int main(void)
         KEY_TEST(a_damaged_record_opens_nothing),
         KEY_TEST(a_list_is_newest_first_and_keeps_what_was_given),
         KEY_TEST(only_what_is_given_changes),
+        KEY_TEST(limits_change_one_by_one),
         KEY_TEST(limits_and_groups_refuse_without_counting),
         KEY_TEST(counters_survive_a_restart),
         KEY_TEST(counters_survive_a_change),
