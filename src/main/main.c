@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main.c -- the table of subcommands. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -110,6 +111,18 @@ int command_version(int argc, char **argv)
     return 0;
 }
 
+/* Whoever started the program may have closed them: no file that it opens may become what it prints to. To print to a
+ * stdout that was not given fails, hence for reading only. */
+static bool occupy_standard_numbers(void)
+{
+    static const int flags[] = { O_RDONLY, O_RDONLY, O_WRONLY };
+
+    for (int fd = 0; fd < (int)ARRAY_SIZE(flags); fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags[fd]) < 0)
+            return false;
+    return true;
+}
+
 static int finish(int status)
 {
     log_end();
@@ -118,6 +131,8 @@ static int finish(int status)
 
 int main(int argc, char **argv)
 {
+    if (!occupy_standard_numbers())
+        return 1;
     if (argc < 2) {
         print_summary(stderr);
         return EXIT_USAGE;
