@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,7 @@
 #include "main/config/config.h"
 #include "main/keys_audit.h"
 #include "main/option.h"
+#include "main/output.h"
 #include "main/place/data_dir.h"
 
 #define PREFIX_MIN 8 /* digits of a hash that are enough to name a key */
@@ -238,6 +240,14 @@ static void print_row(const struct key *key, const struct key_use *use)
            created, tenant_name(key->tenant), name);
 }
 
+static int print_json(const json_t *json)
+{
+    if (json_dumpf(json, stdout, JSON_INDENT(2)) < 0)
+        return fail("the output could not be written");
+    putchar('\n');
+    return output_end("keys");
+}
+
 static int print_list(struct keys *keys, const struct key *list, size_t n)
 {
     CLEANUP_JSON json_t *json = json_array();
@@ -255,11 +265,7 @@ static int print_list(struct keys *keys, const struct key *list, size_t n)
         else
             print_row(&list[i], &use);
     }
-    if (keys->json) {
-        json_dumpf(json, stdout, JSON_INDENT(2));
-        putchar('\n');
-    }
-    return 0;
+    return keys->json ? print_json(json) : output_end("keys");
 }
 
 static int run_list(struct keys *keys)
@@ -275,20 +281,31 @@ static int run_list(struct keys *keys)
     return status;
 }
 
-/* The key itself is all that goes to stdout, so that a script can take it. */
-static void print_created(const struct keys *keys, const struct key *key, const char *text)
+/* The key itself is all that goes to stdout, so that a script can take it. Returns the exit status. */
+static int print_created(const struct keys *keys, const struct key *key, const char *text)
 {
     CLEANUP_JSON json_t *json = NULL;
     const struct key_use unused = { 0 };
+    int status;
 
-    if (!keys->json) {
-        puts(text);
-        fprintf(stderr, "codecell keys: this is the only time that the key is shown; its hash is %s\n", key->hash);
-        return;
+    if (keys->json) {
+        json = json_pack("{s:s, s:o}", "api_key", text, "record", key_body_record(key, &unused, false));
+        return print_json(json);
     }
-    json = json_pack("{s:s, s:o}", "api_key", text, "record", key_body_record(key, &unused, false));
-    json_dumpf(json, stdout, JSON_INDENT(2));
-    putchar('\n');
+    puts(text);
+    status = output_end("keys");
+    if (status == 0)
+        fprintf(stderr, "codecell keys: this is the only time that the key is shown; its hash is %s\n", key->hash);
+    return status;
+}
+
+/* A key that works and that nobody knows of. */
+static void take_back(struct keys *keys, const struct key *key)
+{
+    int r = key_revoke(keys->store, key->hash);
+
+    fail(r == 0 ? "so the key, which nobody has seen, was taken back" : "and the key could not be taken back");
+    (void)conclude(keys, "revoke", key, NULL, r);
 }
 
 static int run_create(struct keys *keys)
@@ -299,12 +316,13 @@ static int run_create(struct keys *keys)
 
     if (status != 0)
         return status;
+    signal(SIGPIPE, SIG_IGN); /* a reader that has gone must not end this with a key that nobody has seen */
     r = key_create(keys->store, &body.key, text);
     status = conclude(keys, "create", &body.key, NULL, r);
     if (status == 0)
-        print_created(keys, &body.key, text);
-    else if (r == 0 && key_revoke(keys->store, body.key.hash) == 0)
-        fail("so the key, which nobody has seen, was taken back");
+        status = print_created(keys, &body.key, text);
+    if (status != 0 && r == 0)
+        take_back(keys, &body.key);
     explicit_bzero(text, sizeof(text));
     return status;
 }

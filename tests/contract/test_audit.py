@@ -369,6 +369,13 @@ def test_a_copy_is_checked_by_its_last_hash(kept):
     assert verify("--last", last, str(kept)).returncode == 1
 
 
+@pytest.mark.parametrize("redirection", [">&-", ">/dev/full"])
+def test_a_verdict_that_cannot_be_printed(kept, redirection):
+    shell = ["sh", "-c", f'exec "$0" "$@" {redirection}', PROGRAM, "audit", "verify", str(kept)]
+    done = subprocess.run(shell, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1 and "could not be written" in done.stderr, done
+
+
 def test_the_chain_goes_on_after_restart_and_kill(server_with, tmp_path):
     server = server_with()
     with server.client() as client:

@@ -26,6 +26,16 @@ class Command:
         assert ran.returncode == status, ran
         return ran
 
+    def unprinted(self, redirection, *words):
+        """With a redirection of the shell; without one stdout is a pipe that nobody reads."""
+        shell = ["sh", "-c", f'exec "$0" "$@" {redirection}', PROGRAM, "keys", *words]
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "wb") as out:
+            return subprocess.run(
+                shell, env=self.environment, stdout=out, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+            )
+
     def create(self, name="cli", *words):
         return json.loads(self("create", "--json", "--name", name, *words).stdout)
 
@@ -97,6 +107,37 @@ def test_the_key_alone_is_on_stdout(running):
     assert _status(server, ran.stdout.strip()) == 200
     table = command("list").stdout
     assert "scripted" in table and ran.stdout.strip() not in table
+
+
+def stored_keys(server):
+    """Whole keys in any file of the data directory."""
+    found = []
+    for directory, _, names in os.walk(server.data_dir):
+        for name in names:
+            with open(os.path.join(directory, name), "rb") as file:
+                found += re.findall(rb"sk-[A-Za-z0-9_-]{32}", file.read())
+    return found
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+@pytest.mark.parametrize("redirection", [">&-", "<&- >&- 2>&-", ">/dev/full", ""])
+def test_a_key_that_cannot_be_printed_is_taken_back(default_server, keys_of_a_server, redirection, form):
+    before = len(key_events(default_server))
+    ran = keys_of_a_server.unprinted(redirection, "create", "--name", "unseen", *form)
+    assert ran.returncode == 1, ran
+    if "2>" not in redirection:
+        assert "could not be written" in ran.stderr and "taken back" in ran.stderr, ran
+    assert "unseen" not in [key["name"] for key in keys_of_a_server.list()]
+    told = key_events(default_server)[before:]
+    assert [(operation, success) for operation, _, success in told] == [("create", True), ("revoke", True)]
+    assert told[0][1] == told[1][1] and stored_keys(default_server) == []
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+@pytest.mark.parametrize("redirection", [">&-", ">/dev/full"])
+def test_a_list_that_cannot_be_printed(keys_of_a_server, redirection, form):
+    ran = keys_of_a_server.unprinted(redirection, "list", *form)
+    assert ran.returncode == 1 and "could not be written" in ran.stderr, ran
 
 
 def test_every_change_is_in_the_audit_log(server_with):
