@@ -351,15 +351,21 @@ static int run_change(struct keys *keys)
     CLEANUP(cleanup_body) struct key_body body = KEY_BODY_INIT;
     CLEANUP(key_deinit) struct key key = KEY_INIT;
     int64_t limits[RATE_PERIODS];
-    int status = find_key(keys, &key);
+    bool has_limits = take_limits(keys, limits);
+    int status;
 
+    if (!keys->name && !keys->expires && !keys->network && !has_limits) {
+        fail("nothing to change; see codecell keys --help");
+        return EXIT_USAGE;
+    }
+    status = find_key(keys, &key);
     if (status == 0)
         status = take_wishes(keys, false, &body);
     if (status != 0)
         return status;
     return change(keys, &key,
                   &(struct key_change){ .name = body.has_name ? body.key.name : NULL,
-                                        .limits = take_limits(keys, limits) ? limits : NULL,
+                                        .limits = has_limits ? limits : NULL,
                                         .expires_ms = body.has_expiry ? &body.key.expires_ms : NULL,
                                         .network = body.has_network ? &body.key.network : NULL });
 }
@@ -424,9 +430,9 @@ static bool parse(int argc, char **argv, struct keys *keys, const struct verb **
 {
     const struct option_row plain[] = { { "--json", .flag = &keys->json }, { 0 } };
     const struct option_row all[] = {
+        { "--tenant", .value = "text", .text = &keys->tenant }, /* first: not for what has one */
         { "--json", .flag = &keys->json },
         { "--name", .value = "text", .text = &keys->name },
-        { "--tenant", .value = "text", .text = &keys->tenant },
         { "--expires", .value = "time", .text = &keys->expires },
         { "--network", .value = "mode", .text = &keys->network },
         { "--per-second", .value = "number", .number = &keys->limits[RATE_PER_SECOND] },
@@ -455,7 +461,11 @@ static bool parse(int argc, char **argv, struct keys *keys, const struct verb **
         taken = 2;
     }
     *ret_verb = verb;
-    return option_parse("keys", verb->describes ? all : plain, argc - taken, argv + taken, ret_status);
+    return option_parse("keys",
+                        !verb->describes ? plain
+                        : verb->of_one   ? all + 1
+                                         : all,
+                        argc - taken, argv + taken, ret_status);
 }
 
 int command_keys(int argc, char **argv)

@@ -34,7 +34,7 @@ static const struct {
       "  change HASH              give it another name, end or limits\n"
       "  disable HASH, enable HASH, revoke HASH\n\n"
       "  HASH is the key's SHA-256, or its first eight digits or more.\n\n"
-      "  --tenant NAME            share sessions and files with the keys of that tenant\n"
+      "  --tenant NAME            share sessions and files with the keys of that tenant (create only)\n"
       "  --expires TIME           such as 2030-01-31T12:00:00Z, or never\n"
       "  --network MODE           what programs reach, of what the server has: server, off, allowlist or wan\n"
       "  --per-second N, --per-minute N, --hourly N, --daily N, --monthly N\n"
