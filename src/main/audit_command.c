@@ -6,11 +6,14 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "domain/audit_file.h"
 #include "domain/audit_verify.h"
 #include "main/command.h"
@@ -19,48 +22,161 @@
 #include "main/output.h"
 #include "main/place/data_dir.h"
 
-#define FILES_MAX 1002 /* LOG_BACKUP_COUNT and the one being written */
+#define FILES_MAX    1002 /* LOG_BACKUP_COUNT and the one being written */
+#define LOCK_WAIT_MS 5000
+#define NAME_SIZE    (sizeof(AUDIT_FILE_NAME) + 21)
 
-struct files {
-    const char *paths[FILES_MAX];
-    size_t n;
-    char *own[FILES_MAX]; /* of paths, those to be freed */
-    bool of_server;       /* none was named: those of the configured server */
+struct log {
+    char *path; /* as it is told */
+    int fd;     /* -1 = there is none */
 };
 
-static void files_deinit(struct files *files)
+struct files {
+    struct log logs[FILES_MAX]; /* oldest first */
+    size_t n;
+    struct log head;          /* beside the newest */
+    char directory[PATH_MAX]; /* "" = names are paths */
+    int dir_fd;               /* of it, borrowed while files are opened */
+    int flags;                /* for opening them */
+    bool of_server;           /* none was named: those of the configured server */
+};
+
+static void log_close(struct log *log)
 {
-    for (size_t i = 0; i < FILES_MAX; i++)
-        free(files->own[i]);
+    free(log->path);
+    cleanup_close_fd(&log->fd);
 }
 
-static int fail(const char *path, int error)
+static void files_close(struct files *files)
 {
-    fprintf(stderr, "codecell audit: %s: %s\n", path, strerror(-error));
+    for (size_t i = 0; i < files->n; i++)
+        log_close(&files->logs[i]);
+    log_close(&files->head);
+}
+
+static int fail(const char *path, const char *problem)
+{
+    fprintf(stderr, "codecell audit: %s: %s\n", path, problem);
     return 1;
 }
 
-static int verify_one(const char *path, struct audit_verdict *verdict)
-{
-    FILE *file = fopen(path, "re");
-    int r = file ? audit_verify_file(file, verdict) : error_from_errno();
+/* ---- opening ---- */
 
-    if (file)
-        fclose(file);
+/* What lies there may be there to keep this waiting for ever, or be a name for something else. Returns the exit status;
+ * 0 also if there is none. */
+static int open_log(const struct files *files, const char *name, struct log *log)
+{
+    const char *between = files->directory[0] ? "/" : "";
+    struct stat st;
+
+    *log = (struct log){ .fd = -1 };
+    if (asprintf(&log->path, "%s%s%s", files->directory, between, name) < 0) {
+        log->path = NULL;
+        return fail(name, strerror(ENOMEM));
+    }
+    log->fd = openat(files->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | files->flags);
+    if (log->fd < 0)
+        return errno == ENOENT ? 0 : fail(log->path, strerror(errno));
+    if (fstat(log->fd, &st) < 0)
+        return fail(log->path, strerror(errno));
+    return S_ISREG(st.st_mode) ? 0 : fail(log->path, "is no regular file");
+}
+
+static int open_head(struct files *files, const char *newest)
+{
+    char name[PATH_MAX];
+
+    snprintf(name, sizeof(name), "%s.head", newest);
+    return open_log(files, name, &files->head);
+}
+
+static int open_rotated(struct files *files, int64_t max_rotated)
+{
+    char name[NAME_SIZE];
+    int status = 0;
+
+    for (int64_t number = max_rotated; number > 0 && status == 0; number--) {
+        struct log *log = &files->logs[files->n];
+
+        snprintf(name, sizeof(name), AUDIT_FILE_NAME ".%" PRId64, number);
+        status = open_log(files, name, log);
+        if (log->fd < 0)
+            log_close(log);
+        else
+            files->n++;
+    }
+    return status;
+}
+
+/* Those of the configured server. Files are moved under the lock of their directory only: while it is held they are
+ * those of one moment, and once open they stay what they are, however often the server rotates while they are read. */
+static int open_all(struct files *files, int64_t max_rotated)
+{
+    CLEANUP_CLOSE int dir_fd = open(files->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    int r = dir_fd < 0 ? error_from_errno() : fd_lock(dir_fd, LOCK_WAIT_MS), status;
+
+    if (r != 0)
+        return fail(files->directory, r == FD_E_BUSY ? "another process holds the log; try again" : strerror(-r));
+    files->dir_fd = dir_fd;
+    files->flags = O_NOFOLLOW;
+    status = open_rotated(files, max_rotated);
+    if (status == 0)
+        status = open_log(files, AUDIT_FILE_NAME, &files->logs[files->n++]);
+    return status == 0 ? open_head(files, AUDIT_FILE_NAME) : status;
+}
+
+/* Works without a valid configuration: of it only two values matter. Returns the exit status. */
+static int open_of_server(struct files *files)
+{
+    CLEANUP(buffer_deinit) struct buffer problems = BUFFER_INIT(CONFIG_PROBLEMS_MAX_BYTES);
+    CLEANUP(config_deinit) struct config config = { 0 };
+    int r = config_load(&config, environ, ".env", &problems);
+
+    if (r < 0)
+        return fail("configuration", strerror(-r));
+    files->of_server = true;
+    if ((size_t)snprintf(files->directory, sizeof(files->directory), "%s/%s", config.data_dir, DATA_DIR_AUDIT) >=
+        sizeof(files->directory))
+        return fail(config.data_dir, strerror(ENAMETOOLONG));
+    return open_all(files, config.log_backup_count);
+}
+
+static int open_named(struct files *files, int argc, char **argv)
+{
+    int status = 0;
+
+    if (argc > FILES_MAX)
+        return fail("audit logs", strerror(E2BIG));
+    files->dir_fd = AT_FDCWD;
+    for (int i = 0; i < argc && status == 0; i++)
+        status = open_log(files, argv[i], &files->logs[files->n++]);
+    return status == 0 ? open_head(files, argv[argc - 1]) : status;
+}
+
+/* ---- verifying ---- */
+
+static int verify_one(struct log *log, struct audit_verdict *verdict)
+{
+    FILE *file;
+    int r;
+
+    if (log->fd < 0)
+        return -ENOENT;
+    file = fdopen(log->fd, "r");
+    if (!file)
+        return error_from_errno();
+    log->fd = -1; /* it is the file's now */
+    r = audit_verify_file(file, verdict);
+    fclose(file);
     return r;
 }
 
-/* The head lies beside the file that is being written. Returns 1 if there is none, as with a copy. */
-static int read_head(const char *path, struct audit_chain *ret_head)
+/* Returns 1 if there is none, as with a copy. */
+static int read_head(const struct log *log, struct audit_chain *ret_head)
 {
-    CLEANUP_CLOSE int fd = -1;
-    char head[PATH_MAX];
-    int r;
+    int r = log->fd < 0 ? -ENODATA : audit_file_read_head(log->fd, ret_head);
 
-    snprintf(head, sizeof(head), "%s.head", path);
-    fd = open(head, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    r = fd < 0 ? error_from_errno() : audit_file_read_head(fd, ret_head);
-    return r == -ENOENT || r == -ENODATA ? 1 : r;
+    return r == -ENODATA ? 1 : r;
 }
 
 static void check_last(const char *last, struct audit_verdict *verdict)
@@ -99,74 +215,42 @@ static int conclude_headless(const char *path, const char *newest, const struct 
     return 1;
 }
 
-/* Stops at the first file that is not sound: *ret_path. */
-static int verify_all(const struct files *files, struct audit_verdict *verdict, const char **ret_path)
+/* Stops at the first file that is not sound: *ret_log. */
+static int verify_all(struct files *files, struct audit_verdict *verdict, const struct log **ret_log)
 {
     int r = 0;
 
     audit_verdict_init(verdict);
     for (size_t i = 0; i < files->n && verdict->sound && r == 0; i++) {
-        *ret_path = files->paths[i];
-        r = verify_one(*ret_path, verdict);
+        *ret_log = &files->logs[i];
+        r = verify_one(&files->logs[i], verdict);
     }
     return r;
 }
 
 /* The head is read first: by the time the log is read, a server at work has moved it on, not back. */
-static int verify(const struct files *files, const char *last)
+static int verify(struct files *files, const char *last)
 {
-    const char *newest = files->paths[files->n - 1], *path = newest;
+    const struct log *newest = &files->logs[files->n - 1], *log = newest;
     struct audit_verdict verdict;
     struct audit_chain head;
-    int h = read_head(newest, &head), r;
+    int h = read_head(&files->head, &head), r;
 
     if (h < 0)
-        return fail(newest, h);
-    r = verify_all(files, &verdict, &path);
+        return fail(files->head.path, strerror(-h));
+    r = verify_all(files, &verdict, &log);
     if (r < 0)
-        return fail(path, r);
-    if (h == 0 && path == newest)
+        return fail(log->path, strerror(-r));
+    if (h == 0 && log == newest)
         audit_verify_end(&head, &verdict);
     if (last)
         check_last(last, &verdict);
     if (h != 0 && files->of_server)
-        return conclude_headless(path, newest, &verdict, last != NULL);
-    return conclude(path, &verdict, h == 0 || last);
+        return conclude_headless(log->path, newest->path, &verdict, last != NULL);
+    return conclude(log->path, &verdict, h == 0 || last);
 }
 
-static int add_own(struct files *files, const char *directory, unsigned number)
-{
-    char *path;
-
-    if (number == 0 ? asprintf(&path, "%s/" AUDIT_FILE_NAME, directory) < 0
-                    : asprintf(&path, "%s/" AUDIT_FILE_NAME ".%u", directory, number) < 0)
-        return -ENOMEM;
-    if (number > 0 && access(path, F_OK) < 0) {
-        free(path);
-        return 0;
-    }
-    files->own[files->n] = path;
-    files->paths[files->n++] = path;
-    return 0;
-}
-
-/* Those of the configured server, oldest first. Works without a valid configuration: of it only two values matter. */
-static int find_files(struct files *files)
-{
-    CLEANUP(buffer_deinit) struct buffer problems = BUFFER_INIT(CONFIG_PROBLEMS_MAX_BYTES);
-    CLEANUP(config_deinit) struct config config = { 0 };
-    char directory[PATH_MAX];
-    int r = config_load(&config, environ, ".env", &problems);
-
-    if (r < 0)
-        return r;
-    r = 0;
-    files->of_server = true;
-    snprintf(directory, sizeof(directory), "%s/%s", config.data_dir, DATA_DIR_AUDIT);
-    for (int64_t number = config.log_backup_count; number >= 0 && r == 0; number--)
-        r = add_own(files, directory, (unsigned)number);
-    return r;
-}
+/* ---- the command line ---- */
 
 /* How many words of "verify [OPTIONS] [FILE...]" come before the first file. */
 static int count_options(int argc, char **argv)
@@ -178,24 +262,13 @@ static int count_options(int argc, char **argv)
     return n < argc ? n : argc;
 }
 
-static int take_files(struct files *files, int argc, char **argv)
-{
-    if (argc == 0)
-        return find_files(files);
-    if (argc > FILES_MAX)
-        return -E2BIG;
-    for (int i = 0; i < argc; i++)
-        files->paths[files->n++] = argv[i];
-    return 0;
-}
-
 int command_audit(int argc, char **argv)
 {
-    static struct files files; /* static: too large for a stack */
+    static struct files files = { .head.fd = -1 }; /* static: too large for a stack */
     const char *last = NULL;
     const struct option_row rows[] = { { "--last", .value = "hash", .text = &last }, { 0 } };
     bool named = argc > 1 && strcmp(argv[1], "verify") == 0;
-    int n, status, r;
+    int n, status;
 
     argc -= named;
     argv += named;
@@ -206,8 +279,9 @@ int command_audit(int argc, char **argv)
         fprintf(stderr, "codecell audit: say what to do: codecell audit verify [FILE...]\n");
         return EXIT_USAGE;
     }
-    r = take_files(&files, argc - n, argv + n);
-    status = r < 0 ? fail("audit logs", r) : verify(&files, last);
-    files_deinit(&files);
+    status = argc > n ? open_named(&files, argc - n, argv + n) : open_of_server(&files);
+    if (status == 0)
+        status = verify(&files, last);
+    files_close(&files);
     return output_end("audit") == 0 ? status : 1;
 }

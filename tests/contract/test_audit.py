@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """security.md S5 and admin.md A5: what the server tells of what happened, what it never tells, and how tampering shows."""
 
+import fcntl
 import hashlib
 import json
 import os
 import secrets
 import shutil
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -405,11 +408,18 @@ def verify_own(data_dir, place):
     )
 
 
-def test_a_log_without_its_head_is_not_sound(kept, tmp_path):
+@pytest.fixture
+def data_dir(kept, tmp_path):
+    """Of no server at work, with the log and its head."""
     place = tmp_path / "data" / "audit"
     place.mkdir(parents=True)
     for name in ("audit.log", "audit.log.head"):
         shutil.copy(tmp_path / name, place / name)
+    return place.parent
+
+
+def test_a_log_without_its_head_is_not_sound(data_dir, tmp_path):
+    place = data_dir / "audit"
     assert verify_own(place.parent, tmp_path).returncode == 0
     (place / "audit.log.head").unlink()
     done = verify_own(place.parent, tmp_path)
@@ -417,6 +427,44 @@ def test_a_log_without_its_head_is_not_sound(kept, tmp_path):
     (place / "audit.log").write_text("")
     done = verify_own(place.parent, tmp_path)
     assert done.returncode == 0 and "no event was written yet" in done.stdout, done
+
+
+def test_files_that_a_rotation_moves_are_of_one_moment(data_dir, tmp_path):
+    """While the lock of the directory is held, which whoever rotates holds, nothing is opened."""
+    log = data_dir / "audit" / "audit.log"
+    directory = os.open(data_dir / "audit", os.O_RDONLY)
+    fcntl.flock(directory, fcntl.LOCK_EX)
+    log.rename(log.with_suffix(".log.1"))
+    with ThreadPoolExecutor() as pool:
+        verifying = pool.submit(verify_own, data_dir, tmp_path)
+        time.sleep(1)
+        log.with_suffix(".log.1").rename(log)
+        os.close(directory)
+        done = verifying.result()
+    assert done.returncode == 0, done
+
+
+@pytest.mark.parametrize("name", ["audit.log", "audit.log.1", "audit.log.head"])
+def test_what_is_no_file_is_not_waited_for(data_dir, tmp_path, name):
+    """Who may write there may put there what never ends, or lead elsewhere."""
+    path = data_dir / "audit" / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    done = verify_own(data_dir, tmp_path)
+    assert done.returncode == 1 and f"{path}: is no regular file" in done.stderr, done
+    path.unlink()
+    path.symlink_to(tmp_path / "audit.log")
+    done = verify_own(data_dir, tmp_path)
+    assert done.returncode == 1 and f"{path}: " in done.stderr, done
+
+
+def test_a_named_file_may_be_a_link_and_must_be_a_file(kept, tmp_path):
+    link, pipe = tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to(kept)
+    os.mkfifo(pipe)
+    assert verify(str(link)).returncode == 0
+    done = verify(str(pipe))
+    assert done.returncode == 1 and f"{pipe}: is no regular file" in done.stderr, done
 
 
 def test_a_busy_log_is_sound(kept):
