@@ -189,11 +189,12 @@ static void delete_file(void *context)
     struct http_request *request = context;
     const struct api *api = http_request_data(request);
     const char *session_id = path_id(request, "session_id"), *file_id = path_id(request, "file_id");
+    struct file_record file;
     int r = FILE_E_NOT_FOUND;
 
     if (session_id && file_id)
-        r = file_delete(api->engine->kv, api->engine->blobs, http_request_tenant(request), session_id, file_id);
-    audited_file(request, "delete", session_id, file_id, NULL, r == 0);
+        r = file_delete(api->engine->kv, api->engine->blobs, http_request_tenant(request), session_id, file_id, &file);
+    audited_file(request, "delete", session_id, file_id, r == 0 ? file.name : NULL, r == 0);
     if (r < 0)
         answer_fault(request, 503, "File storage is unavailable", "cannot delete a file", r);
     else if (r)

@@ -314,7 +314,7 @@ static int delete_unnamed_blob(struct kv *kv, struct blob_store *blobs, const ch
 }
 
 int file_delete(struct kv *kv, struct blob_store *blobs, const char *tenant, const char *session_id,
-                const char *file_id)
+                const char *file_id, struct file_record *ret_record)
 {
     CLEANUP(free_batch) struct kv_batch *batch = NULL;
     struct file_record record = { 0 };
@@ -328,7 +328,11 @@ int file_delete(struct kv *kv, struct blob_store *blobs, const char *tenant, con
         r = batch_drop(batch, &record);
     if (r == 0)
         r = store_error(kv_batch_commit(batch));
-    return r == 0 ? delete_unnamed_blob(kv, blobs, record.blob, "") : r;
+    if (r == 0)
+        r = delete_unnamed_blob(kv, blobs, record.blob, "");
+    if (r == 0)
+        *ret_record = record;
+    return r;
 }
 
 /* Drops a file of an expired session. Its bytes go first: nobody can see the record any more, and on a full disk that

@@ -79,9 +79,10 @@ int file_resolve(struct kv *kv, const char *tenant, const char *session_id, cons
  * session_id is not alive, or another negative errno. */
 int file_alias(struct kv *kv, const char *session_id, const struct file_record *source);
 
-/* Deletes a record; its blob goes when no record names it any more. Returns 0, FILE_E_NOT_FOUND or a negative errno. */
+/* Deletes a record, which *ret_record was; its blob goes when no record names it any more. Returns 0, FILE_E_NOT_FOUND
+ * or a negative errno. */
 int file_delete(struct kv *kv, struct blob_store *blobs, const char *tenant, const char *session_id,
-                const char *file_id);
+                const char *file_id, struct file_record *ret_record);
 
 /* Deletes up to limit expired sessions with their files, then blobs that no record names and that are older than an
  * hour. *ret_sessions is how many sessions went. Returns 0 or a negative errno. */

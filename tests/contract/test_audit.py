@@ -132,12 +132,12 @@ def test_files_and_sessions(served):
         client.download_reply(up.session, "unknown-file")
         assert client.delete(f"/files/{up.session}/{up.id}").status == 200
         assert client.delete(f"/files/{up.session}/{up.id}").status == 404
-    for operation in ("upload", "download"):
-        event = newest(served, "file_operation", operation=operation, file_id=up.id)
-        assert event["filename"] == "notes.txt" and event["success"] is True and event["session_id"] == up.session
+    for operation in ("upload", "download", "delete"):
+        event = newest(served, "file_operation", operation=operation, file_id=up.id, success=True)
+        assert event["filename"] == "notes.txt" and event["severity"] == "info" and event["session_id"] == up.session
     assert newest(served, "file_operation", operation="download", file_id="unknown-file")["success"] is False
-    assert newest(served, "file_operation", operation="delete", file_id=up.id, success=True)["severity"] == "info"
-    assert newest(served, "file_operation", operation="delete", file_id=up.id, success=False)["severity"] == "warning"
+    refused = newest(served, "file_operation", operation="delete", file_id=up.id, success=False)
+    assert refused["severity"] == "warning" and refused["filename"] is None
     assert newest(served, "session", operation="created", session_id=up.session)
 
 

@@ -54,7 +54,14 @@ static int get(struct fixture *fixture, const char *session_id, const char *file
 
 static int delete (struct fixture *fixture, const struct file_record *record)
 {
-    return file_delete(fixture->kv, fixture->blobs, TENANT, record->session_id, record->id);
+    struct file_record deleted;
+    int r = file_delete(fixture->kv, fixture->blobs, TENANT, record->session_id, record->id, &deleted);
+
+    if (r == 0) {
+        assert_string_equal(deleted.id, record->id);
+        assert_string_equal(deleted.name, record->name);
+    }
+    return r;
 }
 
 /* The only file of a session. */
@@ -212,7 +219,8 @@ static void unknown_expired_and_foreign_sessions_are_empty(void **state)
     assert_int_equal(n, 0);
     assert_null(records);
     assert_int_equal(file_get(fixture->kv, "other", session.id, record.id, &record), FILE_E_NOT_FOUND);
-    assert_int_equal(file_delete(fixture->kv, fixture->blobs, "other", session.id, record.id), FILE_E_NOT_FOUND);
+    assert_int_equal(file_delete(fixture->kv, fixture->blobs, "other", session.id, record.id, &record),
+                     FILE_E_NOT_FOUND);
     assert_int_equal(get(fixture, session.id, "unknown"), FILE_E_NOT_FOUND);
     assert_int_equal(get(fixture, session.id, session.id), FILE_E_NOT_FOUND);
     expire_session(fixture, session.id);
