@@ -328,11 +328,13 @@ int file_delete(struct kv *kv, struct blob_store *blobs, const char *tenant, con
         r = batch_drop(batch, &record);
     if (r == 0)
         r = store_error(kv_batch_commit(batch));
-    if (r == 0)
-        r = delete_unnamed_blob(kv, blobs, record.blob, "");
-    if (r == 0)
-        *ret_record = record;
-    return r;
+    if (r != 0)
+        return r;
+    r = delete_unnamed_blob(kv, blobs, record.blob, "");
+    if (r < 0) /* the file is gone all the same, and the sweep finds its bytes */
+        log_warning("whether blob %s is named cannot be read: %s", record.blob, strerror(-r));
+    *ret_record = record;
+    return 0;
 }
 
 /* Drops a file of an expired session. Its bytes go first: nobody can see the record any more, and on a full disk that

@@ -2,6 +2,7 @@
 #include "domain_fixture.h"
 
 #include <pthread.h>
+#include <sqlite3.h>
 #include <time.h>
 
 #include "domain/limits.h"
@@ -501,6 +502,32 @@ static void lost_bytes_do_not_stop_anything(void **state)
     assert_int_equal(delete (fixture, &record), 0);
 }
 
+static void run_sql(struct fixture *fixture, const char *sql)
+{
+    sqlite3 *db;
+
+    assert_int_equal(sqlite3_open(scratch_path(fixture->scratch, "kv.db"), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+/* Without its scores no set can be read, but names can be taken out of it. */
+static void what_cannot_be_read_after_a_deletion_does_not_undo_it(void **state)
+{
+    struct fixture *fixture = *state;
+    struct session session = make_session(fixture, NULL, NULL, TTL_MS);
+    struct file_record record = add(fixture, session.id, "a", "x");
+
+    run_sql(fixture, "ALTER TABLE member RENAME COLUMN score TO away");
+    assert_int_equal(delete (fixture, &record), 0);
+    run_sql(fixture, "ALTER TABLE member RENAME COLUMN away TO score");
+    assert_int_equal(get(fixture, session.id, record.id), FILE_E_NOT_FOUND);
+    assert_true(has_bytes(fixture, &record));
+    age(fixture, &record);
+    assert_int_equal(sweep(fixture), 0);
+    assert_false(has_bytes(fixture, &record));
+}
+
 struct announcement {
     char session_id[ID_SIZE], file_id[ID_SIZE];
     char blob[BLOB_KEY_SIZE];
@@ -784,6 +811,7 @@ int main(void)
         TEST(a_damaged_record_is_absent_and_swept),
         TEST(a_damaged_session_is_swept_with_its_files),
         TEST(lost_bytes_do_not_stop_anything),
+        TEST(what_cannot_be_read_after_a_deletion_does_not_undo_it),
         TEST(a_kill_loses_nothing_that_was_answered),
         TEST(eight_threads_lose_no_alias),
         TEST(an_alias_is_made_while_its_source_is_deleted),
