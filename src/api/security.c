@@ -200,10 +200,18 @@ void handle_security_rate_limits(struct http_request *request)
 
 /* ---- A5.3: events ---- */
 
+/* An empty parameter is as none: forms send those. */
+static const char *given(const struct http_request *request, const char *name)
+{
+    const char *text = http_request_query(request, name);
+
+    return text && *text ? text : NULL;
+}
+
 /* Returns false after having answered. */
 static bool read_limit(struct http_request *request, size_t *ret_limit)
 {
-    const char *text = http_request_query(request, "limit");
+    const char *text = given(request, "limit");
     char *end;
     long value;
 
@@ -225,14 +233,6 @@ static bool read_limit(struct http_request *request, size_t *ret_limit)
     }
     *ret_limit = (size_t)value;
     return true;
-}
-
-/* An empty parameter is as none: forms send those. */
-static const char *given(const struct http_request *request, const char *name)
-{
-    const char *text = http_request_query(request, name);
-
-    return text && *text ? text : NULL;
 }
 
 /* A query string makes a space of the plus in +01:00. */

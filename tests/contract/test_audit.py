@@ -249,9 +249,10 @@ def test_filters_and_order(served):
     assert events(served, event_type="nonsense") == []
     assert events(served, since="2999-01-01T00:00:00Z") == []
     assert events(served, since="2020-01-01T00:00:00+01:00")
+    assert 5 <= len(events(served, limit="", since="", event_type="", severity="")) <= 100, "empty is as none"
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "limit=-1", "limit=", "since=yesterday"])
+@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "limit=-1", "limit=%20", "since=yesterday"])
 def test_bad_queries(served, query):
     """A5.3, 8.4: what is no such query is a 422."""
     with served.client(key=MASTER) as client:
