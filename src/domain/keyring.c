@@ -63,28 +63,6 @@ struct keyring *keyring_free(struct keyring *ring)
     return NULL;
 }
 
-int keyring_add_environment(struct keyring *ring, const char *name, const char *text)
-{
-    struct entry *grown = realloc(ring->environment, (ring->n_environment + 1) * sizeof(*grown)), *entry;
-    int r;
-
-    if (!grown)
-        return -ENOMEM;
-    ring->environment = grown;
-    entry = &grown[ring->n_environment];
-    *entry = (struct entry){ .key = KEY_INIT };
-    key_digest(text, entry->digest);
-    digest_to_hex(entry->digest, entry->key.hash);
-    snprintf(entry->key.prefix, sizeof(entry->key.prefix), "%s", text);
-    snprintf(entry->key.name, sizeof(entry->key.name), "%s", name);
-    snprintf(entry->key.tenant, sizeof(entry->key.tenant), "%s", TENANT_ENVIRONMENT);
-    entry->key.created_ms = ring->n_environment ? grown->key.created_ms : clock_wall_ms();
-    r = key_use_load(ring->options.store, entry->key.hash, &entry->use);
-    if (r == 0)
-        ring->n_environment++;
-    return r;
-}
-
 /* Looks at every key whatever the result, so that time tells nothing. */
 static struct entry *find_environment(struct keyring *ring, const uint8_t digest[static DIGEST_RAW_SIZE])
 {
@@ -94,6 +72,33 @@ static struct entry *find_environment(struct keyring *ring, const uint8_t digest
         if (memeql_sec(ring->environment[i].digest, digest, DIGEST_RAW_SIZE))
             found = &ring->environment[i];
     return found;
+}
+
+int keyring_add_environment(struct keyring *ring, const char *name, const char *text)
+{
+    struct entry *grown, *entry;
+    uint8_t digest[DIGEST_RAW_SIZE];
+    int r;
+
+    key_digest(text, digest);
+    if (find_environment(ring, digest))
+        return 0;
+    grown = realloc(ring->environment, (ring->n_environment + 1) * sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    ring->environment = grown;
+    entry = &grown[ring->n_environment];
+    *entry = (struct entry){ .key = KEY_INIT };
+    memcpy(entry->digest, digest, sizeof(entry->digest));
+    digest_to_hex(entry->digest, entry->key.hash);
+    snprintf(entry->key.prefix, sizeof(entry->key.prefix), "%s", text);
+    snprintf(entry->key.name, sizeof(entry->key.name), "%s", name);
+    snprintf(entry->key.tenant, sizeof(entry->key.tenant), "%s", TENANT_ENVIRONMENT);
+    entry->key.created_ms = ring->n_environment ? grown->key.created_ms : clock_wall_ms();
+    r = key_use_load(ring->options.store, entry->key.hash, &entry->use);
+    if (r == 0)
+        ring->n_environment++;
+    return r;
 }
 
 /* A digest is as good as random, and nobody can choose that of a key that exists: any of its bits serve as an index. */

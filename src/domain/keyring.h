@@ -28,8 +28,8 @@ struct keyring_options {
 int keyring_new(const struct keyring_options *options, struct keyring **ret_ring);
 struct keyring *keyring_free(struct keyring *ring); /* flushes; returns NULL, accepts NULL */
 
-/* Adds a key of the environment under a name for the listing. Before the ring is in use. Returns 0 or a negative errno.
- */
+/* Adds a key of the environment under a name for the listing; one that has a name keeps it. Before the ring is in use.
+ * Returns 0 or a negative errno. */
 int keyring_add_environment(struct keyring *ring, const char *name, const char *text);
 
 struct key_holder {

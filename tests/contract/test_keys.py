@@ -75,6 +75,15 @@ def test_list(keys):
     assert environment["key_prefix"] == keys.server.key[:11] and short["key_prefix"] == "second-Key-"  # A3
 
 
+def test_a_key_that_is_given_twice_is_listed_once(server_with):
+    """A3.1: one record per environment key."""
+    key = "twice-Given-Key-4nB8vC1m"
+    keys = Keys(server_with(API_KEY=key, API_KEYS=f"{key},other-Key-9sD3fG6h,{key}", MASTER_API_KEY=MASTER))
+    assert [entry["name"] for entry in keys.list()] == ["Environment Key (API_KEY)", "Environment Key (API_KEYS #2)"]
+    with keys.server.client(key=key) as client:
+        assert _probe(client) == (200, None)
+
+
 def test_use_is_counted(keys):
     key, record = keys.make()
     with keys.server.client(key=key) as client:
