@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "store/kv.h"
+#include "store/room.h"
 
 #define BUSY_TIMEOUT_MS 5000 /* another process (a command-line tool) may be writing */
 #define SCHEMA_VERSION  1
@@ -184,15 +185,23 @@ static int make_schema(struct database *writer, char *error, size_t error_size)
     return 0;
 }
 
-/* Makes unused pages in the file. On a full disk the log can then be copied into the database and begin anew, which is
- * what a deletion needs to be written, and that makes room. Without space for them it goes as well. */
-static void reserve(struct database *writer)
+bool database_has_room(const struct database *writer)
+{
+    const char *path = sqlite3_db_filename(writer->db, NULL);
+
+    return !path || room_is_left_at(path, ROOM_OF_RECORDS, 0);
+}
+
+/* On a full disk the log can be copied into the database and begin anew, if there are unused pages: that is what a
+ * deletion needs to be written, and that makes room. Two transactions, or the pages would be made without their bytes.
+ * Not begun on a disk where the second might fail: the first alone would take the last pages that there are. */
+void database_reserve(struct database *writer)
 {
     static const char reserve[] = "INSERT OR REPLACE INTO record VALUES ('reserve', zeroblob(4096 * %d), 1); "
                                   "DELETE FROM record WHERE key = 'reserve'; PRAGMA wal_checkpoint(PASSIVE)";
     char text[32], sql[sizeof(reserve) + 16];
 
-    if (database_pragma(writer, "PRAGMA freelist_count", text, sizeof(text)) < 0 ||
+    if (!database_has_room(writer) || database_pragma(writer, "PRAGMA freelist_count", text, sizeof(text)) < 0 ||
         strtol(text, NULL, 10) >= RESERVE_PAGES)
         return;
     snprintf(sql, sizeof(sql), reserve, RESERVE_PAGES);
@@ -218,7 +227,7 @@ int database_open_writer(struct database *database, const char *path, char *erro
     if (r == 0)
         r = make_schema(database, error, error_size);
     if (r == 0)
-        reserve(database);
+        database_reserve(database);
     return r;
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* By number; the texts stand in one table. */
@@ -36,6 +37,12 @@ struct database {
 int database_open_writer(struct database *database, const char *path, char *error, size_t error_size);
 int database_open_reader(struct database *database, const char *path);
 int database_open_checkpointer(struct database *database, const char *path);
+
+/* False if what the disk has left is for deletions. */
+bool database_has_room(const struct database *writer);
+
+/* Makes unused pages in the file, if it has few and the disk has room for them. */
+void database_reserve(struct database *writer);
 
 /* Accepts one that is all zeros, and leaves it so. */
 void database_close(struct database *database);

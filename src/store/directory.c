@@ -24,6 +24,7 @@
 #include "base/fd.h"
 #include "base/id.h"
 #include "store/digest.h"
+#include "store/room.h"
 
 #define SHARDS      256
 #define SHARD_SIZE  3                            /* "ab" and NUL */
@@ -261,6 +262,8 @@ int blob_writer_append(struct blob_writer *writer, const void *data, size_t size
 
     if (size > (uint64_t)(writer->ceiling_bytes - writer->size_bytes))
         return BLOB_E_TOO_LARGE;
+    if (!room_is_left(writer->fd, ROOM_OF_BLOBS, size))
+        return BLOB_E_FULL;
     r = fd_write_full(writer->fd, data, size);
     if (r < 0)
         return outcome_from_error(r);

@@ -446,12 +446,22 @@ static bool writer_restart_log(struct kv *kv)
     return code == SQLITE_OK;
 }
 
+static bool only_deletes(const struct kv_batch *batch)
+{
+    for (size_t i = 0; i < batch->n_changes; i++)
+        if (batch->changes[i].statement != STATEMENT_DELETE && batch->changes[i].statement != STATEMENT_REMOVE)
+            return false;
+    return true;
+}
+
 int kv_batch_commit(struct kv_batch *batch)
 {
     int r;
 
     if (batch->error != 0 || batch->n_changes == 0)
         return batch->error;
+    if (!only_deletes(batch) && !database_has_room(&batch->kv->writer))
+        return KV_E_FULL;
     pthread_mutex_lock(&batch->kv->writing);
     r = writer_commit(&batch->kv->writer, batch);
     if (r == KV_E_FULL && writer_restart_log(batch->kv))
@@ -479,6 +489,9 @@ int kv_expire(struct kv *kv, unsigned limit)
 
     pthread_mutex_lock(&kv->writing);
     r = writer_expire(&kv->writer, limit);
+    if (r == -ENOSPC && writer_restart_log(kv))
+        r = writer_expire(&kv->writer, limit);
+    database_reserve(&kv->writer); /* what was stored since took of it */
     pthread_mutex_unlock(&kv->writing);
     return r;
 }

@@ -423,7 +423,7 @@ static void a_full_disk_refuses_whole_batches(void **state)
     unsigned n = 0;
     int r = 0;
 
-    scratch_limit(*state, "size=2m");
+    scratch_limit(*state, "size=8m");
     kv = open_kv(*state);
     memset(value, 'v', sizeof(value));
     assert_int_equal(put_text(kv, "before", "1"), 0);
@@ -455,6 +455,37 @@ static void a_full_disk_refuses_whole_batches(void **state)
         snprintf(key, sizeof(key), "k%u", i);
         assert_int_equal(kv_get(kv, key, &back, &length), i < n ? 0 : KV_E_NOT_FOUND);
         free(back);
+    }
+    kv_free(kv);
+}
+
+/* Also if what was reserved at the start has been used up since. */
+static void on_a_full_disk_records_can_be_deleted(void **state)
+{
+    struct kv *kv;
+    char value[3000], key[32];
+    unsigned n = 0;
+
+    scratch_limit(*state, "size=16m");
+    kv = open_kv(*state);
+    memset(value, 'v', sizeof(value));
+    for (unsigned i = 0; i < 500; i++) {
+        snprintf(key, sizeof(key), "k%u", i);
+        assert_int_equal(put(kv, key, value, sizeof(value), 0), 0);
+    }
+    assert_int_equal(kv_expire(kv, 10), 0);
+    scratch_fill(scratch_path(*state, "ballast"));
+    while (n < 2000 && put(kv, snprintf(key, sizeof(key), "n%u", n) ? key : NULL, value, sizeof(value), 0) == 0)
+        n++;
+    assert_in_range(n, 0, 1999);
+    for (unsigned i = 0; i < 500; i++) {
+        struct kv_batch *batch;
+
+        snprintf(key, sizeof(key), "k%u", i);
+        kv_batch_new(kv, &batch);
+        kv_batch_delete(batch, key);
+        assert_int_equal(kv_batch_commit(batch), 0);
+        kv_batch_free(batch);
     }
     kv_free(kv);
 }
@@ -524,6 +555,7 @@ int main(void)
         TEST(the_log_does_not_grow_for_ever),
         TEST(memory_does_not_grow_with_the_store),
         TEST(a_full_disk_refuses_whole_batches),
+        TEST(on_a_full_disk_records_can_be_deleted),
         TEST(a_read_only_disk_is_an_error),
     };
 
