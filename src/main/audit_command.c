@@ -35,6 +35,8 @@ struct files {
     struct log logs[FILES_MAX]; /* oldest first */
     size_t n;
     struct log head;          /* beside the newest */
+    struct audit_chain ended; /* what it says */
+    bool has_head;            /* a copy has none */
     char directory[PATH_MAX]; /* "" = names are paths */
     int dir_fd;               /* of it, borrowed while files are opened */
     int flags;                /* for opening them */
@@ -82,12 +84,20 @@ static int open_log(const struct files *files, const char *name, struct log *log
     return S_ISREG(st.st_mode) ? 0 : fail(log->path, "is no regular file");
 }
 
-static int open_head(struct files *files, const char *newest)
+/* It is read before the log: by the time that is read, a server at work has moved it on, not back. And before another
+ * log can be begun, whose events it would tell of. */
+static int read_head(struct files *files, const char *newest)
 {
     char name[PATH_MAX];
+    int status, r;
 
     snprintf(name, sizeof(name), "%s.head", newest);
-    return open_log(files, name, &files->head);
+    status = open_log(files, name, &files->head);
+    if (status != 0)
+        return status;
+    r = files->head.fd < 0 ? -ENODATA : audit_file_read_head(files->head.fd, &files->ended);
+    files->has_head = r == 0;
+    return r == 0 || r == -ENODATA ? 0 : fail(files->head.path, strerror(-r));
 }
 
 static int open_rotated(struct files *files, int64_t max_rotated)
@@ -122,7 +132,7 @@ static int open_all(struct files *files, int64_t max_rotated)
     status = open_rotated(files, max_rotated);
     if (status == 0)
         status = open_log(files, AUDIT_FILE_NAME, &files->logs[files->n++]);
-    return status == 0 ? open_head(files, AUDIT_FILE_NAME) : status;
+    return status == 0 ? read_head(files, AUDIT_FILE_NAME) : status;
 }
 
 /* Works without a valid configuration: of it only two values matter. Returns the exit status. */
@@ -134,6 +144,10 @@ static int open_of_server(struct files *files)
 
     if (r < 0)
         return fail("configuration", strerror(-r));
+    if (config.file_unread) {
+        problems.data[strcspn(problems.data, "\n")] = '\0'; /* the first: DATA_DIR may stand behind it */
+        return fail("configuration", problems.data);
+    }
     files->of_server = true;
     if ((size_t)snprintf(files->directory, sizeof(files->directory), "%s/%s", config.data_dir, DATA_DIR_AUDIT) >=
         sizeof(files->directory))
@@ -150,7 +164,7 @@ static int open_named(struct files *files, int argc, char **argv)
     files->dir_fd = AT_FDCWD;
     for (int i = 0; i < argc && status == 0; i++)
         status = open_log(files, argv[i], &files->logs[files->n++]);
-    return status == 0 ? open_head(files, argv[argc - 1]) : status;
+    return status == 0 ? read_head(files, argv[argc - 1]) : status;
 }
 
 /* ---- verifying ---- */
@@ -169,14 +183,6 @@ static int verify_one(struct log *log, struct audit_verdict *verdict)
     r = audit_verify_file(file, verdict);
     fclose(file);
     return r;
-}
-
-/* Returns 1 if there is none, as with a copy. */
-static int read_head(const struct log *log, struct audit_chain *ret_head)
-{
-    int r = log->fd < 0 ? -ENODATA : audit_file_read_head(log->fd, ret_head);
-
-    return r == -ENODATA ? 1 : r;
 }
 
 static void check_last(const char *last, struct audit_verdict *verdict)
@@ -228,26 +234,21 @@ static int verify_all(struct files *files, struct audit_verdict *verdict, const 
     return r;
 }
 
-/* The head is read first: by the time the log is read, a server at work has moved it on, not back. */
 static int verify(struct files *files, const char *last)
 {
     const struct log *newest = &files->logs[files->n - 1], *log = newest;
     struct audit_verdict verdict;
-    struct audit_chain head;
-    int h = read_head(&files->head, &head), r;
+    int r = verify_all(files, &verdict, &log);
 
-    if (h < 0)
-        return fail(files->head.path, strerror(-h));
-    r = verify_all(files, &verdict, &log);
     if (r < 0)
         return fail(log->path, strerror(-r));
-    if (h == 0 && log == newest)
-        audit_verify_end(&head, &verdict);
+    if (files->has_head && log == newest)
+        audit_verify_end(&files->ended, &verdict);
     if (last)
         check_last(last, &verdict);
-    if (h != 0 && files->of_server)
+    if (!files->has_head && files->of_server)
         return conclude_headless(log->path, newest->path, &verdict, last != NULL);
-    return conclude(log->path, &verdict, h == 0 || last);
+    return conclude(log->path, &verdict, files->has_head || last);
 }
 
 /* ---- the command line ---- */

@@ -112,6 +112,8 @@ static int open_store(struct keys *keys, bool changes)
 
     if (r < 0)
         return fail_error(r);
+    if (config.file_unread)
+        return fail("%.*s", (int)strcspn(problems.data, "\n"), problems.data); /* DATA_DIR may stand there */
     status = enter_data_dir(config.data_dir, &fd); /* of the configuration this matters, and the audit log */
     if (status != 0)
         return status;

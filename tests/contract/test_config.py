@@ -58,6 +58,8 @@ BAD = [
     ("TRUSTED_PROXIES", "10.0.0.0/33"),
     ("TRUSTED_PROXIES", "nonsense"),
     ("API_KEY", "too-short"),
+    ("DATA_DIR", "/tmp/"),
+    ("DATA_DIR", "//etc/."),
     ("STATE_TTL_SECONDS", "59"),
     ("WAN_DNS_SERVERS", "not-an-ip"),
     ("METRICS_DAILY_RETENTION_DAYS", "29"),

@@ -49,6 +49,12 @@ def running(server_with):
     return server, Command(server.data_dir)
 
 
+def test_a_fault_before_data_dir(running, tmp_path):
+    """A .env whose fault hides DATA_DIR must not lead to the keys of another server."""
+    (tmp_path / ".env").write_text("FOO BAR\nDATA_DIR=/nowhere\n")
+    assert ".env line 1" in running[1]("list", status=1, cwd=tmp_path).stderr
+
+
 def audit_log(server):
     return os.path.join(server.data_dir, "audit", "audit.log")
 

@@ -135,6 +135,7 @@ static int load_dotenv(struct config *config, const char *path, struct buffer *p
     struct dotenv_error error;
     int r = read_dotenv(path, &text);
 
+    config->file_unread = r < 0;
     if (r < 0) {
         problem_add(problems, "%s: cannot be read: %s", path,
                     r == -EINVAL ? "not a file of at most 1 MiB" : strerror(-r));
@@ -145,6 +146,7 @@ static int load_dotenv(struct config *config, const char *path, struct buffer *p
     r = dotenv_parse(text.data, text.length, visit_dotenv, config, &error);
     if (r != DOTENV_E_SYNTAX)
         return r;
+    config->file_unread = true;
     problem_add(problems, "%s line %u: %s", path, error.line, error.reason);
     return CONFIG_E_INVALID;
 }

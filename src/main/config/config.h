@@ -120,6 +120,7 @@ struct config {
 #undef PARAM
     char *texts[CONFIG_COUNT]; /* the effective values as text; the typed strings point here */
     enum config_origin origins[CONFIG_COUNT];
+    bool file_unread; /* the file has a fault, and what stands behind that has not been read */
 };
 
 /* Reads environment (NULL-terminated NAME=value) and the file dotenv_path if it exists (NULL = none), checks every

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "main/config/config_rule.h"
 
+#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,9 +39,11 @@ static const char *rule_data_dir_is_its_own(const struct config *config)
 {
     static const char *const shared[] = { "/",     "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/proc",
                                           "/root", "/run", "/sbin", "/sys", "/tmp", "/usr",  "/var", "/var/lib" };
+    char real[PATH_MAX];
+    const char *path = realpath(config->data_dir, real) ? real : config->data_dir;
 
     for (size_t i = 0; i < ARRAY_SIZE(shared); i++)
-        if (strcmp(config->data_dir, shared[i]) == 0)
+        if (strcmp(path, shared[i]) == 0)
             return "DATA_DIR must be a directory of the server's own, such as /var/lib/codecell";
     return NULL;
 }
