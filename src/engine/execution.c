@@ -605,12 +605,23 @@ struct execution *execution_drop(struct execution *paused)
     return NULL;
 }
 
+/* A program that calls tools may be at work for longer than a session rests. */
+static void renew_session(const struct execution *x)
+{
+    int r = session_touch(x->engine->kv, x->session.id, x->engine->session_ttl_ms);
+
+    if (r < 0)
+        log_warning("execution %s: its session is not renewed: %s", x->request->execution_id, strerror(-r));
+}
+
 int execution_run(struct engine *engine, const struct execution_request *request, struct execution_result *result,
                   char *error, size_t error_size, struct execution **paused)
 {
     struct execution *x = *paused ? *paused : execution_new(engine, request, result);
     int r;
 
+    if (*paused)
+        renew_session(x);
     *paused = NULL;
     error[0] = '\0';
     if (!x)
