@@ -119,12 +119,15 @@ struct build {
 
 static int make_root(struct build *build)
 {
-    if (mount("cell-root", build->options->target, "tmpfs", MS_NOSUID | MS_NOATIME,
-              "mode=0755,size=64m,nr_inodes=65536") < 0)
-        return error_from_errno();
+    static const struct mount_option options[] = { { "mode", "0755" }, { "size", "64m" }, { "nr_inodes", "65536" } };
+    int r = mount_new("tmpfs", options, ARRAY_SIZE(options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOATIME, &build->target_fd);
+
+    if (r == 0)
+        r = mount_attach(build->target_fd, AT_FDCWD, build->options->target);
+    if (r < 0)
+        return r;
     build->source_fd = open(build->options->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    build->target_fd = open(build->options->target, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return build->source_fd < 0 || build->target_fd < 0 ? error_from_errno() : 0;
+    return build->source_fd < 0 ? error_from_errno() : 0;
 }
 
 static int make_directories(struct build *build)
@@ -383,7 +386,7 @@ static int seal_root(struct build *build)
 {
     struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID };
 
-    if (syscall(SYS_mount_setattr, AT_FDCWD, build->options->target, 0, &attr, sizeof(attr)) < 0)
+    if (syscall(SYS_mount_setattr, build->target_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
         return error_from_errno();
     return 0;
 }
@@ -398,7 +401,7 @@ static const struct {
     { "seal", seal_root },
 };
 
-int rootfs_build(const struct rootfs_options *options, char *step, size_t step_size)
+int rootfs_build(const struct rootfs_options *options, char *step, size_t step_size, int *ret_root_fd)
 {
     struct build build = { .options = options, .source_fd = -1, .target_fd = -1 };
     int r = 0;
@@ -407,6 +410,8 @@ int rootfs_build(const struct rootfs_options *options, char *step, size_t step_s
         snprintf(step, step_size, "%s", steps[i].name);
         r = steps[i].run(&build);
     }
+    if (r == 0)
+        *ret_root_fd = TAKE_FD(build.target_fd);
     cleanup_close_fd(&build.source_fd);
     cleanup_close_fd(&build.target_fd);
     return r;
@@ -446,7 +451,7 @@ static const char *view_name(size_t i)
 
 /* Covers the tree with the private views: all are made before the first is attached, since that hides what they are
  * made of. Device nodes are those of the root alone. */
-static int attach_views(const char *target)
+static int attach_views(void)
 {
     int fds[VIEWS + 1], r;
     size_t n = VIEWS;
@@ -454,33 +459,33 @@ static int attach_views(const char *target)
 
     for (size_t i = 0; i <= n; i++)
         fds[i] = -1;
-    r = chdir(target) < 0 ? error_from_errno() : attach_empty_layer();
+    r = attach_empty_layer();
     if (r == 0)
         r = private_view(".", 0, &fds[n]);
     for (size_t i = 0; i < n && r == 0; i++)
         if (lstat(view_name(i), &st) == 0 && S_ISDIR(st.st_mode))
             r = private_view(view_name(i), MOUNT_ATTR_NODEV, &fds[i]);
     if (r == 0)
-        r = mount_attach(fds[n], AT_FDCWD, target);
+        r = mount_attach(fds[n], AT_FDCWD, ".");
     for (size_t i = 0; i < n && r == 0; i++)
         if (fds[i] >= 0)
             r = mount_attach(fds[i], fds[n], view_name(i));
+    if (r == 0 && fchdir(fds[n]) < 0)
+        r = error_from_errno();
     for (size_t i = 0; i <= n; i++)
         cleanup_close_fd(&fds[i]);
     return r;
 }
 
-int rootfs_enter(const char *target)
+int rootfs_enter(void)
 {
     int r;
 
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return error_from_errno();
-    r = attach_views(target);
+    r = attach_views();
     if (r < 0)
         return r;
-    if (chdir(target) < 0)
-        return error_from_errno();
     /* With both arguments "." the old root ends up stacked below the new one and is unmounted there; see pivot_root(2).
      */
     if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)

@@ -22,12 +22,16 @@ struct rootfs_options {
     const char *name_servers;   /* comma list of addresses for /etc/resolv.conf; NULL = names are not looked up */
 };
 
-/* Builds the tree on options->target in the calling process's mount namespace, which must be private. Returns 0 or a
- * negative errno; then step (at least 32 bytes) names what failed. */
-int rootfs_build(const struct rootfs_options *options, char *step, size_t step_size);
+/* Builds the tree on options->target in the calling process's mount namespace, which must be private. Returns 0 and a
+ * descriptor of the tree, or a negative errno; then step (at least 32 bytes) names what failed.
+ *
+ * By its name nobody may look for it again: that lies in a directory of the api's, and whoever is in another mount
+ * namespace, as cells are, can rename what is a mount point here. */
+int rootfs_build(const struct rootfs_options *options, char *step, size_t step_size, int *ret_root_fd);
 
-/* Makes the tree at target the root of the calling process's own (new) mount namespace and drops everything else from
- * it. The root and each runtime directory are shown through an overlay that has no writable layer: so each caller, and
- * with it each slot, has inodes of its own, and two cells cannot meet on the locks or watches of a file they both may
- * read. Returns 0 or a negative errno. */
-int rootfs_enter(const char *target);
+/* Makes the tree, which must be the working directory since before the calling process got a mount namespace of its
+ * own, the root of that, and drops everything else from it. (The kernel takes the working directory along into a new
+ * namespace, see copy_mnt_ns(); a descriptor it leaves in the old one.) The root and each runtime directory are shown
+ * through an overlay that has no writable layer: so each caller, and with it each slot, has inodes of its own, and two
+ * cells cannot meet on the locks or watches of a file they both may read. Returns 0 or a negative errno. */
+int rootfs_enter(void);

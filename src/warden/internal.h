@@ -47,6 +47,7 @@ struct keeper {
     bool ready;                                                         /* has an armed cell and no program */
     bool parked;                                                        /* its cell rests */
     bool given_back;                                                    /* it has ended, or shall, for want of use */
+    bool orphaned;                                                      /* its run was a dead api's */
     uint32_t runs_sent;                                                 /* compared with struct slot_ready */
     char execution_id[sizeof(((struct wire_run *)NULL)->execution_id)]; /* of the run that it was given last */
 };
@@ -64,7 +65,6 @@ struct warden {
     struct wan wan;
     struct zygote_options zygote_options;
     struct zygote zygotes[WARM_KINDS];
-    char root_dir[PATH_MAX];
     struct api_process api;
     struct proxy_process proxy; /* of cells with an allow-list */
     struct keeper *keepers;
@@ -78,6 +78,7 @@ struct warden {
     int epoll_fd, signal_fd;
     int work_dir_fd;    /* DATA_DIR/work */
     unsigned failures;  /* keepers that died since one was ready */
+    int64_t orphans_us; /* when keepers whose runs were a dead api's are ended; 0 = there are none */
     int64_t restart_us; /* when keepers that could not be started are tried again; 0 = there are none */
     struct spares spares;
     struct warm_counts *warm; /* what the api is shown of ready */
@@ -120,6 +121,7 @@ void zygotes_on_death(struct warden *w, struct zygote *zygote);
 /* ---- warden_keepers.c ---- */
 
 int keepers_start(struct warden *w);
+void keepers_orphan(struct warden *w);  /* the api is dead: what ran for it has to end soon */
 void keepers_restart(struct warden *w); /* those that could not be started */
 void keepers_tend(struct warden *w);    /* gives slots back that are left over */
 

@@ -102,11 +102,12 @@ static void take_numbers(const struct slot_context *context, int socket_fd)
 {
     int copy = fcntl(socket_fd, F_DUPFD_CLOEXEC, 16);
     const struct wan *wan = context->wan;
-    int kept[4 + WARM_KINDS] = { SLOT_SOCKET_FD, SPARE_FD, wan ? wan->switch_fd : -1, wan ? wan->proc_fd : -1 };
+    int kept[5 + WARM_KINDS] = { SLOT_SOCKET_FD, SPARE_FD, wan ? wan->switch_fd : -1, wan ? wan->proc_fd : -1,
+                                 context->root_fd };
 
     dup3(copy, SLOT_SOCKET_FD, O_CLOEXEC);
     dup3(copy, SPARE_FD, O_CLOEXEC);
-    memcpy(kept + 4, context->zygote_fds, sizeof(context->zygote_fds));
+    memcpy(kept + 5, context->zygote_fds, sizeof(context->zygote_fds));
     fd_close_others(kept, ARRAY_SIZE(kept));
 }
 

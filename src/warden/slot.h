@@ -23,7 +23,7 @@ struct slot_context {
     const struct warden_options *options;
     const struct cgroup_layout *cgroups;
     const struct seccomp_filter *filter;
-    const char *root_dir;       /* where rootfs_build() built */
+    int root_fd;                /* of the tree that rootfs_build() built */
     const struct wan *wan;      /* NULL = cells have no network */
     int zygote_fds[WARM_KINDS]; /* where zygotes take orders; -1 = there is none of the kind */
     struct zygote_board *board; /* shared with the warden; NULL = the same */

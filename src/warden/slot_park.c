@@ -44,7 +44,7 @@ static int save(struct slot *slot, struct run *run)
     run_make_room(slot);
     r = run_send_state(slot, run);
     saved.parked_bytes = slot_parked_bytes(slot);
-    return r ? -EPIPE : wire_send(run->fds[WIRE_RUN_CHANNEL], &saved, NULL);
+    return r ? -EPIPE : wire_send_within(run->fds[WIRE_RUN_CHANNEL], &saved, NULL, RUN_SEND_MS);
 }
 
 /* What the api says to a parked cell, or that it says nothing more. Returns as next_of_session(). */

@@ -47,10 +47,12 @@ static int enter_cgroup(struct slot *slot)
 
 static int enter_root(struct slot *slot)
 {
-    if (unshare(CLONE_NEWNS) < 0)
+    int root_fd = slot->context->root_fd;
+
+    if (fchdir(root_fd) < 0 || unshare(CLONE_NEWNS) < 0 || close(root_fd) < 0)
         return error_from_errno();
     slot->home_fd = openat(slot->proc_self_fd, "ns/mnt", O_RDONLY | O_CLOEXEC);
-    return slot->home_fd < 0 ? error_from_errno() : rootfs_enter(slot->context->root_dir);
+    return slot->home_fd < 0 ? error_from_errno() : rootfs_enter();
 }
 
 static int open_port(struct slot *slot)

@@ -65,7 +65,7 @@ static int send_ended(struct slot *slot, struct run *run)
         ended.parked_bytes = slot_parked_bytes(slot);
         ended.unsaved = run->unsaved;
     }
-    return wire_send(run->fds[WIRE_RUN_CHANNEL], &ended, NULL);
+    return wire_send_within(run->fds[WIRE_RUN_CHANNEL], &ended, NULL, RUN_SEND_MS);
 }
 
 static int send_entry(void *context, enum harvest_kind kind, const char *path, int fd, uint64_t size_bytes)
@@ -80,7 +80,7 @@ static int send_entry(void *context, enum harvest_kind kind, const char *path, i
     int r;
 
     snprintf(entry.path, WIRE_PATH_SIZE, "%s", path);
-    r = wire_send(run->fds[WIRE_RUN_CHANNEL], &entry, &fd);
+    r = wire_send_within(run->fds[WIRE_RUN_CHANNEL], &entry, &fd, RUN_SEND_MS);
     return r > 0 ? -EPIPE : r;
 }
 
@@ -99,7 +99,7 @@ int run_send_state(const struct slot *slot, const struct run *run)
     if (r == HARVEST_STATE_E_TOO_LARGE)
         entry.kind = WIRE_ENTRY_STATE_TOO_LARGE;
     (void)unlinkat(slot->cell.scratch_fds[CELL_SCRATCH_BUILD], HARVEST_STATE_NAME, 0); /* the next one's is its own */
-    return wire_send(run->fds[WIRE_RUN_CHANNEL], &entry, &fd);
+    return wire_send_within(run->fds[WIRE_RUN_CHANNEL], &entry, &fd, RUN_SEND_MS);
 }
 
 /* Returns whether the api was told all: only then does it answer. */
@@ -119,7 +119,7 @@ static bool harvest(struct run *run)
     done.complete = result.complete;
     done.skipped = result.skipped;
     done.file_at_limit = result.file_at_limit;
-    return wire_send(run->fds[WIRE_RUN_CHANNEL], &done, NULL) == 0;
+    return wire_send_within(run->fds[WIRE_RUN_CHANNEL], &done, NULL, RUN_SEND_MS) == 0;
 }
 
 /* The keeper comes before everything else on its processor, and what it does next would delay a short answer by a
@@ -137,7 +137,7 @@ void run_finish(struct slot *slot, struct run *run)
 
     run_make_room(slot);
     if (run->failed.type)
-        (void)wire_send(run->fds[WIRE_RUN_CHANNEL], &run->failed, NULL);
+        (void)wire_send_within(run->fds[WIRE_RUN_CHANNEL], &run->failed, NULL, RUN_SEND_MS);
     else if (send_ended(slot, run) == 0 && run_send_state(slot, run) == 0)
         told = harvest(run);
     if (told && !run->rests)

@@ -18,8 +18,6 @@
 #include "warden/slot_watch.h"
 #include "wire/packet.h"
 
-#define SEND_TIMEOUT_S 30
-
 /* The keeper and the cell's init count as processes of the slot. */
 #define KEEPER_PROCESSES 2
 
@@ -217,19 +215,10 @@ void run_close_fds(struct run *run)
     cleanup_close_fd(&run->lower_fd);
 }
 
-/* A reader that stops reading must not hold the slot for ever. */
-static void bound_sends(int channel_fd)
-{
-    struct timeval limit = { .tv_sec = SEND_TIMEOUT_S };
-
-    (void)setsockopt(channel_fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-}
-
 static void serve(struct slot *slot, struct run *run, const struct run_step *steps, size_t n_steps)
 {
     int r = 0;
 
-    bound_sends(run->fds[WIRE_RUN_CHANNEL]);
     for (size_t i = 0; i < n_steps && r == 0; i++) {
         r = steps[i].run(slot, run);
         if (r < 0)
@@ -279,7 +268,7 @@ int run_receive(struct slot *slot, struct run *run)
 void run_refuse(struct run *run)
 {
     run_fail(run, "parked", ESTALE);
-    (void)wire_send(run->fds[WIRE_RUN_CHANNEL], &run->failed, NULL);
+    (void)wire_send_within(run->fds[WIRE_RUN_CHANNEL], &run->failed, NULL, RUN_SEND_MS);
     run_close_fds(run);
     *run = RUN_INIT;
 }

@@ -14,6 +14,8 @@
 #include "warden/slot_state.h"
 #include "wire/message.h"
 
+#define RUN_SEND_MS 30000 /* a reader that stops reading must not hold the slot for ever */
+
 /* One execution. Its descriptors are closed with the answer, or stay while the cell rests. */
 struct run {
     struct wire_run request;

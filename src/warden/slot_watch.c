@@ -33,7 +33,7 @@ static void send_built(struct run *run, int fd)
     struct wire_entry entry = { .type = WIRE_ENTRY, .kind = WIRE_ENTRY_BUILT, .path = "built" };
 
     if (!run->built_sent)
-        (void)wire_send(run->fds[WIRE_RUN_CHANNEL], &entry, &fd);
+        (void)wire_send_within(run->fds[WIRE_RUN_CHANNEL], &entry, &fd, RUN_SEND_MS);
     run->built_sent = true;
 }
 
@@ -47,7 +47,7 @@ void run_note_start(struct run *run)
     pace_start(&run->pace, run->started_us, run->request.timeout_us);
     brake_start(&run->brake, run->started_us);
     started.prepare_us = (uint64_t)(run->started_us - run->received_us);
-    (void)wire_send(run->fds[WIRE_RUN_CHANNEL], &started, NULL);
+    (void)wire_send_within(run->fds[WIRE_RUN_CHANNEL], &started, NULL, RUN_SEND_MS);
 }
 
 static void on_report(struct run *run, const struct cell_report *report, int fd)
@@ -93,7 +93,7 @@ static void tell_pause(struct slot *slot, struct run *run, enum wire_pause_kind 
     run->whole_bytes = slot->cgroup.current.memory_bytes;
     if (kind == WIRE_PAUSE_SMALL)
         paused.held_bytes = hold_small(&slot->cgroup);
-    (void)wire_send(run->fds[WIRE_RUN_CHANNEL], &paused, NULL);
+    (void)wire_send_within(run->fds[WIRE_RUN_CHANNEL], &paused, NULL, RUN_SEND_MS);
     if (!run->told_warden)
         (void)packet_send(SLOT_SOCKET_FD, &ready, sizeof(ready), NULL, 0);
     run->told_warden = true;

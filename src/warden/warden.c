@@ -64,7 +64,7 @@ static void on_signals(struct warden *w)
 
 static bool something_is_missing(const struct warden *w)
 {
-    bool missing = w->restart_us || w->spares.due_us || (w->options->proxy_hosts && w->proxy.pid < 0);
+    bool missing = w->restart_us || w->orphans_us || w->spares.due_us || (w->options->proxy_hosts && w->proxy.pid < 0);
 
     for (int kind = 0; kind < WARM_KINDS; kind++)
         missing |= w->zygotes[kind].due_us || w->zygotes[kind].renew_us || w->zygotes[kind].process.ready_by_us;
@@ -176,7 +176,7 @@ int warden_run(const struct warden_options *options)
         .options = options,
         .cgroups = &w.cgroups,
         .filter = &w.filters[SECCOMP_CELL],
-        .root_dir = w.root_dir,
+        .root_fd = -1,
     };
     for (int kind = 0; kind < WARM_KINDS; kind++) {
         w.zygotes[kind].process = ZYGOTE_PROCESS_INIT;

@@ -81,8 +81,7 @@ static void send_tls(struct warden *w)
     int r = certificate < 0 ? certificate : key;
 
     if (r >= 0) {
-        (void)fcntl(w->api.channel_fd, F_SETFL, O_NONBLOCK); /* a full socket may not hold up the loop */
-        r = wire_send(w->api.channel_fd, &message, fds);
+        r = wire_send_within(w->api.channel_fd, &message, fds, 0); /* a full socket may not hold up the loop */
     }
     if (r < 0)
         log_error("%s: %s; the certificate stays as it is",
@@ -104,9 +103,19 @@ void api_greet(struct warden *w)
 
     if (w->greeted || w->api.channel_fd < 0)
         return;
-    w->greeted = wire_send(w->api.channel_fd, &hello, &w->warm_fd) == 0;
+    w->greeted = wire_send_within(w->api.channel_fd, &hello, &w->warm_fd, 0) == 0;
     if (w->greeted && w->tls_renewed)
         send_tls(w);
+}
+
+/* Anything else could be a channel that never closes, or one that is always readable and never has anything. */
+static bool is_channel(int fd)
+{
+    int domain = 0, type = 0;
+    socklen_t size = sizeof(int);
+
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX &&
+           getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
 }
 
 void api_on_message(struct warden *w)
@@ -118,7 +127,7 @@ void api_on_message(struct warden *w)
 
     if (r == -EAGAIN)
         return;
-    if (r != 0 || message.type != WIRE_RUN) {
+    if (r != 0 || message.type != WIRE_RUN || !is_channel(fds[WIRE_RUN_CHANNEL])) {
         /* An api that sends what is not in the table is broken or taken over: it is ended and started afresh. */
         if (r == WIRE_E_INVALID || r == 0) {
             log_error("the api sent an invalid message and is ended");
@@ -162,6 +171,7 @@ void api_on_death(struct warden *w, int status)
     cleanup_close_fd(&w->api.channel_fd);
     w->api.channel_fd = -1;
     forget_waiting(w);
+    keepers_orphan(w);
     /* Exit status 78 (EX_CONFIG) says that starting it again would end the same way. */
     if (clean || w->stopping || (WIFEXITED(status) && (WEXITSTATUS(status) == 78 || WEXITSTATUS(status) >= 126))) {
         w->status = clean ? 0 : WIFEXITED(status) ? WEXITSTATUS(status) : 1;

@@ -21,6 +21,10 @@
 #define FAILURES_PER_SLOT 3
 #define STARTING_FEW      2
 
+/* A dead api's channels are closed, and its keepers end what they have and are ready again. Whose channel is not, since
+ * something else holds the api's end of it, would stay for ever. */
+#define ORPHANS_US 10000000
+
 static int start_keeper(struct warden *w, unsigned index)
 {
     struct keeper *keeper = &w->keepers[index];
@@ -39,7 +43,7 @@ static int start_keeper(struct warden *w, unsigned index)
     }
     keeper->socket_fd = sockets[0];
     keeper->started_us = clock_monotonic_us();
-    keeper->ready = keeper->given_back = false;
+    keeper->ready = keeper->given_back = keeper->orphaned = false;
     keeper->runs_sent = 0;
     r = warden_watch(w, keeper->socket_fd, WATCH_SLOT + index);
     if (r < 0)
@@ -60,9 +64,8 @@ void keepers_refuse(int fds[static WIRE_FDS_MAX], int error)
 {
     struct wire_failed failed = { .type = WIRE_FAILED, .error = error, .step = "slot" };
 
-    /* Nobody's full socket may hold up the loop. */
-    (void)fcntl(fds[WIRE_RUN_CHANNEL], F_SETFL, O_NONBLOCK);
-    (void)wire_send(fds[WIRE_RUN_CHANNEL], &failed, NULL);
+    /* Nobody's full socket may hold up the loop. Its flags are no help: the api has them, too. */
+    (void)wire_send_within(fds[WIRE_RUN_CHANNEL], &failed, NULL, 0);
     wire_close_fds(fds);
 }
 
@@ -96,7 +99,7 @@ static int pass_on(struct warden *w, struct keeper *keeper, struct waiting_run *
     }
     memcpy(fds, run->fds, n_fds * sizeof(int));
     fds[n_fds] = inputs_fd;
-    r = packet_send(keeper->socket_fd, &run->request, sizeof(run->request), fds, n_fds + has_inputs);
+    r = packet_offer(keeper->socket_fd, &run->request, sizeof(run->request), fds, n_fds + has_inputs);
     if (r == 0) {
         keeper->runs_sent++;
         keeper->parked = false;
@@ -105,7 +108,8 @@ static int pass_on(struct warden *w, struct keeper *keeper, struct waiting_run *
     }
     if (r == 0 || r == -EPIPE || r == -ECONNRESET)
         return r;
-    /* For want of memory, or for descriptors that the kernel will not carry: the keeper still waits. */
+    /* For want of memory, of room (a keeper at work reads nothing), or for descriptors that the kernel will not carry:
+     * the keeper still waits. */
     keepers_refuse(run->fds, -r);
     return 1;
 }
@@ -196,7 +200,7 @@ static void restart_keeper(struct warden *w, unsigned index)
 static void settle(struct keeper *keeper)
 {
     if (keeper->ready)
-        (void)packet_send(keeper->socket_fd, SLOT_SETTLE, sizeof(SLOT_SETTLE), NULL, 0);
+        (void)packet_offer(keeper->socket_fd, SLOT_SETTLE, sizeof(SLOT_SETTLE), NULL, 0);
 }
 
 void keepers_settle(struct warden *w)
@@ -265,10 +269,30 @@ static void give_back(struct warden *w)
         atomic_store(&w->context.board->is_parked[index], true);
 }
 
+void keepers_orphan(struct warden *w)
+{
+    for (unsigned i = 0; i < w->n_started; i++)
+        w->keepers[i].orphaned = !w->keepers[i].ready && w->keepers[i].runs_sent > 0;
+    w->orphans_us = clock_monotonic_us() + ORPHANS_US;
+}
+
+static void end_orphans(struct warden *w)
+{
+    if (!w->orphans_us || clock_monotonic_us() < w->orphans_us)
+        return;
+    w->orphans_us = 0;
+    for (unsigned i = 0; i < w->n_started; i++)
+        if (w->keepers[i].orphaned && w->keepers[i].pid > 0) {
+            log_warning("slot %u: what ran for an api that died does not end and is ended", i);
+            kill(w->keepers[i].pid, SIGKILL);
+        }
+}
+
 void keepers_tend(struct warden *w)
 {
     int64_t pause_us = (int64_t)w->options->give_back_seconds * 1000000;
 
+    end_orphans(w);
     if (!w->stopping && spares_due(&w->spares, n_spare(w), clock_monotonic_us(), pause_us))
         give_back(w);
 }
@@ -302,6 +326,7 @@ void keepers_on_message(struct warden *w, unsigned index)
         return;
     }
     keeper->ready = true;
+    keeper->orphaned = false;
     turns_add(turns_of(w, &ready), index);
     api_greet(w);
     keepers_dispatch(w);

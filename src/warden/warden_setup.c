@@ -48,30 +48,37 @@ static int prepare_cgroups(struct warden *w)
     return r;
 }
 
+#define ROOT_FD_MIN 16 /* keepers have numbers below for what is theirs */
+
 static int build_root(struct warden *w)
 {
     const struct warden_options *o = w->options;
+    char target[PATH_MAX];
     struct rootfs_options options = {
         .source = o->rootfs,
         .guest_dir = o->guest_dir,
         .zygote_library = o->zygote_library,
         .packages_dir = o->packages_dir,
-        .target = w->root_dir,
+        .target = target,
         .hostname = o->hostname,
         .sandbox_uid = (uid_t)o->sandbox_uid,
         .mask_host_info = o->mask_host_info,
         .name_servers = o->wan.name ? o->wan.name_servers : NULL,
     };
+    CLEANUP_CLOSE int fd = -1;
     char step[32] = "";
     int r;
 
-    snprintf(w->root_dir, sizeof(w->root_dir), "%s/root", o->data_dir);
-    if (mkdir(w->root_dir, 0755) < 0 && errno != EEXIST)
+    snprintf(target, sizeof(target), "%s/root", o->data_dir);
+    if (mkdir(target, 0755) < 0 && errno != EEXIST)
         return error_from_errno();
-    r = rootfs_build(&options, step, sizeof(step));
-    if (r < 0)
+    r = rootfs_build(&options, step, sizeof(step), &fd);
+    if (r < 0) {
         log_error("root file system of cells: %s", step);
-    return r;
+        return r;
+    }
+    w->context.root_fd = fcntl(fd, F_DUPFD_CLOEXEC, ROOT_FD_MIN);
+    return w->context.root_fd < 0 ? error_from_errno() : 0;
 }
 
 static int compile_filters(struct warden *w)

@@ -62,7 +62,7 @@ int zygotes_open(struct warden *w)
         return 0;
     w->zygote_options = (struct zygote_options){
         .source = w->options->rootfs,
-        .root_dir = w->root_dir,
+        .root_fd = w->context.root_fd,
         .filter = &w->filters[SECCOMP_ZYGOTE],
         .copy_filter = &w->filters[SECCOMP_COPY],
         .uid = (uid_t)(w->options->uid_base + w->n_slots),

@@ -119,11 +119,15 @@ static int take_descriptors(struct birth *birth)
     return 0;
 }
 
+static int go_to_root(struct birth *birth)
+{
+    return fchdir(birth->zygote->options->root_fd) < 0 ? error_from_errno() : 0;
+}
+
 static int enter_root(struct birth *birth)
 {
-    if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
-        return error_from_errno();
-    return rootfs_enter(birth->zygote->options->root_dir);
+    (void)birth;
+    return unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0 ? error_from_errno() : rootfs_enter();
 }
 
 static int mount_one(const char *type, const char *path, const struct mount_option *options, size_t n)
@@ -209,6 +213,7 @@ static const struct {
     int (*run)(struct birth *birth);
 } steps[] = {
     { "out-of-memory score", offer_as_victim },
+    { "root directory", go_to_root },
     { "descriptors", take_descriptors },
     { "root file system", enter_root },
     { "mounts", mount_own },

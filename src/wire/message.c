@@ -2,12 +2,16 @@
 #include "wire/message.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "wire/packet.h"
+
+#define SEND_LOOK_MS 10
 
 static bool terminated(const char *text, size_t size)
 {
@@ -118,18 +122,41 @@ int wire_check(const union wire_message *message, size_t size, size_t n_fds, enu
     return 0;
 }
 
-int wire_send(int socket_fd, const void *message, const int *fds)
+static size_t count_fds(const void *message)
 {
     uint32_t type = *(const uint32_t *)message;
-    size_t n_fds = wire_table[type].fds_max;
-    int r;
 
     if (type == WIRE_RUN)
-        n_fds = wire_run_fds(message);
-    if (type == WIRE_ENTRY && !entry_has_file(message))
-        n_fds = 0;
-    r = packet_send(socket_fd, message, wire_table[type].size, fds, n_fds);
+        return wire_run_fds(message);
+    return type == WIRE_ENTRY && !entry_has_file(message) ? 0 : wire_table[type].fds_max;
+}
+
+static int sent(int r)
+{
     return r == -EPIPE || r == -ECONNRESET ? WIRE_E_CLOSED : r;
+}
+
+int wire_send(int socket_fd, const void *message, const int *fds)
+{
+    size_t size = wire_table[*(const uint32_t *)message].size;
+
+    return sent(packet_send(socket_fd, message, size, fds, count_fds(message)));
+}
+
+/* A socket that is not full may still not count as writable, so it is tried now and then without a word from poll(). */
+int wire_send_within(int socket_fd, const void *message, const int *fds, int timeout_ms)
+{
+    size_t size = wire_table[*(const uint32_t *)message].size;
+    int64_t until_us = clock_monotonic_us() + (int64_t)timeout_ms * 1000;
+
+    for (;;) {
+        struct pollfd socket = { .fd = socket_fd, .events = POLLOUT };
+        int r = packet_offer(socket_fd, message, size, fds, count_fds(message));
+
+        if (r != -EAGAIN || clock_monotonic_us() >= until_us)
+            return sent(r);
+        (void)poll(&socket, 1, SEND_LOOK_MS);
+    }
 }
 
 int wire_receive(int socket_fd, enum wire_side sender, int flags, union wire_message *ret_message,

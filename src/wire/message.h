@@ -266,6 +266,10 @@ size_t wire_run_fds(const struct wire_run *run);
  * negative errno (-EAGAIN on a full non-blocking socket). */
 int wire_send(int socket_fd, const void *message, const int *fds);
 
+/* The same, and never waits longer than timeout_ms, 0 = not at all: then it returns -EAGAIN. Whoever shares the socket
+ * cannot change that. */
+int wire_send_within(int socket_fd, const void *message, const int *fds, int timeout_ms);
+
 /* Receives and checks one message from sender. fds has room for WIRE_FDS_MAX; unused places are set to -1; the caller
  * owns the others. flags are those of recvmsg(2). Returns 0, WIRE_E_CLOSED, WIRE_E_INVALID or a negative errno. */
 int wire_receive(int socket_fd, enum wire_side sender, int flags, union wire_message *ret_message,

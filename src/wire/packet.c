@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 
-int packet_send(int socket_fd, const void *data, size_t size, const int *fds, size_t n_fds)
+static int send_packet(int socket_fd, const void *data, size_t size, const int *fds, size_t n_fds, int flags)
 {
     union {
         struct cmsghdr header;
@@ -30,11 +30,21 @@ int packet_send(int socket_fd, const void *data, size_t size, const int *fds, si
         memcpy(CMSG_DATA(&control.header), fds, sizeof(int) * n_fds);
     }
     do
-        n = sendmsg(socket_fd, &message, MSG_NOSIGNAL);
+        n = sendmsg(socket_fd, &message, flags | MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return error_from_errno();
     return (size_t)n == size ? 0 : -EIO;
+}
+
+int packet_send(int socket_fd, const void *data, size_t size, const int *fds, size_t n_fds)
+{
+    return send_packet(socket_fd, data, size, fds, n_fds, 0);
+}
+
+int packet_offer(int socket_fd, const void *data, size_t size, const int *fds, size_t n_fds)
+{
+    return send_packet(socket_fd, data, size, fds, n_fds, MSG_DONTWAIT);
 }
 
 void packet_refuse_fds(int socket_fd)

@@ -15,6 +15,10 @@
 /* Sends size bytes and n_fds descriptors. Returns 0 or a negative errno (-EPIPE, -ECONNRESET: the peer is gone). */
 int packet_send(int socket_fd, const void *data, size_t size, const int *fds, size_t n_fds);
 
+/* The same without ever waiting, whatever the flags of the socket, which its peer's side may share: -EAGAIN if it is
+ * full. */
+int packet_offer(int socket_fd, const void *data, size_t size, const int *fds, size_t n_fds);
+
 /* Lets nobody send descriptors to this socket, of whatever type, where the kernel can (Linux 6.16): to close what a
  * stranger has opened is work of the stranger's choice. */
 void packet_refuse_fds(int socket_fd);

@@ -127,6 +127,7 @@ static const struct call calls[] = {
     { "nodelay", SYS_setsockopt, { -1, IPPROTO_TCP, TCP_NODELAY }, EBADF },
     { "refused descriptors", SYS_setsockopt, { -1, SOL_SOCKET, SO_PASSRIGHTS }, EBADF },
     { "socket filter", SYS_setsockopt, { -1, SOL_SOCKET, SO_ATTACH_FILTER }, ENOSYS },
+    { "linger, ignored", SYS_setsockopt, { -1, SOL_SOCKET, SO_LINGER }, 0 },
     { "unread bytes", SYS_ioctl, { -1, FIONREAD }, EBADF },
     { "ioctl that types", SYS_ioctl, { -1, TIOCSTI | HIGH }, ENOSYS },
 };

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "wire/message.h"
 #include "wire/packet.h"
 
@@ -395,6 +396,29 @@ static void last_words_are_heard_though_the_peer_did_not_listen(void **state)
     close(ends[1]);
 }
 
+/* The socket itself waits: its flags, and its time limits, are also those of whoever shares it. */
+static void nobody_waits_for_longer_than_was_said(void **state)
+{
+    union wire_message got;
+    int ends[2], fds[WIRE_FDS_MAX], r;
+    int64_t begun_us;
+
+    (void)state;
+    channel(ends);
+    do
+        r = wire_send_within(ends[0], &samples[7].message, NULL, 0);
+    while (r == 0);
+    assert_int_equal(r, -EAGAIN);
+    begun_us = clock_monotonic_us();
+    assert_int_equal(wire_send_within(ends[0], &samples[7].message, NULL, 100), -EAGAIN);
+    assert_in_range(clock_monotonic_us() - begun_us, 100000, 10000000);
+    assert_int_equal(wire_receive(ends[1], samples[7].sender, 0, &got, fds), 0);
+    assert_int_equal(wire_send_within(ends[0], &samples[7].message, NULL, 10000), 0);
+    close(ends[1]);
+    assert_int_equal(wire_send_within(ends[0], &samples[7].message, NULL, 10000), WIRE_E_CLOSED);
+    close(ends[0]);
+}
+
 static void a_full_socket_is_told(void **state)
 {
     int ends[2], r = 0;
@@ -428,6 +452,7 @@ int main(void)
         cmocka_unit_test(too_many_descriptors_are_refused_whole),
         cmocka_unit_test(a_peer_that_is_gone_is_told),
         cmocka_unit_test(last_words_are_heard_though_the_peer_did_not_listen),
+        cmocka_unit_test(nobody_waits_for_longer_than_was_said),
         cmocka_unit_test(a_full_socket_is_told),
     };
 

@@ -9,26 +9,26 @@ ROWS = [
         "k16::test_k16_nothing_writable_but_scratch x05::test_x05_every_file_system",
         (
             ROOTFS,
-            "{ .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID };\n\n    if (syscall(SYS_mount_setattr, AT_FDCWD",
-            "{ .attr_set = MOUNT_ATTR_NOSUID };\n\n    if (syscall(SYS_mount_setattr, AT_FDCWD",
+            "{ .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID };\n\n    if (syscall(SYS_mount_setattr, build->target_fd",
+            "{ .attr_set = MOUNT_ATTR_NOSUID };\n\n    if (syscall(SYS_mount_setattr, build->target_fd",
         ),
         behind="root: the private views are read-only themselves",
     ),
     wall(
         "root: no private views",
         "n09::test_n09_no_presence_oracle",
-        (ROOTFS, "r = attach_views(target);", "r = 0;"),
+        (ROOTFS, "r = attach_views();", "r = 0;"),
         unused(ROOTFS, "attach_views"),
     ),
     wall(
         "root: neither views nor seal",
         "k16::test_k16_nothing_writable_but_scratch x05::test_x05_every_file_system",
-        (ROOTFS, "r = attach_views(target);", "r = 0;"),
+        (ROOTFS, "r = attach_views();", "r = 0;"),
         unused(ROOTFS, "attach_views"),
         (
             ROOTFS,
-            "{ .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID };\n\n    if (syscall(SYS_mount_setattr, AT_FDCWD",
-            "{ .attr_set = MOUNT_ATTR_NOSUID };\n\n    if (syscall(SYS_mount_setattr, AT_FDCWD",
+            "{ .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID };\n\n    if (syscall(SYS_mount_setattr, build->target_fd",
+            "{ .attr_set = MOUNT_ATTR_NOSUID };\n\n    if (syscall(SYS_mount_setattr, build->target_fd",
         ),
     ),
     wall(

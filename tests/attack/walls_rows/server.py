@@ -107,6 +107,44 @@ ROWS = [
             "(uid == 0 && drop_privileges(uid) < 0) ||",
         ),
     ),
+    wall(
+        "warden: waits for keepers that do not read",
+        "x12::test_x12_nobody_waits_for_it",
+        ("warden/warden_keepers.c", "r = packet_offer(keeper->socket_fd,", "r = packet_send(keeper->socket_fd,"),
+    ),
+    wall(
+        "keepers: wait for whoever does not read",
+        "x12::test_x12_nobody_waits_for_it",
+        (
+            "warden/slot_run.c",
+            "(void)wire_send_within(run->fds[WIRE_RUN_CHANNEL], &run->failed, NULL, RUN_SEND_MS);",
+            "(void)wire_send(run->fds[WIRE_RUN_CHANNEL], &run->failed, NULL);",
+        ),
+    ),
+    wall(
+        "warden: what ran for a dead api may stay",
+        "x12::test_x12_what_ran_for_it_ends",
+        ("warden/warden_api.c", "    keepers_orphan(w);\n", ""),
+    ),
+    wall(
+        "root: keepers look for it by its name",
+        "x12::test_x12_the_root_of_cells_is_what_was_built",
+        (
+            "warden/slot_place.c",
+            "if (fchdir(root_fd) < 0 ||",
+            'char path[4200];\n    snprintf(path, sizeof(path), "%s/root", slot->context->options->data_dir);\n    if (chdir(path) < 0 ||',
+        ),
+        ("warden/slot_place.c", '#include "warden/slot_place.h"', '#include "warden/slot_place.h"\n#include <stdio.h>'),
+    ),
+    wall(
+        "api: may make a close wait",
+        "unit:confine",
+        (
+            "main/confine/confine_calls.c",
+            "        r = add(context, SCMP_ACT_ERRNO(0), \"setsockopt\", 2,",
+            "        r = add(context, SCMP_ACT_ALLOW, \"setsockopt\", 2,",
+        ),
+    ),
     # -- the audit log
     wall(
         "audit: values are not escaped",

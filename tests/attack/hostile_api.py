@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What runs in the place of the api, as its user and with its channel to the warden (x12_hostile_api.py). Without the api's
+own walls: each call that it makes is one that those allow.
+
+The first one does what the file "scenario" beside it says, and dies; the next one looks whether the warden still serves."""
+
+import array
+import contextlib
+import itertools
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+import time
+
+RUN, STARTED, ENDED, PAUSE = 2, 3, 4, 10
+PROGRAM_MAGIC = 0x4C4C4543
+NULL = os.open("/dev/null", os.O_RDWR)
+NUMBERS = itertools.count()
+HERE = os.path.dirname(os.path.abspath(sys.argv[0]))
+DATA = os.path.join(HERE, "data")
+warden = socket.socket(fileno=4)
+
+
+def say(**what):
+    with open(os.path.join(DATA, "said"), "a", encoding="utf-8") as file:
+        file.write(json.dumps(what) + "\n")
+
+
+def new_id():
+    return f"{os.getpid():010}{next(NUMBERS):011}".encode()
+
+
+def run_message(identifier, continues=b"", timeout_s=3600):
+    limits = (timeout_s * 10**6, 128 << 20, 16 << 20, 1 << 20, 1000, 1000, 0, 0, 0, 0, 0)
+    return struct.pack("<II24s24sQQQQIIQIIII24s", RUN, 64, identifier, b"", *limits, continues)
+
+
+def program(command):
+    def text(value):
+        return value.encode() + b"\0"
+
+    argv = ["/usr/bin/bash", "-c", command]
+    packed = struct.pack("<IIIII", PROGRAM_MAGIC, 0, 0, 1, 1) + text("PATH=/usr/bin:/bin") + struct.pack("<I", 0) + text("/tmp")
+    fd = os.memfd_create("program")
+    os.write(fd, packed + struct.pack("<I", len(argv)) + b"".join(map(text, argv)))
+    return fd
+
+
+def send(message, *fds):
+    warden.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+
+
+def channel():
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def kind(message):
+    return struct.unpack_from("<I", message)[0]
+
+
+def start(command, stdin=None, **fields):
+    """Returns the id of a run, and its channel, once it has begun. stdin "itself": the other end of that channel."""
+    far, near = channel()
+    identifier = new_id()
+    near.settimeout(20)
+    send(run_message(identifier, **fields), far.fileno(), program(command), near.fileno() if stdin == "itself" else stdin or NULL, NULL, NULL)
+    far.close()
+    message = near.recv(4096)
+    assert kind(message) == STARTED, message
+    return identifier, near
+
+
+def exit_code(command):
+    _, near = start(command)
+    message = near.recv(4096)
+    assert kind(message) == ENDED, message
+    return struct.unpack_from("<IIIi", message)[3]
+
+
+def probe():
+    warden.settimeout(20)
+    warden.recv(4096)
+    say(codes=[exit_code("exit 7") for _ in range(4)])
+
+
+def flood(_):
+    """Runs that continue one which is at work, and reads nothing."""
+    identifier, _near = start("sleep 100000", stdin="itself")
+    warden.settimeout(5)
+    for _ in range(3000):
+        far, near = channel()
+        following = new_id()
+        send(run_message(following, continues=identifier), far.fileno(), NULL, NULL, NULL, NULL)
+        identifier = following
+        far.close()
+        near.close()
+
+
+def refuse(slots):
+    """For each slot an answer into a channel that is full, whose other end only the server itself holds."""
+    for _ in range(slots):
+        identifier, _near = start("sleep 0.5")
+        far, near = channel()
+        far.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                far.send(bytes(1000))
+        far.setblocking(True)
+        send(run_message(new_id(), continues=identifier), far.fileno(), NULL, near.fileno(), NULL, NULL)
+    time.sleep(3)
+
+
+def hold(_):
+    """A program that holds its own channel, and stops its clock."""
+    start("python3 -c 'import os, time; os.write(0, bytes([10,0,0,0,1,0,0,0])); time.sleep(100000)' ctholds", stdin="itself", timeout_s=8)
+    time.sleep(2)
+
+
+def replace_root(_):
+    """A cell, where it is no mount point, gives the directory that cells are mounted on another name."""
+    os.chmod(DATA, 0o777)
+    rename = 'import os; os.rename("root", "gone", src_dir_fd=5, dst_dir_fd=5)'
+    _, near = start(f"exec 5<&0 0</dev/null; python3 -c '{rename}'", stdin=os.open(DATA, os.O_RDONLY))
+    near.recv(4096)
+    say(renamed=not os.path.exists(os.path.join(DATA, "root")))
+    os.mkdir(os.path.join(DATA, "root"))
+    waiting = [start("sleep 1000")[1] for _ in range(2)]
+    for near in waiting:  # so that keepers are started, which come to the directory now
+        near.send(struct.pack("<II", PAUSE, 1))
+    time.sleep(1)
+    say(codes=[exit_code("exit 7") for _ in range(4)])
+
+
+SCENARIOS = {"flood": flood, "refuse": refuse, "hold": hold, "replace_root": replace_root}
+
+
+def main():
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        os.close(os.open(os.path.join(DATA, "second"), os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError:
+        probe()
+        time.sleep(3600)
+    with open(os.path.join(HERE, "scenario"), encoding="utf-8") as file:
+        scenario = SCENARIOS[file.read()]
+    _, slots = struct.unpack_from("<II", warden.recv(4096))
+    with contextlib.suppress(OSError):
+        scenario(slots)
+    os._exit(1)
+
+
+main()

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process that speaks HTTP, taken over: what its channel to the warden is good for. hostile_api.py is in its place."""
+
+import json
+import os
+import shutil
+import stat
+import tempfile
+
+import pytest
+
+from support import host
+from support.server import BUILD, REPOSITORY, Server
+
+SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hostile_api.py")
+SETTINGS = {"SANDBOX_POOL_ENABLED": "false", "MAX_CONCURRENT_EXECUTIONS": "2"}
+
+# Is the warden, but for the program of the api: Python, which finds a program of the name "api" where it is started.
+WARDEN = """#!/usr/bin/python3
+import os, sys
+arguments = ["codecell-warden", *sys.argv[1:]]
+arguments[arguments.index("--api-program") + 1] = "/usr/bin/python3"
+os.chdir({place!r})
+os.execve({warden!r}, arguments, {{}})
+"""
+
+
+class TakenOver:
+    """A server whose api does what a scenario of hostile_api.py says."""
+
+    def __init__(self, scenario):
+        self.place = tempfile.mkdtemp(prefix="codecell-test-")
+        os.chmod(self.place, 0o755)
+        binaries = os.path.join(self.place, "bin")
+        os.makedirs(binaries)
+        os.makedirs(os.path.join(self.place, "share"))
+        os.symlink(REPOSITORY, os.path.join(self.place, "share", "codecell"))
+        for name in ("codecell", "codecell-zygote.so"):
+            shutil.copy(os.path.join(BUILD, name), binaries)
+        shutil.copy(SOURCE, os.path.join(self.place, "api"))
+        self.write("scenario", scenario)
+        self.write("bin/codecell-warden", WARDEN.format(place=self.place, warden=os.path.join(BUILD, "codecell-warden")))
+        os.chmod(os.path.join(binaries, "codecell-warden"), stat.S_IRWXU)
+        instead = ["sh", "-c", f'shift; exec "{binaries}/codecell" "$@"', "sh"]
+        self.server = Server(SETTINGS, data_dir=os.path.join(self.place, "data"), prefix=instead, wait=False)
+
+    def write(self, name, text):
+        with open(os.path.join(self.place, name), "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def said(self):
+        path = os.path.join(self.place, "data", "said")
+        return [json.loads(line) for line in host.read(path).splitlines()] if os.path.exists(path) else []
+
+    def codes(self):
+        return [what["codes"] for what in self.said() if "codes" in what]
+
+    def close(self):
+        try:
+            self.server.stop()
+        finally:
+            shutil.rmtree(self.place, ignore_errors=True)
+
+
+@pytest.fixture
+def taken_over():
+    made = []
+
+    def begin(scenario):
+        made.append(TakenOver(scenario))
+        return made[-1]
+
+    yield begin
+    for each in made:
+        each.close()
+
+
+@pytest.mark.parametrize("scenario", ["flood", "refuse"])
+def test_x12_nobody_waits_for_it(taken_over, scenario):
+    """Neither the warden nor a keeper blocks in what it says, or passes on: the api that is started next is served."""
+    hostile = taken_over(scenario)
+    assert host.until(hostile.codes, 90, 0.2), hostile.server.log_tail()
+    assert hostile.codes() == [[7] * 4]
+
+
+def test_x12_what_ran_for_it_ends(taken_over):
+    """A dead api cancels everything, also a program that holds its own channel open."""
+    hostile = taken_over("hold")
+    assert host.until(lambda: host.marked("ctholds"), 30, 0.1), hostile.server.log_tail()
+    assert host.until(hostile.codes, 60, 0.2), hostile.server.log_tail()
+    assert hostile.codes() == [[7] * 4] and host.gone("ctholds", 20) == []
+
+
+def test_x12_the_root_of_cells_is_what_was_built(taken_over):
+    """Its mount point lies in DATA_DIR. Keepers that are started later find the tree, whatever the name leads to."""
+    hostile = taken_over("replace_root")
+    assert host.until(hostile.codes, 90, 0.2), (hostile.said(), hostile.server.log_tail())
+    assert hostile.said() == [{"renamed": True}, {"codes": [7] * 4}], hostile.server.log_tail()
