@@ -5,11 +5,13 @@
  * this process becomes the warden by exec, with an empty environment; what the api must know travels in sealed memory.
  */
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -134,6 +136,25 @@ static int give_log(int fd, uid_t api_uid)
     return fchown(fd, api_uid, (gid_t)-1) < 0 ? error_from_errno() : 0;
 }
 
+/* What lies below DATA_DIR is the api's to replace by links: there none is followed. */
+static int open_log(const struct config *config)
+{
+    const char *path = config->log_file;
+    size_t length = strlen(config->data_dir);
+    struct open_how how = { .flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK,
+                            .mode = 0640 };
+    CLEANUP_CLOSE int dir_fd = -1;
+
+    if (strncmp(path, config->data_dir, length) == 0 && path[length] == '/') {
+        path += length + strspn(path + length, "/");
+        dir_fd = open(config->data_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (dir_fd < 0)
+            return -1;
+        how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+    }
+    return (int)syscall(SYS_openat2, dir_fd >= 0 ? dir_fd : AT_FDCWD, path, &how, sizeof(how));
+}
+
 /* The warden writes to stdout and stderr, the api to stdout: LOG_FILE is both. */
 static int redirect_output(const struct serve *serve)
 {
@@ -148,7 +169,7 @@ static int redirect_output(const struct serve *serve)
         fd_stop_waiting(STDERR_FILENO);
         return 0;
     }
-    log_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, 0640);
+    log_fd = open_log(&serve->handover.config);
     if (log_fd < 0)
         return fail("LOG_FILE", error_from_errno());
     r = give_log(log_fd, serve->identity.api_uid);
