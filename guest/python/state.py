@@ -129,7 +129,7 @@ def unpack(stream):
     return Unpickler(stream).load()
 
 
-def read_values(path):
+def read_values(path, unpack=unpack):
     """Returns the contents of the state, and the bytes they were in if those are few."""
     with open(path, "rb", buffering=0) as file:
         version = file.read(1)[0]
@@ -143,10 +143,114 @@ def read_values(path):
         return unpack(Stream(file)), None
 
 
+class Lost:
+    """Stands for what cannot be made again."""
+
+    def __setstate__(self, _):
+        pass
+
+
+class Whole:
+    """A file whose pieces are bytes."""
+
+    def __init__(self, file):
+        self.read = lambda size: bytes(file.read(size))
+        self.readline = lambda: bytes(file.readline())
+
+
+def rescuer(lost):
+    """An unpickler that goes on if a value cannot be made again, and adds to lost what stands there then."""
+    pickle = distribution("pickle")
+
+    def making(way, taken):
+        """A step that takes so many from the stack, and puts what it makes of them there."""
+
+        def step(unpickler):
+            stack = unpickler.stack
+            function, arguments = stack[-2:]
+            rest = len(stack) - taken
+            try:
+                way(unpickler)
+            except BaseException:
+                if getattr(function, "__name__", "") in ("_class_setstate", "_function_setstate"):
+                    lost.append(arguments[0])  # what cloudpickle fills has been made
+                stack[rest:] = [Lost()]
+                lost.append(stack[-1])
+
+        return step
+
+    def filling(way, taken):
+        """A step that changes what lies below those it takes: all since the mark, if none are counted."""
+
+        def step(unpickler):
+            stack = unpickler.stack if taken else unpickler.metastack[-1]
+            rest = len(stack) - taken
+            try:
+                way(unpickler)
+            except BaseException:
+                del stack[rest:]
+                lost.append(stack[-1])
+
+        return step
+
+    class Rescuer(pickle._Unpickler):
+        dispatch = dict(pickle._Unpickler.dispatch)
+
+    for names, wrap, taken in (
+        (("REDUCE", "NEWOBJ", "STACK_GLOBAL"), making, 2),
+        (("NEWOBJ_EX",), making, 3),
+        (("BUILD", "APPEND"), filling, 1),
+        (("SETITEM",), filling, 2),
+        (("SETITEMS", "ADDITEMS", "APPENDS"), filling, 0),
+    ):
+        for name in names:
+            code = getattr(pickle, name)[0]
+            Rescuer.dispatch[code] = wrap(Rescuer.dispatch[code], taken)
+    return Rescuer
+
+
+def rescue(stream):
+    """unpack(), without the values that need what cannot be made again."""
+    lost = []
+    stream = Whole(stream)
+    python = distribution("_pickle").Unpickler(stream).load()
+    if python not in (None, PYTHON):
+        raise ValueError("code of another Python")
+    values, modules, needs = rescuer(lost)(stream).load()
+    marks = {id(each) for each in lost}
+    for name in list(values):
+        if leads_to(marks, values[name], values):
+            del values[name]
+    return values, modules, needs
+
+
+def leads_to(marks, value, values):
+    import gc
+
+    seen = {id(vars(module)) for module in list(sys.modules.values()) if isinstance(module, Module)} | {id(values)}
+    pending = [value]
+    while pending:
+        found = pending.pop()
+        if id(found) in marks:
+            return True
+        if id(found) not in seen and not isinstance(found, Module):
+            seen.add(id(found))
+            if not isinstance(found, type) or found.__module__ == "__main__":
+                pending += gc.get_referents(found)
+    return False
+
+
+def read_or_rescue(path):
+    try:
+        return read_values(path)
+    except BaseException:
+        return read_values(path, rescue)
+
+
 def read_into(path, namespace):
     fixed = {name: namespace[name] for name in namespace}
     try:
-        (values, modules, needs), content = read_values(path)
+        (values, modules, needs), content = read_or_rescue(path)
         loaded = Loaded(frozenset(values), dict(modules), frozenset(needs), content)
         namespace.update(values)
         return loaded
@@ -313,6 +417,11 @@ class Standing:
         raise TypeError
 
 
+def is_named_tuple(value):
+    bases = vars(value).get("__orig_bases__")
+    return isinstance(bases, tuple) and "typing" in sys.modules and sys.modules["typing"].NamedTuple in bases
+
+
 def full_pickler(sink, namespace):
     """A pickler that writes the program's definitions by value; their globals will be those of the next program."""
     cloudpickle = distribution("cloudpickle")
@@ -325,9 +434,20 @@ def full_pickler(sink, namespace):
                 for name, constant in vars(sys.modules["dataclasses"]).items():
                     if constant is value:  # compared by identity: a copy would not do
                         return getattr, (sys.modules["dataclasses"], name)
+            if isinstance(value, type) and is_named_tuple(value):
+                return self.without_original_bases(value)
             if type(value) is cache:
                 return Standing(lru_cache, *value.cache_parameters().values()), (value.__wrapped__,)
             return super().reducer_override(value)
+
+        def without_original_bases(self, value):
+            """Else cloudpickle would call what makes such classes, without what that needs."""
+            bases = value.__orig_bases__
+            del value.__orig_bases__
+            try:
+                return super().reducer_override(value)
+            finally:
+                value.__orig_bases__ = bases
 
         def _dynamic_function_reduce(self, function):
             reduced = super()._dynamic_function_reduce(function)

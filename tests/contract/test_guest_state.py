@@ -182,6 +182,43 @@ print(json.dumps(results + [state.load("missing", {}) is None]))
     assert told == [True] * 7
 
 
+def test_a_class_is_as_it_was_after_it_was_saved(tmp_path):
+    told = guest(
+        tmp_path,
+        """
+put("from typing import NamedTuple\\nclass Point(NamedTuple):\\n    x: int\\np = Point(1)")
+size = save()
+print(json.dumps([size > 0, space["Point"].__orig_bases__ == (space["NamedTuple"],), space["p"].x]))
+""",
+    )
+    assert told == [True, True, 1]
+
+
+def test_what_cannot_be_made_again_is_lost_alone(tmp_path):
+    """Whole and compressed; what is loaded then is not what was there, and is saved again."""
+    for size in 1, 100000:
+        told = guest(
+            tmp_path,
+            f"""
+put('''
+class Strict(Exception):
+    def __init__(self, code, why): super().__init__(code)
+error = Strict(1, 2)
+behind = [error]
+x = 'y' * {size}
+''')
+save(1 << 22)
+first = open("out", "rb").read()
+space.clear(); space["__builtins__"] = builtins
+loaded = state.load("out", space)
+names = sorted(space.keys() - {{"__builtins__"}})
+save(1 << 22, loaded)
+print(json.dumps([names, len(space["x"]), first[0], len(open("out", "rb").read()) < len(first)]))
+""",
+        )
+        assert told == [["Strict", "x"], size, 1 if size == 1 else 2, True]
+
+
 def test_large_values_need_no_room_twice(tmp_path):
     """A state of 256 MiB is saved and loaded within little more than its own size."""
     told = guest(

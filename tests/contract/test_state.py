@@ -322,6 +322,83 @@ after = 2
     assert session("lock = 'new'; print(uses())") == "('new', 1)\n"
 
 
+def test_what_cannot_be_made_again_is_absent_alone(stored_session):
+    """10.7.3: what can be written, and not be read, takes nothing along but what leads to it."""
+    session = stored_session
+    session(
+        """
+class Strict(Exception):
+    def __init__(self, code, why): super().__init__(f"{code}: {why}")
+class Refuses:
+    def __init__(self): self.x = 1
+    def __setstate__(self, state): raise SystemExit(7)
+class Unhashed:
+    def __init__(self): self.key = 5
+    def __hash__(self): return self.key
+try: raise Strict(4, 'because')
+except Strict as error: kept = error
+refuses = Refuses()
+again = refuses
+inside = [1, {'deep': (refuses,)}]
+child = [refuses]
+refuses.child = child
+unhashed = Unhashed()
+unhashed.all = {unhashed}
+def closes(it=refuses): return it
+before, rows, shared = 1, [{'a': 1}] * 2, []
+other = shared
+import math as m
+def f(): return before + m.floor(2.5)
+"""
+    )
+    there = "[n for n in ('Strict', 'Refuses', 'kept', 'refuses', 'again', 'inside', 'child', 'unhashed', 'closes', 'rows') if n in globals()]"
+    for _ in range(2):
+        assert (
+            session(f"print(before, f(), rows[0] is rows[1], shared is other, {there}, Strict(1, 2)); before += 0")
+            == "1 3 True True ['Strict', 'Refuses', 'rows'] 1: 2\n"
+        )
+
+
+def test_a_large_state_with_what_cannot_be_made_again(stored_session):
+    session = stored_session
+    session(
+        """
+import numpy as np, pandas as pd
+class Strict(Exception):
+    def __init__(self, code, why): super().__init__(code)
+error = Strict(1, 2)
+array = np.arange(100000)
+frame = pd.DataFrame({'a': range(1000), 'b': list('xy') * 500})
+text = 'Grüße' * 10000
+"""
+    )
+    assert (
+        session("print('error' in globals(), int(array.sum()), frame.b.iloc[3], frame.a.sum(), len(text))")
+        == "False 4999950000 y 499500 50000\n"
+    )
+
+
+def test_named_tuples(session):
+    """10.7.1."""
+    session(
+        """
+from collections import namedtuple
+from typing import NamedTuple
+class Point(NamedTuple):
+    x: int
+    y: int = 2
+    def sum(self): return self.x + self.y
+Old = namedtuple('Old', 'a b')
+p, old = Point(1), Old(3, 4)
+"""
+    )
+    for _ in range(2):
+        assert (
+            session("print(p, p.sum(), Point(5, 6)._asdict(), type(p) is Point, old, Point._field_defaults)")
+            == "Point(x=1, y=2) 3 {'x': 5, 'y': 6} True Old(a=3, b=4) {'y': 2}\n"
+        )
+
+
 def test_preloaded_names_are_the_libraries(session):
     """10.7.3, 10.7.6."""
     session("import numpy as np, json, os\nx = 1")
