@@ -5,7 +5,7 @@
 const Module = require('module');
 
 Module._extensions['.ts'] = (module, filename) => {
-  const options = ['--loader=ts', '--format=cjs', '--target=es2019', '--log-level=error', `--sourcefile=${filename}`];
+  const options = ['--loader=ts', '--format=cjs', '--target=es2019', '--supported:bigint=true', '--log-level=error', `--sourcefile=${filename}`];
   const { spawnSync } = require('child_process');
   const input = require('fs').readFileSync(filename);
   const { status, stdout, stderr, error } = spawnSync('esbuild', options, { input, maxBuffer: 1 << 28 });

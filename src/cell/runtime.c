@@ -46,6 +46,7 @@ static const struct runtime {
         .transpiler = { "/usr/bin/esbuild", "--loader=ts", "--sourcefile=code.ts", "--sourcemap=inline",
                         "--log-level=error", "--supported:dynamic-import=false",
                         "--define:process.env.NODE_ENV=process.env.NODE_ENV", "--format=cjs", "--target=es2019",
+                        "--supported:bigint=true", "--log-override:empty-import-meta=error",
                         "--tsconfig-raw={\"compilerOptions\":{\"experimentalDecorators\":true}}" },
     },
     [WARM_R] = {

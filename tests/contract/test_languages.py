@@ -271,6 +271,24 @@ def test_ts_await_outside_of_functions(run):
     assert_clean(run("ts", "await"), "7 /\n")
 
 
+def test_ts_bigint(run):
+    assert_clean(run("ts", "bigint"), "18446744073709551616n bigint 65025n\n")
+
+
+def test_ts_bigint_in_another_file(client, upload):
+    other = upload({"other.ts": b"export const large: bigint = 2n ** 64n;\n"})
+    assert_clean(client.exec("import { large } from './other'; console.log(large)", "ts", files=other), "18446744073709551616n\n")
+
+
+def test_ts_import_meta(run):
+    assert_clean(run("ts", "import_meta"), "/mnt/data/code.js file:///mnt/data/code.js function 3n\n")
+
+
+def test_ts_import_meta_does_not_hide_what_is_wrong(client):
+    answer = client.exec("console.log(import.meta.url, 'import.meta'); let x: = 3", "ts")
+    assert answer.outcome == "compile_error" and answer.stderr.count("ERROR") == 1 and 'Unexpected "="' in answer.stderr, dict(answer)
+
+
 def test_ts_traceback_shows_lines_of_the_source(run):
     answer = run("ts", "traceback")
     assert answer.code == 1 and "Error: on purpose\n    at fail (/mnt/data/code.ts:6:9)" in answer.stderr, dict(answer)

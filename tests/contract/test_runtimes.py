@@ -124,6 +124,7 @@ FAILURES = [
     ("ts", "const f = (): number => { throw new RangeError('typed') };\n\nf();"),
     ("ts", "const x: number = ;"),
     ("ts", "const text: string = await Promise.resolve('later'); console.log(text, import.meta.url)"),
+    ("ts", "console.log(import.meta.url, 2n ** 64n)"),
     ("ts", "function seen(of: any, name: string) { console.log(name) }\nclass A { @seen x = 1; constructor(private y: number) {} }\nconsole.log(new A(2))"),
     ("ts", "// " + "x" * 300000 + "\nlet ü: string = 'ü'; throw new Error(ü)"),
     ("ts", "console.log(require('fs').readdirSync('/run/build').join(), process.stdin.isTTY)"),
