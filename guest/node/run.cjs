@@ -42,6 +42,20 @@ function compilesAsCommonJs(source) {
   return unlessSyntaxError(() => vm.compileFunction(source, PARAMETERS, { filename: PROGRAM })) !== undefined;
 }
 
+// `await (x)` outside of functions compiles as CommonJS too: as a call of something named await. In a class's static block
+// it does not; but there, neither do return and arguments.
+function awaitsOutside(source) {
+  if (!/\bawait\s*?[\n([`+/-]/.test(source)) return false;
+  const vm = require('vm');
+  const block = source.replace(/\breturn\b/g, '').replace(/\barguments\b/g, 'this');
+  try {
+    new vm.Script(`class Block { static {${block}\n} }`);
+    return false;
+  } catch (error) {
+    return error.message === 'Unexpected reserved word';
+  }
+}
+
 // Returns a require() and an import() that resolve as they would in the program.
 function programLoaders(main) {
   main._compile('module.exports = { require, load: (specifier) => import(specifier) };', PROGRAM);
@@ -128,10 +142,11 @@ async function runModule(module, loaders) {
 
 function run(source) {
   const main = makeMainModule();
-  if (MODULE_WORDS.test(source) && !compilesAsCommonJs(source)) {
+  if (MODULE_WORDS.test(source) && (awaitsOutside(source) || !compilesAsCommonJs(source))) {
     const loaders = programLoaders(main);
     const asyncBody = compileAsync(source, loaders.load);
-    return asyncBody ? runAsync(asyncBody, main, loaders) : runModule(compileModule(source, loaders.load), loaders);
+    if (asyncBody) return runAsync(asyncBody, main, loaders);
+    if (!compilesAsCommonJs(source)) return runModule(compileModule(source, loaders.load), loaders); // or await is a name
   }
   main._compile(source, PROGRAM);
   main.loaded = true;

@@ -254,6 +254,40 @@ def test_js_await_outside_of_functions(run, place):
     assert_clean(run("js", "await", session_id=place(JS_FILES)), "true /mnt/data true 42\n")
 
 
+@pytest.mark.parametrize("code, printed", [
+    ("await (async () => { console.log(1) })(); console.log(2)", "1\n2\n"),
+    ("(async () => 0)(); const x = await (async () => 1)(); console.log(x, typeof require, __dirname)", "1 function /mnt/data\n"),
+    ("const [x] = await [1]; console.log(x, await `two`, await -3, await\n(Promise.resolve(4)))", "1 two -3 4\n"),
+])
+@pytest.mark.parametrize("lang", ["js", "ts"])
+def test_await_of_what_could_be_arguments(client, need_language, lang, code, printed):
+    """`await (x)` compiles as CommonJS, as a call."""
+    need_language(lang)
+    assert_clean(client.exec(code, lang), printed)
+
+
+@pytest.mark.parametrize("code, printed", [
+    ("if (process.argv.length > 9) return; console.log(await (Promise.resolve(1)), arguments.length)", "1 5\n"),
+    ("console.log(await (Promise.resolve(1))); return; console.log(2)", "1\n"),
+    ("function await(x) { return x }; console.log(await (1), this === exports)", "1 true\n"),
+    ("var await = (x) => x; console.log(await (1))", "1\n"),
+    ("const o = { await(x) { return x } }; console.log(o.await (1), module.parent)", "1 null\n"),
+    ("function f(await) { return await (1) } console.log(f((x) => x + 1))", "2\n"),
+    ("async function f() { console.log(await (1)); return 2 }\nf(); console.log('first', require.main === module)", "first true\n1\n"),
+    ("console.log('await (1)') // await (2)", "await (1)\n"),
+    ("with ({ a: 1 }) console.log(a); async () => await (1)", "1\n"),
+])
+def test_js_await_beside_return_and_inside_of_functions_and_as_a_name(client, need_language, code, printed):
+    need_language("js")
+    assert_clean(client.exec(code, "js"), printed)
+
+
+def test_js_a_commonjs_program_that_awaits_inside_fails_as_one(client, need_language):
+    need_language("js")
+    answer = client.exec("async function f() { await (1) }\nthrow new RangeError('here')", "js")
+    assert answer.code == 1 and "at Object.<anonymous> (/mnt/data/code.js:2:7)" in answer.stderr, dict(answer)
+
+
 def test_js_traceback(run):
     answer = run("js", "traceback")
     assert answer.code == 1 and "RangeError: on purpose\n    at fail (/mnt/data/code.js:2:9)" in answer.stderr, dict(answer)
