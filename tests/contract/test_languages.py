@@ -332,6 +332,8 @@ def test_ts_traceback_shows_lines_of_the_source(run):
 
 @pytest.mark.parametrize("name, printed", [
     ("other_class", "Main\n"), ("package_private", "Starter0\n"), ("in_package", "com.example.app.App\n"),
+    ("main_elsewhere", "Zoo with 2\n"), ("main_inside", "Outer$Starter 0\n"), ("several_mains", "Main of Main\n"),
+    ("one_line", "Main [1, 2]\n"), ("package_of_several", "a.b.Program\n"),
 ])
 def test_java_class_names(run, name, printed):
     assert_clean(run("java", name), printed)

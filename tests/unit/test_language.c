@@ -326,6 +326,17 @@ static void public_class_names_the_source(void **state)
     check_source_name(java, "public sealed interface Shape permits A {}", "Shape.java");
     check_source_name(java, "public record P(int x) {}", "P.java");
     check_source_name(java, "public enum Größe{}", "Größe.java");
+    check_source_name(java, "import java.util.*; public class Main {}", "Main.java");
+    check_source_name(java, "package a.b; import java.util.List;import static java.lang.Math.*; public class Main {}",
+                      "Main.java");
+    check_source_name(java, "@FunctionalInterface public interface F {}", "F.java");
+    check_source_name(java, "@SuppressWarnings({\"a\", \"b\"}) @java.lang.Deprecated public final class Main {}",
+                      "Main.java");
+    check_source_name(java, "@A1(x = 1)public class Main {}", "Main.java");
+    check_source_name(java, "import java.util.*; class Main { public class Inner {} }", "Code.java");
+    check_source_name(java, "// import java.util.*; public class Main {}", "Code.java");
+    check_source_name(java, "import java.util.*; // public class Main {}", "Code.java");
+    check_source_name(java, "@Apublic class Main {}", "Code.java");
     check_source_name(java, "class Main { }", "Code.java");
     check_source_name(java, "class Main {\n  public static class Inner {}\n}", "Code.java");
     check_source_name(java, "public static void main() {}", "Code.java");
