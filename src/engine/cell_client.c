@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -59,19 +60,30 @@ static int complain(struct cell_talk *talk, int code, const char *text)
     return code;
 }
 
+/* Programs also open /dev/stdout and its like by name, and are another user: others_may is for them. */
+static int make_pipe(mode_t others_may, int *ret_read_fd, int *ret_write_fd)
+{
+    int pair[2];
+
+    if (pipe2(pair, O_CLOEXEC) < 0)
+        return error_from_errno();
+    *ret_read_fd = pair[0];
+    *ret_write_fd = pair[1];
+    return fchmod(pair[0], S_IRUSR | S_IWUSR | others_may) < 0 ? error_from_errno() : 0;
+}
+
 /* What the program reads: a pipe that does not block us, or nothing. */
 static int make_input(struct cell_talk *talk, int *ret_read_fd)
 {
-    int pair[2];
+    int r;
 
     if (!talk->request.feed) {
         *ret_read_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
         return *ret_read_fd < 0 ? error_from_errno() : 0;
     }
-    if (pipe2(pair, O_CLOEXEC) < 0)
-        return error_from_errno();
-    *ret_read_fd = pair[0];
-    talk->in_fd = pair[1];
+    r = make_pipe(S_IROTH, ret_read_fd, &talk->in_fd);
+    if (r < 0)
+        return r;
     return fcntl(talk->in_fd, F_SETFL, O_NONBLOCK) < 0 ? error_from_errno() : 0;
 }
 
@@ -86,15 +98,11 @@ static int hand_over(struct cell_talk *talk)
         return error_from_errno();
     talk->channel_fd = pair[0];
     far_channel = pair[1];
-    if (pipe2(pair, O_CLOEXEC) < 0)
-        return error_from_errno();
-    talk->out_fd = pair[0];
-    out_write = pair[1];
-    if (pipe2(pair, O_CLOEXEC) < 0)
-        return error_from_errno();
-    talk->err_fd = pair[0];
-    err_write = pair[1];
-    r = make_input(talk, &in_read);
+    r = make_pipe(S_IWOTH, &talk->out_fd, &out_write);
+    if (r == 0)
+        r = make_pipe(S_IWOTH, &talk->err_fd, &err_write);
+    if (r == 0)
+        r = make_input(talk, &in_read);
     if (r < 0)
         return r;
     if (talk->request.tools) {

@@ -93,6 +93,33 @@ def test_prints_and_leaves_no_files(run, code):
     assert answer.files == [] and answer["status"] is None and answer["signal"] is None, dict(answer)
 
 
+NAMED = {
+    "bash": "cat /dev/stdin > /dev/stdout; echo err | tee /dev/stderr > /dev/null; echo fd >> /dev/fd/1",
+    "py": "print(open('/dev/stdin').read(), end='', file=open('/dev/stdout', 'w'))\nopen('/dev/stderr', 'w').write('err\\n')\nopen('/dev/fd/1', 'w').write('fd\\n')",
+    "js": "const fs = require('fs'); fs.writeFileSync('/dev/stdout', fs.readFileSync('/dev/stdin')); fs.writeFileSync('/dev/stderr', 'err\\n'); fs.writeFileSync('/dev/fd/1', 'fd\\n')",
+    "c": """
+#include <stdio.h>
+int main(void)
+{
+    char line[10] = "";
+    FILE *in = fopen("/dev/stdin", "r"), *out = fopen("/dev/stdout", "w"), *err = fopen("/dev/stderr", "w");
+    if (!in || !out || !err || !fgets(line, sizeof(line), in))
+        return 7;
+    fputs(line, out), fputs("fd\\n", out), fputs("err\\n", err);
+}
+""",
+}
+
+
+@pytest.mark.parametrize("lang", NAMED)
+def test_streams_have_names(client, need_language, lang):
+    """What every tutorial of a shell does: echo wrong > /dev/stderr."""
+    need_language(lang)
+    for _ in range(2):
+        answer = client.exec(NAMED[lang], lang, stdin="in\n")
+        assert (answer.stdout, answer.stderr, answer.code) == ("in\nfd\n", "err\n", 0), dict(answer)
+
+
 @each_language
 def test_reads_an_uploaded_file_by_both_paths(run, upload, code):
     answer = run(code, "input", files=upload({"x": b"content of x"}))
