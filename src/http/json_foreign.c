@@ -10,10 +10,7 @@
 #include "base/cleanup.h"
 
 #define DIGITS       "0123456789"
-#define HEX_DIGITS   DIGITS "abcdefABCDEF"
 #define NUMBER_CHARS DIGITS "+-.eE"
-
-static const char replacement[] = { '\\', 'u', 'f', 'f', 'f', 'd' };
 
 /* The nearest that fit: none is longer than what it stands for. */
 static const char *const nearest[2][2] = {
@@ -75,43 +72,6 @@ static char *tame_number(char *number, bool *changed)
     return number + span;
 }
 
-/* What \uXXXX stands for, -1 for another escape. */
-static long code_unit(const char *escape)
-{
-    char digits[5] = "";
-
-    if (escape[0] != '\\' || escape[1] != 'u')
-        return -1;
-    memcpy(digits, escape + 2, strnlen(escape + 2, 4));
-    return strspn(digits, HEX_DIGITS) == 4 ? strtol(digits, NULL, 16) : -1;
-}
-
-static bool is_high(long unit)
-{
-    return unit >= 0xd800 && unit < 0xdc00;
-}
-
-static bool is_low(long unit)
-{
-    return unit >= 0xdc00 && unit < 0xe000;
-}
-
-/* Returns the first byte behind it. */
-static char *tame_escape(char *escape, bool *changed)
-{
-    long unit = code_unit(escape);
-
-    if (unit < 0)
-        return escape + (escape[1] ? 2 : 1);
-    if (is_high(unit) && is_low(code_unit(escape + sizeof(replacement))))
-        return escape + 2 * sizeof(replacement);
-    if (is_high(unit) || is_low(unit)) {
-        memcpy(escape, replacement, sizeof(replacement));
-        *changed = true;
-    }
-    return escape + sizeof(replacement);
-}
-
 /* Returns true if there was something to change. */
 static bool tame(char *text, const char *end)
 {
@@ -120,7 +80,7 @@ static bool tame(char *text, const char *end)
 
     while (p < end) {
         if (quoted && *p == '\\')
-            p = tame_escape(p, &changed);
+            p += 2; /* at most behind the zero byte */
         else if (!quoted && strchr(DIGITS "-", *p) && *p)
             p = tame_number(p, &changed);
         else

@@ -104,7 +104,8 @@ def test_what_was_not_tried_again_stays_and_what_never_was_is_said(tmp_path):
     place = tmp_path / "SECURITY.md"
     names = [row.name for row in walls_selftest.walls.WALLS if not walls_selftest.why_not(row)][:3]
     table = walls_selftest.table([(names[0], "DOWN: K7"), (names[1], "not seen from outside")])
-    place.write_text(f"before\n{walls_selftest.BEGIN}\n{table}{walls_selftest.END}\nafter\n")
+    name = walls_selftest.REPORT
+    place.write_text(f"before\n<!-- {name}: begin -->\n{table}<!-- {name}: end -->\nafter\n")
     old = walls_selftest.read_table(place)
     assert old == {names[0]: "DOWN: K7", names[1]: "not seen from outside"}
     merged = dict(walls_selftest.merged(old, [(names[1], "DOWN: K9")]))
