@@ -268,7 +268,7 @@ int run_receive(struct slot *slot, struct run *run)
 void run_refuse(struct run *run)
 {
     run_fail(run, "parked", ESTALE);
-    (void)wire_send_within(run->fds[WIRE_RUN_CHANNEL], &run->failed, NULL, RUN_SEND_MS);
+    (void)wire_send_within(run->fds[WIRE_RUN_CHANNEL], &run->failed, NULL, 0); /* the first message: there is room */
     run_close_fds(run);
     *run = RUN_INIT;
 }

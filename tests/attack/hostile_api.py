@@ -2,7 +2,8 @@
 """What runs in the place of the api, as its user and with its channel to the warden (x12_hostile_api.py). Without the api's
 own walls: each call that it makes is one that those allow.
 
-The first one does what the file "scenario" beside it says, and dies; the next one looks whether the warden still serves."""
+The first one does what the file "scenario" beside it says, looks ("served") whether what ends with an api was needed to be served
+again, and dies; the next one looks ("codes") whether the warden still serves."""
 
 import array
 import contextlib
@@ -80,10 +81,14 @@ def exit_code(command):
     return struct.unpack_from("<IIIi", message)[3]
 
 
+def look(whether):
+    say(**{whether: [exit_code("exit 7") for _ in range(4)]})
+
+
 def probe():
     warden.settimeout(20)
     warden.recv(4096)
-    say(codes=[exit_code("exit 7") for _ in range(4)])
+    look("codes")
 
 
 def flood(_):
@@ -111,6 +116,7 @@ def refuse(slots):
         far.setblocking(True)
         send(run_message(new_id(), continues=identifier), far.fileno(), NULL, near.fileno(), NULL, NULL)
     time.sleep(3)
+    look("served")
 
 
 def hold(_):
@@ -131,7 +137,7 @@ def replace_root(_):
     for near in waiting:  # so that keepers are started, which come to the directory now
         near.send(struct.pack("<II", PAUSE, 1))
     time.sleep(1)
-    say(codes=[exit_code("exit 7") for _ in range(4)])
+    look("served")
 
 
 SCENARIOS = {"flood": flood, "refuse": refuse, "hold": hold, "replace_root": replace_root}
