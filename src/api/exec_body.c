@@ -246,17 +246,30 @@ static int input_take(struct check *check, const json_t *root, struct execution_
     return feed_new(json_string_value(text), json_string_length(text), open, &request->feed);
 }
 
+/* How many bytes of a source are its byte order mark: no part of the program, but to some interpreters and compilers.
+ */
+static size_t mark_bytes(const char *source, size_t length)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    const size_t size = sizeof(mark) - 1;
+
+    return length >= size && memcmp(source, mark, size) == 0 ? size : 0;
+}
+
 static int code_take(struct check *check, const json_t *value, struct execution_request *request)
 {
+    const char *source = json_string_value(value);
     int r = text_check(check, "code", value, true);
+    size_t skipped;
 
     if (r <= 0)
         return r;
-    request->code_length = json_string_length(value);
+    skipped = mark_bytes(source, json_string_length(value));
+    request->code_length = json_string_length(value) - skipped;
     request->code = malloc(request->code_length + 1);
     if (!request->code)
         return -ENOMEM;
-    memcpy(request->code, json_string_value(value), request->code_length + 1);
+    memcpy(request->code, source + skipped, request->code_length + 1);
     return 0;
 }
 

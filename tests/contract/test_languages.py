@@ -157,6 +157,16 @@ def test_unicode(run, code):
 
 
 @each_language
+def test_byte_order_mark_is_no_part_of_the_program(client, need_language, code):
+    need_language(code)
+    assert_clean(client.exec("\ufeff" + program(code, "sum"), code), "55\n")
+
+
+def test_nothing_but_a_byte_order_mark_is_blank(client):
+    assert client.exec_reply("\ufeff\n", "bash").status == 400
+
+
+@each_language
 def test_failure_shows_the_native_message(run, code):
     expected = json.loads((PROGRAMS / code / "broken.json").read_text())
     answer = run(code, "broken")
