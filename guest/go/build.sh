@@ -16,4 +16,8 @@ if [ -e "$library/fmt.a" ] && ! grep -q '^//go:\|^import "C"' "$1" &&
     "$tools/link" -o "$2" -L "$library" "$2.o" >/dev/null 2>&1; then
     exit 0
 fi
-exec /usr/bin/go build -buildvcs=false -o "$2" "$1"
+/usr/bin/go build -buildvcs=false -o "$2" "$1" || exit
+[ -x "$2" ] && exit 0
+# Of another package it has made an archive. That there is nothing to run is said in the words of `go run`.
+echo 'package command-line-arguments is not a main package' >&2
+exit 1

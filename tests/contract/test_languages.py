@@ -403,6 +403,13 @@ def test_java_uses_its_memory_and_no_more(run):
     assert (greedy.outcome, greedy.code) == ("out_of_memory", 137), dict(greedy)
 
 
+def test_go_without_a_main_package_is_a_compile_error(client, need_language):
+    need_language("go")
+    answer = client.exec("package shapes\n\nfunc Area(a, b int) int { return a * b }\n", "go")
+    assert (answer.outcome, answer.code, answer.stdout) == ("compile_error", 1, ""), dict(answer)
+    assert "not a main package" in answer.stderr, dict(answer)
+
+
 def test_php_context(run):
     answer = run("php", "context", args=["one"])
     assert answer.stdout == "/mnt/data/code.php /mnt/data 2 code.php /mnt/data\n", dict(answer)
