@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // run.php SOURCE [ARGS...] -- runs one PHP program inside a cell as if it were the file /mnt/data/code.php, which does
 // not exist: for one opening, that name stands for the source, so that __FILE__, __DIR__ and messages are those of a
-// script in the workspace. The program is untrusted, and so is this process: nothing here is a wall.
+// script in the workspace. PHP itself opens it, as the file to append (languages/php.json): what this one would require
+// would have it in every stack trace. The program is untrusted, and so is this process: nothing here is a wall.
 
 final class CodecellSource
 {
@@ -60,4 +61,3 @@ final class CodecellSource
 }
 
 CodecellSource::prepare();
-require CodecellSource::PROGRAM;

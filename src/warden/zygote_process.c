@@ -77,7 +77,7 @@ static const struct interpreter {
     [WARM_PHP] = {
         "php", false,
         { "/usr/bin/php", "-d", "display_errors=stderr", "-d", "log_errors=0", "-d", "memory_limit=-1", "-d",
-          "include_path=/mnt/data:/usr/share/php", "-d", "sys_temp_dir=/tmp", "-d",
+          "include_path=/mnt/data:/usr/share/php", "-d", "sys_temp_dir=/tmp", "-d", "auto_append_file=/mnt/data/code.php", "-d",
           "auto_prepend_file=/opt/codecell/guest/php/zygote.php", "/opt/codecell/guest/php/run.php" },
         { COMMON_ENVIRONMENT },
         { "usr/bin/php", "etc/alternatives", "usr/lib/php/2*", "etc/php/*/cli", "etc/php/*/cli/conf.d",

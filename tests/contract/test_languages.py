@@ -416,6 +416,17 @@ def test_php_context(run):
     assert "Warning: Undefined variable $undefined_variable in /mnt/data/code.php on line 4" in answer.stderr
 
 
+def test_php_traces_show_the_program_only(client, need_language):
+    need_language("php")
+    answer = client.exec(
+        "<?php\nfunction f() {\n    debug_print_backtrace();\n    throw new LogicException('on purpose');\n}\n"
+        "echo count(debug_backtrace()), \"\\n\";\nf();\n", "php")
+    assert (answer.stdout, answer.code) == ("0\n#0 /mnt/data/code.php(7): f()\n", 255), dict(answer)
+    assert answer.stderr == (
+        "Fatal error: Uncaught LogicException: on purpose in /mnt/data/code.php:4\nStack trace:\n"
+        "#0 /mnt/data/code.php(7): f()\n#1 {main}\n  thrown in /mnt/data/code.php on line 4\n"), dict(answer)
+
+
 def test_r_graphics_without_a_screen(run):
     answer = run("r", "graphics")
     assert_clean(answer, "cairo PNG \n")
