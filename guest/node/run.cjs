@@ -67,20 +67,18 @@ function programLoaders(main) {
 // The source as a function that returns a promise, or undefined. Lines and columns stay those of the source.
 function compileAsync(source, load) {
   const vm = require('vm');
-  const head = `(async function (${PARAMETERS.join(', ')}) {`;
+  const text = `(async function (${PARAMETERS.join(', ')}) {\n${source}\n})`;
   const script = unlessSyntaxError(
-    () =>
-      new vm.Script(`${head}${source}\n})`, {
-        filename: PROGRAM,
-        columnOffset: -head.length,
-        importModuleDynamically: load,
-      })
+    () => new vm.Script(text, { filename: PROGRAM, lineOffset: -1, importModuleDynamically: load })
   );
   return script && script.runInThisContext();
 }
 
-function runAsync(run, main, loaders) {
-  return run.call(main.exports, main.exports, loaders.require, main, PROGRAM, WORKSPACE);
+// Of an error that this file's work for the program led to.
+function withoutOwnFrames(error) {
+  if (typeof error?.stack === 'string')
+    error.stack = error.stack.split('\n').filter((line) => !/^ {4}at .*\bcodecell\/guest\b/.test(line)).join('\n');
+  return error;
 }
 
 // Compiles the source as an ES module. The loader's notice that this is experimental is not the program's business.
@@ -99,23 +97,32 @@ function compileModule(source, load) {
       },
       importModuleDynamically: load,
     });
+  } catch (error) {
+    throw withoutOwnFrames(error);
   } finally {
     process.emitWarning = emitWarning;
   }
 }
 
 // What the ordinary loader gives for a specifier, or else require(): that one knows JSON, TypeScript's files and names
-// without extension.
+// without extension. If neither finds it the loader's error is the one to show.
 async function loadNamespace(specifier, loaders) {
+  let failure;
   if (!specifier.endsWith('.json')) {
     try {
       return await loaders.load(specifier);
     } catch (error) {
-      if (!/^\.{0,2}\//.test(specifier) || !/NOT_FOUND|UNKNOWN_FILE|UNSUPPORTED_DIR/.test(error.code)) throw error;
+      failure = error;
     }
+    if (!/^\.{0,2}\//.test(specifier) || !/NOT_FOUND|UNKNOWN_FILE|UNSUPPORTED_DIR/.test(failure.code))
+      throw failure;
   }
-  const exports = loaders.require(specifier);
-  return exports && exports.__esModule ? exports : { ...exports, default: exports };
+  try {
+    const exports = loaders.require(specifier);
+    return exports && exports.__esModule ? exports : { ...exports, default: exports };
+  } catch (error) {
+    throw failure && error?.code === 'MODULE_NOT_FOUND' ? failure : error;
+  }
 }
 
 // Links a static import: the namespace seen through a synthetic module.
@@ -132,12 +139,25 @@ async function linkImport(specifier, loaders, context) {
   );
 }
 
-async function runModule(module, loaders) {
+async function linkModule(module, loaders) {
   // Programs that mix import with require() are common, and other runtimes accept them.
   for (const [name, value] of [['require', loaders.require], ['__filename', PROGRAM], ['__dirname', WORKSPACE]])
     Object.defineProperty(globalThis, name, { value, configurable: true, writable: true, enumerable: false });
-  await module.link((specifier) => linkImport(specifier, loaders, module.context));
-  await module.evaluate();
+  try {
+    await module.link((specifier) => linkImport(specifier, loaders, module.context));
+  } catch (error) {
+    throw withoutOwnFrames(error);
+  }
+}
+
+// Starts the program from the outermost level, with a function that is not of this file: else frames of this file would be in
+// its stack traces. What is first in the queue runs before anything that the program may put there.
+function start(call, self, ...rest) {
+  process.nextTick(call.bind(self, ...rest));
+}
+
+function startModule(module, loaders) {
+  linkModule(module, loaders).then(module.evaluate.bind(module));
 }
 
 function run(source) {
@@ -145,15 +165,15 @@ function run(source) {
   if (MODULE_WORDS.test(source) && (awaitsOutside(source) || !compilesAsCommonJs(source))) {
     const loaders = programLoaders(main);
     const asyncBody = compileAsync(source, loaders.load);
-    if (asyncBody) return runAsync(asyncBody, main, loaders);
-    if (!compilesAsCommonJs(source)) return runModule(compileModule(source, loaders.load), loaders); // or await is a name
+    if (asyncBody) return start(asyncBody, main.exports, main.exports, loaders.require, main, PROGRAM, WORKSPACE);
+    if (!compilesAsCommonJs(source)) return startModule(compileModule(source, loaders.load), loaders); // or await is a name
   }
-  main._compile(source, PROGRAM);
-  main.loaded = true;
-  return undefined;
+  start(main._compile, main, source, PROGRAM);
+  return start(Reflect.set, Reflect, main, 'loaded', true);
 }
 
 if (process.argv.length < 3) require('./warm.cjs')(makeMainModule);
-const source = fs.readFileSync(process.argv[2], 'utf8').replace(/^\uFEFF/, '').replace(/^#!.*/, '');
+const [, , path] = process.argv;
+const source = fs.readFileSync(path, 'utf8').replace(/^\uFEFF/, '').replace(/^#!.*/, '');
 process.argv.splice(1, 2, PROGRAM);
 run(source);

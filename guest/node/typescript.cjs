@@ -14,13 +14,11 @@ Module._extensions['.ts'] = (module, filename) => {
   module._compile(stdout.toString(), filename);
 };
 
-// TypeScript lets a file be named by its output: './x.js' may stand for x.ts.
-const resolveFilename = Module._resolveFilename;
-Module._resolveFilename = function resolve(request, ...rest) {
-  try {
-    return resolveFilename.call(this, request, ...rest);
-  } catch (error) {
-    if (!/^\.{0,2}\/.*\.js$/.test(request)) throw error;
-    return resolveFilename.call(this, request.replace(/\.js$/, '.ts'), ...rest);
-  }
+// TypeScript lets a file be named by its output: './x.js' may stand for x.ts. Asked for here, a module that is missing leaves no
+// frame of this file in the error.
+const findPath = Module._findPath;
+Module._findPath = function find(request, ...rest) {
+  const found = findPath.call(this, request, ...rest);
+  if (found || !/^\.{0,2}\/.*\.js$/.test(request)) return found;
+  return findPath.call(this, request.replace(/\.js$/, '.ts'), ...rest);
 };

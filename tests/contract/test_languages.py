@@ -330,6 +330,30 @@ def test_js_traceback(run):
     assert answer.code == 1 and "RangeError: on purpose\n    at fail (/mnt/data/code.js:2:9)" in answer.stderr, dict(answer)
 
 
+@pytest.mark.parametrize(
+    "lang, source",
+    [
+        ("js", "function f() {\n  throw new Error('on purpose');\n}\nf();"),
+        ("js", "import os from 'os';\nthrow new Error('on purpose ' + typeof os.EOL);"),
+        ("js", "const one = await 1; throw new Error('on purpose ' + one);"),
+        ("js", "let x = ;"),
+        ("js", "const y = await 1;\nlet x = ;"),
+        ("js", "import x from './on-purpose.mjs';"),
+        ("js", "import x from './on-purpose.json';"),
+        ("js", "import x from 'on-purpose';"),
+        ("js", "import { purpose } from 'fs';"),
+        ("ts", "function f(): never {\n  throw new Error('on purpose');\n}\nf();"),
+        ("ts", "const one: number = await 1; throw new Error('on purpose ' + one);"),
+        ("ts", "import x from './on-purpose'; console.log(x);"),
+    ],
+)
+def test_js_traces_show_the_program_only(client, need_language, lang, source):
+    need_language(lang)
+    answer = client.exec(source, lang)
+    assert answer.code == 1 and re.search("purpose|SyntaxError|Unexpected", answer.stderr), dict(answer)
+    assert "codecell" not in answer.stderr and "(exports, require" not in answer.stderr, dict(answer)
+
+
 def test_js_type_module_of_the_workspace_does_not_matter(run, upload):
     assert_clean(run("js", "sum", files=upload({"package.json": b'{"type": "module"}'})), "55\n")
 
