@@ -160,6 +160,19 @@ function startModule(module, loaders) {
   linkModule(module, loaders).then(module.evaluate.bind(module));
 }
 
+// Node.js promises that a program's output is whole when process.exit() returns to nobody, also if it goes to a pipe; it keeps
+// that where the reader is fast. A pipe that blocks keeps it always.
+function makeOutputWhole(name) {
+  const property = Object.getOwnPropertyDescriptor(process, name);
+  const get = () => {
+    Object.defineProperty(process, name, property);
+    const stream = process[name];
+    if (stream._type === 'pipe') stream._handle?.setBlocking?.(true);
+    return stream;
+  };
+  Object.defineProperty(process, name, { ...property, get });
+}
+
 function run(source) {
   const main = makeMainModule();
   if (MODULE_WORDS.test(source) && (awaitsOutside(source) || !compilesAsCommonJs(source))) {
@@ -176,4 +189,6 @@ if (process.argv.length < 3) require('./warm.cjs')(makeMainModule);
 const [, , path] = process.argv;
 const source = fs.readFileSync(path, 'utf8').replace(/^\uFEFF/, '').replace(/^#!.*/, '');
 process.argv.splice(1, 2, PROGRAM);
+makeOutputWhole('stdout');
+makeOutputWhole('stderr');
 run(source);

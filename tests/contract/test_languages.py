@@ -354,6 +354,15 @@ def test_js_traces_show_the_program_only(client, need_language, lang, source):
     assert "codecell" not in answer.stderr and "(exports, require" not in answer.stderr, dict(answer)
 
 
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_js_output_is_whole_at_exit(client, need_language, stream):
+    """Three times what a pipe holds: the last byte that is shown is followed by what says that more was written."""
+    need_language("js")
+    for _ in range(8):
+        answer = client.exec(f"process.{stream}.write('x'.repeat(200000)); process.exit()", "js")
+        assert answer[stream].endswith("[Output truncated - size limit exceeded]" + "\n" * (stream == "stdout")), len(answer[stream])
+
+
 def test_js_type_module_of_the_workspace_does_not_matter(run, upload):
     assert_clean(run("js", "sum", files=upload({"package.json": b'{"type": "module"}'})), "55\n")
 
