@@ -173,6 +173,38 @@ function makeOutputWhole(name) {
   Object.defineProperty(process, name, { ...property, get });
 }
 
+// What runs a file of the program's choice is given the source if that file is PROGRAM, which does not exist.
+function isProgram(file) {
+  const name = file instanceof URL ? file.pathname : file;
+  return typeof name === 'string' && require('path').resolve(name) === PROGRAM && !fs.existsSync(PROGRAM);
+}
+
+function replaceWorker(path) {
+  const threads = require('worker_threads');
+  threads.Worker = new Proxy(threads.Worker, {
+    construct(target, [file, options, ...rest], newTarget) {
+      if (!isProgram(file) || options?.eval) return Reflect.construct(target, [file, options, ...rest], newTarget);
+      const argv = [path, ...(options?.argv ?? [])];
+      return Reflect.construct(target, [__filename, { ...options, argv }, ...rest], newTarget);
+    },
+  });
+}
+
+function replaceFork(path) {
+  const children = require('child_process');
+  const usual = children.fork;
+  children.fork = function fork(file, ...rest) {
+    if (!isProgram(file)) return usual(file, ...rest);
+    const [list, ...others] = Array.isArray(rest[0]) || rest[0] == null ? rest : [[], ...rest];
+    return usual(__filename, [path, ...(list ?? [])], ...others);
+  };
+}
+
+function letItRunItself(source, path) {
+  if (/\bworker_threads\b/.test(source)) replaceWorker(path);
+  if (/\b(?:child_process|cluster)\b/.test(source)) replaceFork(path);
+}
+
 function run(source) {
   const main = makeMainModule();
   if (MODULE_WORDS.test(source) && (awaitsOutside(source) || !compilesAsCommonJs(source))) {
@@ -191,4 +223,5 @@ const source = fs.readFileSync(path, 'utf8').replace(/^\uFEFF/, '').replace(/^#!
 process.argv.splice(1, 2, PROGRAM);
 makeOutputWhole('stdout');
 makeOutputWhole('stderr');
+letItRunItself(source, path);
 run(source);

@@ -354,6 +354,46 @@ def test_js_traces_show_the_program_only(client, need_language, lang, source):
     assert "codecell" not in answer.stderr and "(exports, require" not in answer.stderr, dict(answer)
 
 
+@pytest.mark.parametrize(
+    "lang, source",
+    [
+        ("js", "const { Worker, isMainThread, parentPort, workerData } = require('worker_threads');\nconst self = __filename;"),
+        ("js", "import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';\nconst self = new URL(import.meta.url);"),
+        ("ts", "import { Worker, isMainThread, parentPort, workerData } from 'worker_threads';\nconst self: string = __filename;"),
+    ],
+)
+def test_js_threads_of_the_program_itself(client, need_language, lang, source):
+    need_language(lang)
+    answer = client.exec(source + """
+if (isMainThread) new Worker(self, { workerData: 21, argv: ['x y'] }).on('message', (message) => console.log(message));
+else parentPort.postMessage(`${workerData * 2} ${process.argv.slice(1)}`);
+""", lang)
+    assert_clean(answer, "42 /mnt/data/code.js,x y\n")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "const { fork } = require('child_process');\nif (process.argv[2] === 'x y') process.send(process.argv.slice(1).join());\n"
+        "else fork(__filename, ['x y']).on('message', (message) => console.log(message));",
+        "const cluster = require('cluster');\nif (!cluster.isPrimary) process.send(process.argv.slice(1).join());\n"
+        "else cluster.fork().on('message', (message, w) => { console.log(message + ',x y'); cluster.disconnect(); });",
+    ],
+)
+def test_js_processes_of_the_program_itself(client, need_language, source):
+    need_language("js")
+    assert_clean(client.exec(source, "js"), "/mnt/data/code.js,x y\n")
+
+
+def test_js_a_file_of_the_programs_name_is_that_file(client, need_language):
+    need_language("js")
+    answer = client.exec("""
+require('fs').writeFileSync('code.js', "require('worker_threads').parentPort.postMessage('the file')");
+new (require('worker_threads').Worker)('./code.js').on('message', (message) => console.log(message));
+""", "js")
+    assert_clean(answer, "the file\n")
+
+
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_js_output_is_whole_at_exit(client, need_language, stream):
     """Three times what a pipe holds: the last byte that is shown is followed by what says that more was written."""
