@@ -81,6 +81,7 @@ class Session:
         """Leaves the state of a program that can rest, or says that it has yet to. Returns False if it cannot rest."""
         limit_bytes, memory_bytes = self.limits = tuple(map(int, limits.split(",")))
         state = self.run.state_module()
+        state.sources = program.sources
         resident_bytes = state.resident_bytes()
         if limit_bytes == 0 or not self.can_rest(program) or resident_bytes >= memory_bytes // 2:
             return False

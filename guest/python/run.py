@@ -102,12 +102,71 @@ def set_up_builtins():
     builtins.help = _sitebuiltins._Helper()
 
 
-def register_source(linecache, source):
-    """Lets tracebacks, inspect and warnings show the lines of a program that has no file of that name."""
-    lines = source.decode("utf-8", "replace").splitlines(True)
+def lines_of(text):
+    """As the compiler counts them: other characters that str.splitlines() knows do not end one."""
+    import _io
+
+    lines = list(_io.StringIO(text, None))
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
-    linecache.cache[FILENAME] = (len(source), None, lines, FILENAME)
+    return lines
+
+
+class Sources:
+    """What tracebacks, inspect and warnings show of programs, which have no files: the lines behind FILENAME, and behind the
+    names under which the functions of earlier programs of the session live on. As a loader of __main__ it has the text in
+    which inspect looks for classes."""
+
+    def __init__(self, text):
+        self.text = text
+        self.earlier = {}
+
+    def lasting_name(self, filename):
+        """The name for code that outlives its program; None if it is no program's."""
+        if filename == FILENAME:
+            import _imp
+
+            return "<code %s>" % _imp.source_hash(0, self.text.encode("utf-8", "replace")).hex()[:6]
+        return filename if filename in self.earlier else None
+
+    def text_of(self, name):
+        return self.earlier.get(name, self.text)
+
+    def take_earlier(self, texts):
+        self.earlier.update(texts)
+        if "linecache" in sys.modules:
+            self.register(sys.modules["linecache"])
+
+    def register(self, linecache):
+        linecache.cache.pop(PROGRAM, None)  # or it would be the text of an earlier one
+        for name, text in {**self.earlier, FILENAME: self.text}.items():
+            linecache.cache[name] = (len(text), None, lines_of(text), name)
+
+    def get_source(self, module):
+        return "\n".join([self.text, *self.earlier.values()])
+
+    def next_program(self, text, codes):
+        """The functions that the last program has left, which was compiled to codes, get its lasting name."""
+        renamed = {}
+        for code in codes:
+            rename(code, self.lasting_name(FILENAME), renamed)
+        if len(renamed) > len(codes):  # it has defined something
+            import gc
+
+            functions = [each for each in gc.get_objects() if type(each) is type(rename)]
+            for function in functions:
+                function.__code__ = renamed.get(id(function.__code__), function.__code__)
+            self.earlier[self.lasting_name(FILENAME)] = self.text
+            alive = {function.__code__.co_filename for function in functions}
+            self.earlier = {name: text for name, text in self.earlier.items() if name in alive}
+        self.text = text
+
+
+def rename(code, filename, renamed):
+    """Puts code with another filename, and all code inside it, into renamed, under the id() of the old one. Returns it."""
+    inner = (rename(each, filename, renamed) if type(each) is type(code) else each for each in code.co_consts)
+    renamed[id(code)] = code.replace(co_filename=filename, co_consts=tuple(inner))
+    return renamed[id(code)]
 
 
 def replace_show(pyplot):
@@ -183,11 +242,11 @@ def set_up_libraries():
         LIBRARIES.pop(name)(sys.modules[name])
 
 
-def set_up_hooks(source, path, show=replace_show):
+def set_up_hooks(sources, path, show=replace_show):
     set_up_libraries()
     actions = {
         **LIBRARIES,
-        "linecache": lambda module: register_source(module, source),
+        "linecache": sources.register,
         "matplotlib.pyplot": show,
         "multiprocessing.spawn": lambda module: point_spawn_at_source(module, path),
     }
@@ -198,19 +257,20 @@ def set_up_hooks(source, path, show=replace_show):
     return hook
 
 
-def renew_hooks(hook, source, show):
+def renew_hooks(hook, sources, show):
     """For the next program in the same interpreter."""
-    for name, action in ("linecache", lambda module: register_source(module, source)), ("matplotlib.pyplot", show):
+    for name, action in ("linecache", sources.register), ("matplotlib.pyplot", show):
         if name in sys.modules:
             action(sys.modules[name])
         else:
             hook.actions[name] = action
 
 
-def set_up_main():
+def set_up_main(sources):
     """Puts an empty module in the place of __main__ and returns its namespace."""
     main = type(sys)("__main__")
     main.__file__ = PROGRAM
+    main.__loader__ = sources
     main.__builtins__ = builtins
     sys.modules["__main__"] = main
     return main.__dict__
@@ -310,12 +370,14 @@ def has_names(namespace):
     return not all(name in PRELOADED and type(namespace[name]) is type(sys) for name in names)
 
 
-def leave_state(limits, namespace, found):
-    """Leaves the names of namespace to the next program, if there are any."""
+def leave_state(limits, program):
+    """Leaves the names of a program to the next one, if there are any."""
     limit_bytes, memory_bytes = map(int, limits.split(","))
-    if limit_bytes == 0 or (found is None and not has_names(namespace)):
+    if limit_bytes == 0 or (program.found is None and not has_names(program.namespace)):
         return
-    state_module().leave(STATE_LEFT, namespace, PRELOADED.keys(), limit_bytes, memory_bytes, found)
+    state = state_module()
+    state.sources = program.sources
+    state.leave(STATE_LEFT, program.namespace, PRELOADED.keys(), limit_bytes, memory_bytes, program.found)
 
 
 def own_frames_removed(trace):
@@ -347,9 +409,11 @@ def report(error):
 class Program:
     """One run of a program: its names, and what it found of earlier ones."""
 
-    def __init__(self, namespace, hook):
+    def __init__(self, namespace, hook, sources):
         self.namespace = namespace
         self.hook = hook
+        self.sources = sources
+        self.codes = []  # what it was compiled to
         self.found = None
         self.shown = None  # what the client wants to see
         self.lives_on = False  # what earlier programs of the session left is in namespace
@@ -360,6 +424,9 @@ class Program:
             code, mode = compile_program(source)
             if not self.lives_on:
                 self.found = find_state(self.namespace)
+                if self.found and self.found.sources:
+                    self.sources.take_earlier(self.found.sources)
+            self.codes = [code]
             preload(code, source, mode, self.namespace, self.found)
             if self.shown and mode == "exec":
                 self.run_and_show(source)
@@ -379,6 +446,7 @@ class Program:
     def run_and_show(self, source):
         """Runs the statements; the value of a last bare expression is shown."""
         statements, expression = own_module("display").split(source, FILENAME)
+        self.codes = [code for code in (statements, expression) if code]
         eval(statements, self.namespace)
         if expression:
             self.show(eval(expression, self.namespace))
@@ -391,12 +459,15 @@ class Program:
 def begin(path, source, show, session):
     """Returns the Program: a new one, or that of the session that goes on."""
     program = session and session.take_program()
+    text = source.decode("utf-8", "replace")
     if program is None:
         sys.path[0] = WORKSPACE  # as for a script there
-        return Program(set_up_main(), set_up_hooks(source, path, show))
+        sources = Sources(text)
+        return Program(set_up_main(sources), set_up_hooks(sources, path, show), sources)
     if sys.path[:1] != [WORKSPACE]:
         sys.path.insert(0, WORKSPACE)
-    renew_hooks(program.hook, source, show)
+    program.sources.next_program(text, program.codes)
+    renew_hooks(program.hook, program.sources, show)
     return program
 
 
@@ -430,7 +501,7 @@ def run(path, state, arguments, session=None):
             try:
                 limits = state.rstrip("+")
                 if not is_success(status) or session is None or not session.keep(program, limits):
-                    leave_state(limits, program.namespace, program.found)
+                    leave_state(limits, program)
             except BaseException:  # the program made it impossible, and is told nothing
                 pass
     return status

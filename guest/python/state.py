@@ -3,11 +3,12 @@
 
 load() and save() run inside the cell, as the program itself, and are no wall: what lies in a state is whatever the
 programs of that session put there. A state is one version byte, then two pickles, whole (version 1) or as an lz4 frame
-(version 2): of the Python that alone can read the second, or None; and of (values, modules, needs).
+(version 2): of the Python that alone can read the second, or None; and of (values, modules, needs, sources).
 
 values   the variables by name, in one pickle, so that what they share they share again
 modules  names that were bound to modules, and which
 needs    the names that functions and methods among the values read
+sources  the texts of the programs that functions among the values come from, by the file names of their code; it may be absent
 
 Functions and classes of the program travel by value and come back with the next program's names as their globals.
 Nothing here ever raises, prints or warns: a state that cannot be read counts as absent, a value that cannot be written
@@ -29,16 +30,18 @@ PYTHON = sys.version_info[:2]  # code is written as it is compiled
 
 Module = type(sys)
 Function = type(lambda: None)
+Code = type((lambda: None).__code__)
 
 
 class Loaded:
     """What load() found besides the values, and what save() needs to know about it."""
 
-    def __init__(self, names=(), modules=None, needs=(), content=None):
+    def __init__(self, names=(), modules=None, needs=(), content=None, sources=None):
         self.names = names
         self.modules = modules or {}
         self.needs = needs
         self.content = content  # the state's bytes, if they are few
+        self.sources = sources
 
 
 class Quiet:
@@ -216,12 +219,12 @@ def rescue(stream):
     python = distribution("_pickle").Unpickler(stream).load()
     if python not in (None, PYTHON):
         raise ValueError("code of another Python")
-    values, modules, needs = rescuer(lost)(stream).load()
+    values, modules, needs, *sources = rescuer(lost)(stream).load()
     marks = {id(each) for each in lost}
     for name in list(values):
         if leads_to(marks, values[name], values):
             del values[name]
-    return values, modules, needs
+    return values, modules, needs, *sources
 
 
 def leads_to(marks, value, values):
@@ -250,8 +253,8 @@ def read_or_rescue(path):
 def read_into(path, namespace):
     fixed = {name: namespace[name] for name in namespace}
     try:
-        (values, modules, needs), content = read_or_rescue(path)
-        loaded = Loaded(frozenset(values), dict(modules), frozenset(needs), content)
+        (values, modules, needs, *sources), content = read_or_rescue(path)
+        loaded = Loaded(frozenset(values), dict(modules), frozenset(needs), content, *map(dict, sources))
         namespace.update(values)
         return loaded
     except BaseException:
@@ -422,8 +425,12 @@ def is_named_tuple(value):
     return isinstance(bases, tuple) and "typing" in sys.modules and sys.modules["typing"].NamedTuple in bases
 
 
-def full_pickler(sink, namespace):
-    """A pickler that writes the program's definitions by value; their globals will be those of the next program."""
+sources = None  # of the programs whose definitions are saved (run.py)
+
+
+def full_pickler(sink, namespace, used_sources):
+    """A pickler that writes the program's definitions by value; their globals will be those of the next program. Adds the
+    texts of the programs that they come from to used_sources."""
     cloudpickle = distribution("cloudpickle")
     cache = type(distribution("functools").lru_cache(len))
     lru_cache = sys.modules["functools"].lru_cache
@@ -436,9 +443,18 @@ def full_pickler(sink, namespace):
                         return getattr, (sys.modules["dataclasses"], name)
             if isinstance(value, type) and is_named_tuple(value):
                 return self.without_original_bases(value)
+            if type(value) is Code and sources:
+                return self.dispatch_table[Code](self.with_lasting_name(value))
             if type(value) is cache:
                 return Standing(lru_cache, *value.cache_parameters().values()), (value.__wrapped__,)
             return super().reducer_override(value)
+
+        def with_lasting_name(self, code):
+            name = sources.lasting_name(code.co_filename)
+            if name is None:
+                return code
+            used_sources[name] = sources.text_of(name)
+            return code.replace(co_filename=name)
 
         def without_original_bases(self, value):
             """Else cloudpickle would call what makes such classes, without what that needs."""
@@ -510,7 +526,7 @@ def without_main(function, *arguments):
 
 def can_be_written(value, namespace):
     try:
-        full_pickler(Nowhere(), namespace).dump(value)
+        full_pickler(Nowhere(), namespace, {}).dump(value)
         return True
     except BaseException:
         return False
@@ -523,7 +539,8 @@ def write_plain(sink, namespace, chosen):
 
 def write_full(sink, namespace, chosen):
     plain_pickler(sink).dump(PYTHON)
-    full_pickler(sink, namespace).dump(chosen)
+    used_sources = {}  # filled while what stands before it is written
+    full_pickler(sink, namespace, used_sources).dump((*chosen, used_sources))
 
 
 def write_possible(sink, namespace, chosen):

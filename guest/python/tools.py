@@ -258,8 +258,9 @@ def run_program(path, fd=frames.TOOLS_FD):
         source = file.read()
     sys.argv = [run.PROGRAM]
     sys.path[0] = run.WORKSPACE
-    run.set_up_hooks(source, path)
-    namespace = run.set_up_main()
+    sources = run.Sources(source.decode("utf-8", "replace"))
+    run.set_up_hooks(sources, path)
+    namespace = run.set_up_main(sources)
     bridge = install(fd, namespace)
     namespace.update({RETURN_NAME: TopLevelReturn, "asyncio": asyncio, "json": json})
     try:

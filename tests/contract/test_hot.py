@@ -60,6 +60,55 @@ def test_every_run_has_its_own_request(session):
     assert session.hot("x + 1") == "2\n"
 
 
+DEFINITIONS = """# lines of the
+# first program
+class Shape:
+    def side(self, area):
+        return area / 0  # of the method
+
+def ratio(values):
+    return [1 / value for value in values]  # of the function
+half = lambda x: x / 0  # of the lambda
+"""
+
+
+@pytest.mark.parametrize("cooled", [False, True], ids=["hot", "stored"])
+def test_tracebacks_show_the_lines_of_the_program_that_they_are_of(session, cooled):
+    """10.7.6: what an earlier program defined has that one's lines, wherever it is kept in between."""
+    session.begin(DEFINITIONS)
+
+    def run(code):
+        session("pass")  # or what failed before has ended the interpreter
+        if cooled:
+            session.client.cool(session.id)
+        answer = session(code)
+        assert (answer.usage["warm"] == "hot") != cooled, dict(answer)
+        return answer
+
+    for call, line, comment in ("Shape().side(1)", 5, "method"), ("ratio([0])", 8, "function"), ("half(1)", 9, "lambda"):
+        failed = run("\n\n\ndef mine():\n    return CALL  # mine\nmine()".replace("CALL", call))
+        assert '  File "<code>", line 6, in <module>\n    mine()\n  File "<code>", line 5, in mine\n' in failed.stderr, dict(failed)
+        of_the_first = failed.stderr.partition("  # mine\n")[2]
+        assert f'", line {line}, in ' in of_the_first and f"# of the {comment}\n" in of_the_first, dict(failed)
+        assert 'File "<code>"' not in of_the_first, dict(failed)
+    shown = run("import inspect\nclass Mine:\n    x = 1\nfor each in Shape, ratio, half, Mine: print(inspect.getsource(each))")
+    assert (shown.code, shown.stderr) == (0, ""), dict(shown)
+    assert shown.stdout.count("# of the ") == 3 and "class Shape" in shown.stdout and "class Mine:\n    x = 1" in shown.stdout, dict(shown)
+
+
+def test_a_function_that_is_carried_on_keeps_its_lines(session):
+    """10.7.6: over several programs, in whichever way they are kept."""
+    session.begin(DEFINITIONS)
+    assert session.hot("def second(): return half(1)  # of the second") == ""
+    session.client.cool(session.id)
+    assert session.stored("third = lambda: second()  # of the third") == ""
+    session.client.cool(session.id)
+    failed = session("third()")
+    assert [line for line in failed.stderr.splitlines() if " of the " in line] == [
+        "    third = lambda: second()  # of the third", "    def second(): return half(1)  # of the second",
+        "    half = lambda x: x / 0  # of the lambda"], dict(failed)
+
+
 def test_every_run_has_its_own_files(session):
     """10.6, 10.9: what was written, changed and deleted in between is there; nothing else is."""
     first = session.begin("open('a.txt', 'w').write('one')\nopen('/tmp/t', 'w').write('t')\nkeep = 1")

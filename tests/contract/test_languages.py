@@ -237,6 +237,18 @@ def test_py_traceback_names_the_program_only(run):
         '  File "<code>", line 2, in fail\n    raise ValueError("on purpose")\nValueError: on purpose\n'), dict(answer)
 
 
+def test_py_traceback_counts_lines_as_the_compiler_does(client, need_language):
+    need_language("py")
+    answer = client.exec("x = '\x0b\x0c\x1c\x85\u2028'\n1 / 0  # here", "py")
+    assert '  File "<code>", line 2, in <module>\n    1 / 0  # here\n' in answer.stderr, dict(answer)
+
+
+def test_py_source_of_a_class(client, need_language):
+    need_language("py")
+    answer = client.exec("import inspect\nclass A:\n    x = 1\n\n    def f(self): pass\nprint(inspect.getsource(A), end='')", "py")
+    assert_clean(answer, "class A:\n    x = 1\n\n    def f(self): pass\n")
+
+
 def test_py_execution_model(run):
     answer = run("py", "model")
     assert answer.lines() == ["__main__ /mnt/data/code.py /mnt/data/code.py /mnt/data def own_source():", "child", "EOFError"]
