@@ -229,10 +229,26 @@ def give_children_site(subprocess):
     subprocess._args_from_interpreter_flags = lambda: [option for option in options() if option != "-S"]
 
 
+def show_lines_of_threads(threading):
+    """The interpreter's own way to show what ends a thread reads the lines from files (up to Python 3.12)."""
+    show = threading.excepthook
+
+    def excepthook(args, /):
+        if args.exc_type is SystemExit or args.exc_value is None or sys.stderr is None:
+            return show(args)
+        name = args.thread.name if args.thread else threading.get_ident()
+        print("Exception in thread %s:" % name, file=sys.stderr, flush=True)
+        print_exception(args.exc_value)
+        sys.stderr.flush()
+
+    threading.excepthook = threading.__excepthook__ = excepthook
+
+
 # What is done to a library once, whichever program uses it; what was done is taken out.
 LIBRARIES = {
     "matplotlib.font_manager": add_fonts,
     "subprocess": give_children_site,
+    "threading": show_lines_of_threads,
 }
 
 
@@ -282,7 +298,17 @@ def compile_program(source):
         return compile(source, FILENAME, "eval", dont_inherit=True), "eval"
     except (SyntaxError, ValueError):
         pass  # and leave the handler, or this error would be shown as the context of the next
-    return compile(source, FILENAME, "exec", dont_inherit=True), "exec"
+    try:
+        return compile(source, FILENAME, "exec", dont_inherit=True), "exec"
+    except SyntaxError as error:
+        add_line(error, source)
+        raise
+
+
+def add_line(error, source):
+    """What the compiler finds behind its parser it shows with the line of a file."""
+    if error.text is None and error.lineno:
+        error.text = "".join(lines_of(source.decode("utf-8", "replace"))[error.lineno - 1 : error.lineno]) or None
 
 
 def mentioned_names(code, found):
@@ -392,18 +418,22 @@ def is_success(status):
     return status is None or (isinstance(status, int) and status == 0)
 
 
-def report(error):
-    """Shows an uncaught exception as the interpreter would, without the frames of this file."""
-    error.__traceback__ = own_frames_removed(error.__traceback__)
-    if sys.excepthook is not sys.__excepthook__:
-        sys.excepthook(type(error), error, error.__traceback__)
-        return
+def print_exception(error):
     path = sys.path
     sys.path = [entry for entry in path if entry != WORKSPACE]  # a user's collections.py must not spoil this
     import traceback
 
     sys.path = path
     traceback.print_exception(error)
+
+
+def report(error):
+    """Shows an uncaught exception as the interpreter would, without the frames of this file."""
+    error.__traceback__ = own_frames_removed(error.__traceback__)
+    if sys.excepthook is not sys.__excepthook__:
+        sys.excepthook(type(error), error, error.__traceback__)
+        return
+    print_exception(error)
 
 
 class Program:

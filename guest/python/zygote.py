@@ -218,7 +218,7 @@ def exit_code(reason):
     if reason is None:
         return 0
     if isinstance(reason, int):
-        return reason & 0xFF
+        return reason & 0xFF if -(1 << 63) <= reason < 1 << 63 else 0xFF
     print(reason, file=sys.stderr)
     return 1
 

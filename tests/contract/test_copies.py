@@ -84,6 +84,7 @@ def test_the_end_of_an_interpreter(run):
         ("import sys; sys.exit(3)", (3, "")),
         ("import sys; sys.exit(-1)", (255, "")),
         ("import sys; sys.exit('why')", (1, "why")),
+        ("import sys; sys.exit(2 ** 70)", (255, "")),
         ("import os; os._exit(7)", (7, "")),
         ("raise SystemExit(True)", (1, "")),
         ("import os\nif os.fork() == 0: raise SystemExit(9)\nprint(os.WEXITSTATUS(os.wait()[1]))", (0, "")),
@@ -93,6 +94,25 @@ def test_the_end_of_an_interpreter(run):
 def test_exit_codes(run, code, expected):
     answer = run(code)
     assert (answer.code, expected[1] in answer.stderr) == (expected[0], True), dict(answer)
+
+
+def test_what_ends_a_thread_is_shown_with_its_lines(run):
+    answer = run("import threading\ndef work():\n    raise ValueError('on purpose')  # here\nt = threading.Thread(target=work, name='mine')\nt.start()\nt.join()\nprint('goes on')")
+    assert (answer.code, answer.stdout) == (0, "goes on\n"), dict(answer)
+    assert answer.stderr.startswith("Exception in thread mine:\nTraceback (most recent call last):\n"), dict(answer)
+    assert '''  File "<code>", line 3, in work\n    raise ValueError('on purpose')  # here\n''' in answer.stderr, dict(answer)
+
+
+def test_a_thread_may_end_the_way_it_likes(run):
+    answer = run("import sys, threading\nthreading.Thread(target=sys.exit).start()\nthreading.excepthook = lambda args: print('mine', args.exc_type.__name__)\nthreading.Thread(target=int, args=['x']).start()")
+    assert (answer.code, answer.stdout, answer.stderr) == (0, "mine ValueError\n", ""), dict(answer)
+
+
+@pytest.mark.parametrize("statement", ["await f()", "return 1", "break", "def f(a, a): pass", "nonlocal x"])
+def test_what_the_compiler_refuses_is_shown_with_its_line(run, statement):
+    answer = run(f"x = 1\n{statement}  # here\n")
+    assert answer.stderr.startswith(f'  File "<code>", line 2\n    {statement}  # here\n'), dict(answer)
+    assert "\nSyntaxError: " in answer.stderr, dict(answer)
 
 
 def test_own_modules_come_first(run):
