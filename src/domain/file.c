@@ -313,6 +313,13 @@ static int delete_unnamed_blob(struct kv *kv, struct blob_store *blobs, const ch
     return 0;
 }
 
+void file_take_back(struct kv *kv, struct blob_store *blobs, const struct file_record *records, size_t n_records)
+{
+    GUARDED;
+    for (size_t i = 0; i < n_records; i++)
+        (void)delete_unnamed_blob(kv, blobs, records[i].blob, "");
+}
+
 int file_delete(struct kv *kv, struct blob_store *blobs, const char *tenant, const char *session_id,
                 const char *file_id, struct file_record *ret_record)
 {

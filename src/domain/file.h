@@ -74,6 +74,10 @@ int file_list(struct kv *kv, const char *tenant, const char *session_id, struct 
 int file_resolve(struct kv *kv, const char *tenant, const char *session_id, const char *file_id, const char *name,
                  struct file_record *ret_record);
 
+/* Deletes blobs whose records could not be stored, but for those that another record names. What cannot be deleted now
+ * the sweep finds. */
+void file_take_back(struct kv *kv, struct blob_store *blobs, const struct file_record *records, size_t n_records);
+
 /* Makes sure that session_id holds an alias of source (exec.md 10.6.5); an existing one is kept. A source of session_id
  * itself needs none, and one that was deleted or has expired since it was resolved gets none. Returns 0, -ENOENT if
  * session_id is not alive, or another negative errno. */

@@ -306,6 +306,7 @@ int outputs_store(struct outputs *outputs, const char *session_id, bool complete
     if (r != 0) {
         log_warning("execution %s: output files cannot be recorded: %s", outputs->request->execution_id,
                     r < 0 ? strerror(-r) : "no space");
+        file_take_back(outputs->engine->kv, outputs->engine->blobs, records, n_stored);
         n_stored = 0;
     }
     for (size_t i = 0; i < n_stored; i++)

@@ -340,6 +340,51 @@ static void a_session_that_is_gone_delivers_nothing(void **state)
     end(&h);
 }
 
+static int count_blob(void *context, const char *key)
+{
+    (void)key;
+    ++*(unsigned *)context;
+    return 0;
+}
+
+static unsigned n_blobs(struct bench *bench)
+{
+    unsigned n = 0;
+
+    assert_int_equal(blob_visit_older(bench->engine.blobs, -1000, count_blob, &n), 0);
+    return n;
+}
+
+/* The disk may be full of what nobody can name. */
+static void outputs_that_cannot_be_recorded_leave_no_bytes(void **state)
+{
+    struct bench *bench = *state;
+    struct harvest h;
+
+    begin(&h, bench);
+    found(&h, "a", "first");
+    assert_string_equal(finish(&h, true), "+a");
+    end(&h);
+    assert_int_equal(n_blobs(bench), 1);
+    begin(&h, bench);
+    found(&h, "b", "second");
+    found(&h, "c", "third");
+    expire_session(bench->fixture, bench->session.id);
+    assert_string_equal(finish(&h, true), "=a");
+    end(&h);
+    assert_int_equal(n_blobs(bench), 1);
+}
+
+/* Stored once only, so that the record alone protects them. */
+static void bytes_that_a_record_names_stay(void **state)
+{
+    struct bench *bench = *state;
+    struct file_record record = store_file(bench, bench->session.id, "a", "first");
+
+    file_take_back(bench->engine.kv, bench->engine.blobs, &record, 1);
+    assert_int_equal(n_blobs(bench), 1);
+}
+
 /* More than the size that the harvest saw cannot come; if it does, the writer's ceiling holds. */
 static void a_file_larger_than_it_said_is_not_delivered(void **state)
 {
@@ -394,6 +439,8 @@ int main(void)
         WITH_BENCH(changes_of_infrastructure_files_are_dropped),
         WITH_BENCH(an_incomplete_harvest_reports_no_deletions),
         WITH_BENCH(a_session_that_is_gone_delivers_nothing),
+        WITH_BENCH(outputs_that_cannot_be_recorded_leave_no_bytes),
+        WITH_BENCH(bytes_that_a_record_names_stay),
         WITH_BENCH(a_file_larger_than_it_said_is_not_delivered),
         WITH_BENCH(as_many_files_as_may_be_configured_are_delivered),
     };
