@@ -12,9 +12,33 @@
 #pragma once
 
 #include <errno.h>
+#include <stdbool.h>
 
 /* Negated errno that is never 0, for the failure path of a call that should have set errno. */
 static inline int error_from_errno(void)
 {
     return errno > 0 ? -errno : -EIO;
+}
+
+/* Whether waiting may mend a fault (a negated errno): room, memory, a port, a lock that others have for now. What is
+ * not listed a person has to mend. */
+static inline bool error_may_pass(int error)
+{
+    switch (-error) {
+    case EADDRINUSE:
+    case EADDRNOTAVAIL:
+    case EAGAIN:
+    case EBUSY:
+    case EDQUOT:
+    case EINTR:
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case ENOSPC:
+    case ETIMEDOUT:
+        return true;
+    default:
+        return false;
+    }
 }

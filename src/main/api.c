@@ -3,7 +3,8 @@
  *
  * The warden starts it as the api's user, in the share directory, with the sealed configuration and a channel to
  * itself. Before the first thread exists and the first foreign byte arrives it confines itself (confine.h). A failure
- * that a new start would repeat exits with EX_CONFIG, which tells the warden not to try. */
+ * that a person has to mend exits with EX_CONFIG, which tells the warden not to try again; what waiting may mend (a
+ * full disk, a port in use) with another status. */
 #include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
@@ -138,7 +139,7 @@ static int step_data(struct process *p)
     const char *path = p->handover.config.data_dir;
     int r = data_dir_lock(path, LOCK_WAIT_MS, &p->data_fd, p->reason, sizeof(p->reason));
 
-    if (r == DATA_DIR_E_REFUSED)
+    if (r == DATA_DIR_E_BUSY)
         return -EBUSY;
     if (r < 0)
         return r;
@@ -181,11 +182,7 @@ static int step_versions(struct process *p)
 /* Reads the lists of the configuration and counts processors. */
 static int step_options(struct process *p)
 {
-    int r = api_http_init(&p->http, &p->handover);
-
-    if (r < 0)
-        snprintf(p->reason, sizeof(p->reason), "CORS_ORIGINS is neither a comma list nor a JSON list of strings");
-    return r;
+    return api_http_init(&p->http, &p->handover);
 }
 
 /* Everything below is done behind these walls, and no byte of a client was read before. */
@@ -365,7 +362,7 @@ static int step_house(struct process *p)
 }
 
 /* In this order; stop() undoes what was done. Nothing above the confinement may start a thread, since Landlock binds
- * only the one that asks for it. again: a new start may succeed where this one failed. */
+ * only the one that asks for it. again: a new start may succeed whatever was wrong. */
 static const struct {
     const char *name;
     int (*run)(struct process *p);
@@ -402,7 +399,7 @@ static int start(struct process *p)
         if (r == -EINTR && steps[i].again)
             return 0; /* told to stop while starting */
         log_error("cannot start: %s: %s", steps[i].name, *p->reason ? p->reason : strerror(-r));
-        return steps[i].again ? EXIT_FAILURE : EX_CONFIG;
+        return steps[i].again || error_may_pass(r) ? EXIT_FAILURE : EX_CONFIG;
     }
     return -1;
 }

@@ -52,8 +52,8 @@ static int fail(const char *what, int error)
     return 1;
 }
 
-/* Prints one problem a line, each with the program's name. Like every refusal that a new start would repeat it ends in
- * EX_CONFIG. */
+/* Prints one problem a line, each with the program's name. Like every refusal that a person has to mend it ends in
+ * EX_CONFIG; what waiting may mend ends in EX_TEMPFAIL. */
 static int fail_problems(const struct buffer *problems)
 {
     const char *line = problems->data;
@@ -98,11 +98,13 @@ static void warn_without_effect(const struct config *config)
 static int check_host(struct serve *serve)
 {
     struct check_context context;
+    int failed, lasting;
 
     check_context_init(&context, &serve->handover.config, &serve->location);
     context.starting = true;
     serve->identity = context.identity;
-    return doctor_run(&context, DOCTOR_AT_START, stderr) == 0 ? 0 : EX_CONFIG;
+    failed = doctor_run(&context, DOCTOR_AT_START, stderr, &lasting);
+    return failed == 0 ? 0 : lasting > 0 ? EX_CONFIG : EX_TEMPFAIL;
 }
 
 static int prepare_data(const struct serve *serve)
@@ -114,9 +116,9 @@ static int prepare_data(const struct serve *serve)
 
     if (r == 0)
         r = data_dir_lock(path, LOCK_WAIT_MS, &lock_fd, reason, sizeof(reason));
-    if (r == DATA_DIR_E_REFUSED) {
+    if (r > 0) {
         fprintf(stderr, "codecell serve: DATA_DIR: %s\n", reason);
-        return EX_CONFIG;
+        return r == DATA_DIR_E_BUSY ? EX_TEMPFAIL : EX_CONFIG;
     }
     return r < 0 ? fail(path, r) : 0;
 }

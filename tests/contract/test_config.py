@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """http-api.md 13: bad values stop the start with a message that names the variable; unknown ones are ignored."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -21,6 +22,8 @@ def open_directory():
     yield made
     shutil.rmtree(made)
 
+
+CONFIG, TEMPFAIL = 78, 75  # exit statuses: a person has to mend it; waiting may
 
 BAD = [
     ("API_PORT", "0"),
@@ -167,15 +170,27 @@ def test_port_in_use(server_with):
     """13: a port that is taken stops the start and says so."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = server_with(wait=False, API_PORT=str(taken.getsockname()[1]))
-        assert server.wait_exit(15) != 0
+        assert server.wait_exit(15) == TEMPFAIL
         assert "API_PORT" in server.log() or "in use" in server.log().lower(), server.log()
+
+
+def test_an_address_that_is_not_there_yet(server_with):
+    """13: that of a bridge comes with its network, maybe later than the server."""
+    server = server_with(wait=False, API_HOST="192.0.2.7")
+    assert server.wait_exit(15) == TEMPFAIL and "API_HOST=192.0.2.7" in server.log(), server.log()
+
+
+def test_two_faults_one_of_which_may_pass(server_with):
+    """13: the other stays."""
+    server = server_with(wait=False, API_HOST="192.0.2.7", SANDBOX_ROOTFS="/nothing/here")
+    assert server.wait_exit(15) == CONFIG and "API_HOST=192.0.2.7" in server.log(), server.log()
 
 
 def test_two_servers_on_one_data_directory(server_with):
     """Storage: a second server on the same directory is refused, the first goes on."""
     first = server_with()
     second = server_with(wait=False, data_dir=first.data_dir)
-    assert second.wait_exit(15) != 0
+    assert second.wait_exit(15) == TEMPFAIL
     assert "DATA_DIR" in second.log() or first.data_dir in second.log(), second.log()
     with first.client() as client:
         assert client.exec("echo on", "bash").stdout == "on\n"
@@ -205,3 +220,10 @@ def test_doctor(program, open_directory):
     done = subprocess.run([program, "doctor"], env=env, cwd=open_directory, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done
     assert len(done.stdout.splitlines()) >= 10, done.stdout
+    as_json = subprocess.run(
+        [program, "doctor", "--json"], env=env, cwd=open_directory, capture_output=True, text=True, timeout=60
+    )
+    assert as_json.returncode == 0, as_json
+    checks = [json.loads(line) for line in as_json.stdout.splitlines()]
+    assert [check["check"] for check in checks] == [line.split()[1] for line in done.stdout.splitlines()]
+    assert all(check["what"] and bool(check["mend"]) == (check["status"] != "ok") for check in checks), checks

@@ -3,6 +3,7 @@
 
 import os
 import signal
+import socket
 import threading
 import time
 
@@ -127,3 +128,28 @@ def test_hundred_connections_die_with_it(server_with):
         assert client.exec("echo on", "bash").stdout == "on\n"
     for sock in socks:
         sock.close()
+
+
+def test_the_port_is_taken_meanwhile(server_with):
+    """Another program has the port when the api comes back: it comes when that is gone, and the server does not end."""
+    server = server_with()
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kill_api(server)
+        taken.bind((server.host, server.port))
+        taken.listen()
+        assert host.until(lambda: "cannot start: HTTP server" in server.log(), 10), server.log_tail()
+        time.sleep(1)
+        assert server.process.poll() is None, server.log_tail()
+    server.wait_ready()
+    with server.client() as client:
+        assert client.exec("echo back", "bash").stdout == "back\n"
+
+
+def test_a_file_that_only_a_person_can_mend(server_with):
+    """What no new start would find otherwise ends the server, with the status that says so."""
+    server = server_with()
+    key = os.path.join(server.data_dir, "state.key")
+    os.truncate(key, 3)
+    kill_api(server)
+    assert server.wait_exit(20) == 78 and "state.key is damaged" in server.log(), server.log_tail()

@@ -200,7 +200,7 @@ static void test_one_server_at_a_time(void **state)
     char reason[512] = "";
 
     assert_int_equal(data_dir_lock(*state, 0, &first, reason, sizeof(reason)), 0);
-    assert_int_equal(data_dir_lock(*state, 60, &second, reason, sizeof(reason)), DATA_DIR_E_REFUSED);
+    assert_int_equal(data_dir_lock(*state, 60, &second, reason, sizeof(reason)), DATA_DIR_E_BUSY);
     assert_non_null(strstr(reason, *state));
     close(TAKE_FD(first));
     assert_int_equal(data_dir_lock(*state, 0, &second, reason, sizeof(reason)), 0);

@@ -24,6 +24,7 @@ enum check_status {
 
 struct check_report {
     enum check_status status;
+    bool may_pass; /* CHECK_FAIL, and a later start may find it otherwise with nothing done here */
     char what[384];
     char mend[640]; /* "" for CHECK_OK */
 };

@@ -66,6 +66,7 @@ void check_port(const struct check_context *context, struct check_report *report
                               : try_bind(config->api_host, (uint16_t)config->api_port);
     char mend[160];
 
+    report->may_pass = error_may_pass(r); /* an address of a bridge or a VPN is not there before its link is */
     snprintf(mend, sizeof(mend), "sysctl -w net.ipv4.ip_unprivileged_port_start=%lld, or set API_PORT to 1024 or more",
              (long long)config->api_port);
     if (r == 0 && is_low_port(config->api_port))

@@ -152,8 +152,10 @@ int data_dir_lock(const char *path, int wait_ms, int *ret_fd, char *reason, size
     if (fd < 0)
         return error_from_errno();
     r = fd_lock(fd, wait_ms);
-    if (r == FD_E_BUSY)
-        return refuse(reason, reason_size, "another server uses %s: stop it, or set another DATA_DIR", path);
+    if (r == FD_E_BUSY) {
+        refuse(reason, reason_size, "another server uses %s: stop it, or set another DATA_DIR", path);
+        return DATA_DIR_E_BUSY;
+    }
     if (r < 0)
         return r;
     *ret_fd = TAKE_FD(fd);

@@ -24,6 +24,7 @@
 
 enum data_dir_outcome {
     DATA_DIR_E_REFUSED = 1, /* the reason and what to do are in reason */
+    DATA_DIR_E_BUSY = 2,    /* likewise; it may be free later */
 };
 
 /* Makes what is missing and gives it to owner. A directory that belongs to somebody else, or that holds foreign files,
@@ -31,7 +32,7 @@ enum data_dir_outcome {
 int data_dir_prepare(const char *path, uid_t owner, char *reason, size_t reason_size);
 
 /* Opens the directory and locks it against other servers, waiting up to wait_ms for one that is ending. The lock lives
- * as long as *ret_fd, which the caller owns. Returns 0, DATA_DIR_E_REFUSED or a negative errno. */
+ * as long as *ret_fd, which the caller owns. Returns 0, DATA_DIR_E_BUSY or a negative errno. */
 int data_dir_lock(const char *path, int wait_ms, int *ret_fd, char *reason, size_t reason_size);
 
 /* Reads the key that lies in the open directory, of exactly size bytes; makes one if there is none. Returns 0, -EBADMSG
