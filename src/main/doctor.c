@@ -89,6 +89,7 @@ static int load_config(struct config *config, enum doctor_scope scope)
 {
     CLEANUP(buffer_deinit) struct buffer problems = BUFFER_INIT(CONFIG_PROBLEMS_MAX_BYTES);
     int r = config_load(config, environ, ".env", &problems), failed = 0;
+    const char *hint;
 
     if (r < 0)
         return r;
@@ -102,6 +103,8 @@ static int load_config(struct config *config, enum doctor_scope scope)
     }
     if (problems.length == 0)
         print_config(CHECK_OK, "every value is allowed", scope);
+    for (size_t cursor = 0; failed == 0 && (hint = config_hint_next(config, &cursor));)
+        print_config(CHECK_WARN, hint, scope);
     return failed;
 }
 

@@ -84,11 +84,15 @@ static int load(struct serve *serve)
 
 static void warn_without_effect(const struct config *config)
 {
+    const char *hint;
+
     for (int i = 0; i < CONFIG_COUNT; i++)
         if (config_param((enum config_id)i)->unused && config->origins[i] != CONFIG_FROM_DEFAULT)
             log_warning("%s has no effect in this version", config_param((enum config_id)i)->name);
     if (config->enable_wan_access && config->enable_sandbox_network)
         log_warning("ENABLE_WAN_ACCESS wins over ENABLE_SANDBOX_NETWORK, but for keys with the network allowlist");
+    for (size_t cursor = 0; (hint = config_hint_next(config, &cursor));)
+        log_warning("%s", hint);
     if (!config->auth_enabled)
         log_warning("AUTH_ENABLED=false: every request is accepted without a key");
     if (config->api_debug)

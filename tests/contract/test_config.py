@@ -69,6 +69,11 @@ BAD = [
     ("AUTH_FAILURE_LIMIT", "-1"),
     ("ENABLE_NETWORK_ISOLATION", "false"),
     ("REDIS_DB", "16"),
+    ("CORS_ORIGINS", '["https://a.example", 1]'),
+    ("ALLOWED_FILE_EXTENSIONS", "txt,tar.gz"),
+    ("BLOCKED_FILE_PATTERNS", "*.exe," + "x" * 300),
+    ("WAN_DNS_SERVERS", ",".join(["192.0.2.1"] * 17)),
+    ("DATA_DIR", "/var/lib/" + "x" * 256),
 ]
 
 
@@ -78,6 +83,40 @@ def test_bad_values(program, tmp_path, variable, value):
     given = {"API_PORT": "1", "API_KEY": "good-key-0123456789", "DATA_DIR": str(tmp_path / "data"), variable: value}
     said = refused_start([program, "serve"], tmp_path, **given)
     assert variable in said and "good-key-0123456789" not in said, said
+    assert checked(program, tmp_path, given) == said
+
+
+def checked(program, cwd, given):
+    """What `codecell config --check` says, as `serve` would have said it."""
+    said = refused_start([program, "config", "--check"], cwd, **given)
+    return "".join(f"codecell serve: {line}\n" for line in said.splitlines())
+
+
+def test_tls_files_are_checked_too(program, tmp_path):
+    """13: a certificate that is demanded and missing is a bad value like others."""
+    given = {"API_KEY": "good-key-0123456789", "DATA_DIR": str(tmp_path / "data")}
+    given.update(ENABLE_HTTPS="true", SSL_CERT_FILE="/nothing/here.pem", SSL_KEY_FILE="/dev/null")
+    said = refused_start([program, "serve"], tmp_path, **given)
+    assert "SSL_CERT_FILE=/nothing/here.pem" in said and "SSL_KEY_FILE=/dev/null" in said, said
+    assert checked(program, tmp_path, given) == said
+
+
+HINTS = {
+    "STATE_ARCHIVE_AFTER_SECONDS": {"STATE_TTL_SECONDS": "600"},
+    "PTC_PAUSE_TTL_SECONDS": {"PTC_PAUSE_TTL_SECONDS": "3601", "SESSION_TTL_HOURS": "1"},
+}
+
+
+@pytest.mark.parametrize("variable", HINTS)
+def test_values_that_do_not_go_together(program, server_with, tmp_path, variable):
+    """13: what is allowed each by itself starts, and `config --check`, doctor and the log say what will not happen."""
+    env = {"PATH": os.environ["PATH"], "API_KEY": "good-key-7d1f0c2b9a", "DATA_DIR": str(tmp_path), **HINTS[variable]}
+    done = subprocess.run([program, "config", "--check"], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0 and done.stdout == "" and variable in done.stderr, done
+    sentence = done.stderr.removeprefix("warning: ").strip()
+    done = subprocess.run([program, "doctor"], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert f"warn  config       {sentence}" in done.stdout, done
+    assert sentence in server_with(**HINTS[variable]).log()
 
 
 @pytest.mark.parametrize("kind", ["link", "second name", "another's"])

@@ -19,7 +19,7 @@ allowed() {
     engine) echo base wire store domain ;;
     http) echo base ;;
     api) echo base store domain engine http ;;
-    main/config) echo base egress ;;
+    main/config) echo base egress domain ;;
     main/place) echo base main/config ;;
     main/confine) echo base wire ;;
     main/check) echo base cell engine http main/config main/place main/confine ;;

@@ -122,6 +122,16 @@ static const struct {
     { "DATA_DIR=/", "DATA_DIR" },
     { "ENABLE_NETWORK_ISOLATION=false", "ENABLE_NETWORK_ISOLATION" },
     { "NOT_A_VARIABLE=1", NULL },
+    { "CORS_ORIGINS=https://a.example, https://b.example", NULL },
+    { "CORS_ORIGINS= [\"https://a.example\"]", NULL },
+    { "CORS_ORIGINS=[", "neither a comma list nor a JSON list of strings" },
+    { "CORS_ORIGINS=[1]", "neither a comma list nor a JSON list of strings" },
+    { "CORS_ORIGINS=[\"https://a.example\"", "neither a comma list nor a JSON list of strings" },
+    { "ALLOWED_FILE_EXTENSIONS=", NULL },
+    { "ALLOWED_FILE_EXTENSIONS=@extended, .log ,csv,*", NULL },
+    { "ALLOWED_FILE_EXTENSIONS=txt,tar.gz", "'tar.gz' is neither an extension" },
+    { "ALLOWED_FILE_EXTENSIONS=@all", "'@all' is neither an extension" },
+    { "BLOCKED_FILE_PATTERNS=*.a,?b", NULL },
 };
 
 static void test_values(void **state)

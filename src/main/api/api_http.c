@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "main/api/api_http.h"
 
-#include <jansson.h>
 #include <string.h>
 #include <strings.h>
 
@@ -20,57 +19,6 @@ static const struct http_area areas[] = {
 };
 static const char *const profiles[] = { "default", "stateful", NULL };
 
-/* Wipes what it frees: it may hold keys. */
-static void free_list(char **list)
-{
-    for (char **entry = list; list && *entry; entry++) {
-        explicit_bzero(*entry, strlen(*entry));
-        free(*entry);
-    }
-    free(list);
-}
-
-/* The entries of a comma list, as a NULL-terminated array. */
-static int split(const char *list, char ***ret_list)
-{
-    size_t n = 0, room = strlen(list) / 2 + 2;
-    char **entries = calloc(room, sizeof(*entries));
-    const char *start;
-    size_t length;
-
-    if (!entries)
-        return -ENOMEM;
-    *ret_list = entries;
-    while (config_list_next(&list, &start, &length))
-        if (!(entries[n++] = strndup(start, length)))
-            return -ENOMEM;
-    return 0;
-}
-
-/* CORS_ORIGINS may be a JSON list of strings too. */
-static int split_json(const char *text, char ***ret_list)
-{
-    json_t *array = json_loads(text, 0, NULL), *entry;
-    char **entries = NULL;
-    size_t index, n = 0;
-    int r = array && json_is_array(array) ? 0 : -EINVAL;
-
-    if (r == 0)
-        entries = calloc(json_array_size(array) + 1, sizeof(*entries));
-    if (r == 0 && !entries)
-        r = -ENOMEM;
-    json_array_foreach(array, index, entry)
-    {
-        if (r == 0 && !json_is_string(entry))
-            r = -EINVAL;
-        if (r == 0 && !(entries[n++] = strdup(json_string_value(entry))))
-            r = -ENOMEM;
-    }
-    json_decref(array);
-    *ret_list = entries;
-    return r;
-}
-
 static unsigned thread_count(void)
 {
     struct capacity capacity;
@@ -83,13 +31,9 @@ static unsigned thread_count(void)
 
 static int make_lists(struct api_http *http, const struct config *config)
 {
-    const char *origins = config->cors_origins;
-    int r = split(config->trusted_proxies, &http->proxies);
+    int r = config_list_split(config->trusted_proxies, &http->proxies);
 
-    if (r == 0)
-        r = origins[strspn(origins, " \t")] == '[' ? split_json(origins, &http->origins)
-                                                   : split(origins, &http->origins);
-    return r;
+    return r ? r : config_origins(config->cors_origins, &http->origins);
 }
 
 static struct rate_rule rule_of(struct config_rate rate)
@@ -100,7 +44,7 @@ static struct rate_rule rule_of(struct config_rate rate)
 int api_gate_new(const struct config *config, struct key_store *keys, struct gate **ret_gate)
 {
     char **list = NULL;
-    int r = split(config->api_keys, &list);
+    int r = config_list_split(config->api_keys, &list);
     const struct gate_options options = {
         .store = keys,
         .api_key = config->api_key,
@@ -121,7 +65,7 @@ int api_gate_new(const struct config *config, struct key_store *keys, struct gat
 
     if (r == 0)
         r = gate_new(&options, ret_gate);
-    free_list(list);
+    config_list_free(list);
     return r;
 }
 
@@ -165,7 +109,7 @@ int api_http_init(struct api_http *http, const struct handover *handover)
 
 void api_http_deinit(struct api_http *http)
 {
-    free_list(http->origins);
-    free_list(http->proxies);
+    config_list_free(http->origins);
+    config_list_free(http->proxies);
     *http = (struct api_http){ 0 };
 }

@@ -309,24 +309,3 @@ bool config_address_is_loopback(const char *address)
         return IN6_IS_ADDR_LOOPBACK(&six) || (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127);
     return strcasecmp(address, "localhost") == 0;
 }
-
-bool config_list_next(const char **cursor, const char **ret_start, size_t *ret_length)
-{
-    const char *at = *cursor;
-
-    while (*at) {
-        const char *start = at + strspn(at, " \t"), *end = strchrnul(start, ',');
-
-        at = *end ? end + 1 : end;
-        while (end > start && (end[-1] == ' ' || end[-1] == '\t'))
-            end--;
-        if (end > start) {
-            *ret_start = start;
-            *ret_length = (size_t)(end - start);
-            *cursor = at;
-            return true;
-        }
-    }
-    *cursor = at;
-    return false;
-}

@@ -133,6 +133,10 @@ void config_deinit(struct config *config);
 /* Replaces the value of one variable, as if the environment held it. Returns as config_load. */
 int config_override(struct config *config, enum config_id id, const char *text, struct buffer *problems);
 
+/* Steps through the sentences about values that are allowed but do not do together what was meant. *cursor starts at 0.
+ * Returns NULL at the end. */
+const char *config_hint_next(const struct config *config, size_t *cursor);
+
 /* Makes relative paths absolute against the working directory, for a process that will live elsewhere. Returns 0 or a
  * negative errno. */
 int config_absolute_paths(struct config *config);
@@ -152,6 +156,16 @@ bool config_address_is_loopback(const char *address);
 /* Steps through a comma list: the next non-empty entry, trimmed, is [*ret_start, *ret_start + *ret_length). *cursor
  * starts at the list and is advanced. Returns false at the end. */
 bool config_list_next(const char **cursor, const char **ret_start, size_t *ret_length);
+
+/* The entries of a comma list as a NULL-terminated array of copies. Returns 0 or -ENOMEM. The caller frees the array in
+ * every case; it starts as NULL. */
+int config_list_split(const char *list, char ***ret_entries);
+
+/* Likewise of CORS_ORIGINS, which may be a JSON list of strings too. Returns also -EINVAL. */
+int config_origins(const char *text, char ***ret_origins);
+
+/* Wipes what it frees: it may hold keys. */
+void config_list_free(char **entries);
 
 /* How a value is shown: secrets as "(set)". */
 const char *config_shown(const struct config *config, enum config_id id);

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "main/config/config_rule.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/public_address.h"
+#include "domain/filename.h"
 #include "egress/allowlist.h"
+
+#define NAME_SERVERS_MAX 16 /* they fit into the resolv.conf of cells (cell/rootfs.c) */
 
 static const char *rule_key_required(const struct config *config)
 {
@@ -77,11 +82,15 @@ static const char *rule_name_servers(const struct config *config)
 {
     const char *list = config->wan_dns_servers;
     uint32_t address;
+    unsigned n = 0;
 
-    while (address_list_next(&list, &address) > 0)
+    while (address_list_next(&list, &address) > 0) {
+        if (++n > NAME_SERVERS_MAX)
+            return "WAN_DNS_SERVERS must name at most 16 servers; programs ask the first three";
         if (address >> 24 == 0 || address >> 24 == 127 || address >> 28 >= 14)
             return "WAN_DNS_SERVERS must not name loopback, multicast or reserved addresses: cells have their own "
                    "loopback, and no name server answers there";
+    }
     return NULL;
 }
 
@@ -111,8 +120,81 @@ static const char *rule_allowlist(const struct config *config)
            "is not 443; no addresses, no wildcards";
 }
 
+static const char *rule_origins(const struct config *config)
+{
+    char **origins = NULL;
+    int r = config_origins(config->cors_origins, &origins);
+
+    config_list_free(origins);
+    return r == -EINVAL ? "CORS_ORIGINS is neither a comma list nor a JSON list of strings" : NULL;
+}
+
+/* The names of uploads, as the api will have them. Only one of the two lists is given. */
+static const char *names_rule(const char *variable, const char *extensions, const char *patterns)
+{
+    static char sentence[256];
+    struct filename_rules rules;
+    char reason[160];
+    int r = filename_rules_init(&rules, extensions, patterns, reason, sizeof(reason));
+
+    filename_rules_deinit(&rules);
+    if (r != FILENAME_E_BAD_RULE)
+        return NULL;
+    snprintf(sentence, sizeof(sentence), "%s: %s", variable, reason);
+    return sentence;
+}
+
+static const char *rule_extensions(const struct config *config)
+{
+    return names_rule("ALLOWED_FILE_EXTENSIONS", config->allowed_file_extensions, "");
+}
+
+static const char *rule_patterns(const struct config *config)
+{
+    return names_rule("BLOCKED_FILE_PATTERNS", "", config->blocked_file_patterns);
+}
+
 const char *(*const config_rules[])(const struct config *config) = {
-    rule_key_required, rule_open_only_on_loopback, rule_walls_stay,   rule_data_dir_is_its_own, rule_master_differs,
-    rule_network_name, rule_name_servers,          rule_closed_ports, rule_allowlist,
+    rule_key_required,   rule_open_only_on_loopback,
+    rule_walls_stay,     rule_data_dir_is_its_own,
+    rule_master_differs, rule_network_name,
+    rule_name_servers,   rule_closed_ports,
+    rule_allowlist,      rule_origins,
+    rule_extensions,     rule_patterns,
 };
 const size_t config_rule_count = ARRAY_SIZE(config_rules);
+
+/* What is allowed each by itself, and together does not do what was meant. Refusing it would stop servers that have
+ * run so for long. */
+static const char *hint_archive_comes_late(const struct config *config)
+{
+    if (!config->state_persistence_enabled || !config->state_archive_enabled ||
+        config->state_archive_after_seconds + config->state_archive_check_interval_seconds <= config->state_ttl_seconds)
+        return NULL;
+    return "STATE_TTL_SECONDS is less than STATE_ARCHIVE_AFTER_SECONDS and STATE_ARCHIVE_CHECK_INTERVAL_SECONDS "
+           "together: "
+           "Python states of up to 1 MiB end before they are archived";
+}
+
+static const char *hint_pause_outlives_session(const struct config *config)
+{
+    if (config->ptc_max_paused == 0 || config->ptc_pause_ttl_seconds <= config->session_ttl_hours * 3600)
+        return NULL;
+    return "PTC_PAUSE_TTL_SECONDS is longer than SESSION_TTL_HOURS: a program that waits for its tools until its "
+           "session "
+           "has ended goes on, and the files that it makes are lost";
+}
+
+static const char *(*const hints[])(const struct config *config) = {
+    hint_archive_comes_late,
+    hint_pause_outlives_session,
+};
+
+const char *config_hint_next(const struct config *config, size_t *cursor)
+{
+    const char *sentence = NULL;
+
+    while (!sentence && *cursor < ARRAY_SIZE(hints))
+        sentence = hints[(*cursor)++](config);
+    return sentence;
+}

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -11,6 +12,7 @@
 #include "base/cleanup.h"
 
 #define ENTRY_MAX_BYTES 512
+#define PATH_TEXT_MAX   3072 /* of PATH_MAX, with what is made below it */
 
 /* Parts of keys that stand in examples and manuals: whoever kept one has no key. */
 static const char *const known_parts[] = {
@@ -341,7 +343,13 @@ static bool set_hostport(const struct config_param *param, void *field, const ch
 
 static bool set_path(const struct config_param *param, void *field, const char *text, const char **ret_reason)
 {
-    return strlen(text) < 4096 && set_text(param, field, text, ret_reason);
+    bool fits = strlen(text) < PATH_TEXT_MAX;
+
+    for (const char *part = text; *part && fits; part += strcspn(part, "/"), part += *part == '/')
+        fits = strcspn(part, "/") <= NAME_MAX;
+    if (!fits)
+        *ret_reason = "is too long: the kernel knows no such path";
+    return fits && set_text(param, field, text, ret_reason);
 }
 
 static bool set_url(const struct config_param *param, void *field, const char *text, const char **ret_reason)
