@@ -248,6 +248,10 @@ int http_server_show_certificate(struct http_server *server, const char *certifi
 /* Whether PEM texts are a certificate chain and its key, and when it ends (seconds since 1970). Returns as above. */
 int http_tls_check(const char *certificate, const char *key, int64_t *ret_expires_s, char *error, size_t error_size);
 
+/* Whether a PEM text holds certificates, as tls_client_ca has to: with none no client would get in. Returns as above.
+ */
+int http_tls_check_authorities(const char *authorities, char *error, size_t error_size);
+
 /* The port that is listened on. */
 uint16_t http_server_port(const struct http_server *server);
 

@@ -198,3 +198,18 @@ int http_tls_check(const char *certificate, const char *key, int64_t *ret_expire
     tls_identity_free(identity);
     return r;
 }
+
+int http_tls_check_authorities(const char *authorities, char *error, size_t error_size)
+{
+    const gnutls_datum_t text = { (unsigned char *)authorities, (unsigned)strlen(authorities) };
+    gnutls_x509_crt_t *list = NULL;
+    unsigned n = 0;
+    int r = gnutls_x509_crt_list_import2(&list, &n, &text, GNUTLS_X509_FMT_PEM, 0);
+
+    if (r < 0)
+        return fault(error, error_size, "the certificates cannot be read", r);
+    for (unsigned i = 0; i < n; i++)
+        gnutls_x509_crt_deinit(list[i]);
+    gnutls_free(list);
+    return 0;
+}

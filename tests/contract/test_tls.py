@@ -214,10 +214,10 @@ def test_many_signals_in_a_row(server_with, renewable):
 # ---- doctor ----
 
 
-def doctor(certificate, key):
+def doctor(certificate, key, **variables):
     done = subprocess.run(
         [PROGRAM, "doctor"],
-        env={"PATH": os.environ["PATH"], "SSL_CERT_FILE": certificate, "SSL_KEY_FILE": key, "ENABLE_HTTPS": "true"},
+        env={"PATH": os.environ["PATH"], "SSL_CERT_FILE": certificate, "SSL_KEY_FILE": key, "ENABLE_HTTPS": "true", **variables},
         capture_output=True,
         text=True,
         timeout=60,
@@ -241,6 +241,19 @@ def test_doctor_looks_at_the_certificate(renewable):
 def test_doctor_is_content_with_a_good_one(place):
     status, _, text = doctor(*make_certificate(place, "long", days=90))
     assert status == "ok" and re.search("(89|90) more days", text), text
+
+
+def test_client_authorities_that_are_none_stop_the_start(server_with, place):
+    """No client would get in."""
+    certificate, key = make_certificate(place, "live", days=90)
+    garbage = os.path.join(place, "garbage.pem")
+    with open(garbage, "w") as file:
+        file.write("no certificate\n")
+    status, _, text = doctor(certificate, key, SSL_CA_CERTS=garbage)
+    assert status == "FAIL" and "SSL_CA_CERTS" in text, text
+    tls = {"ENABLE_HTTPS": "true", "SSL_CERT_FILE": certificate, "SSL_KEY_FILE": key, "SSL_CA_CERTS": garbage}
+    server = server_with(wait=False, **tls)
+    assert server.wait_exit(15) == 78 and "SSL_CA_CERTS" in server.log(), server.log()
 
 
 def test_a_key_of_another_certificate_stops_the_start(server_with, renewable):

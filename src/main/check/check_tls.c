@@ -42,6 +42,9 @@ void check_tls(const struct check_context *context, struct check_report *report)
     else if (http_tls_check(handover.tls_certificate, handover.tls_key, &expires_s, error, sizeof(error)) < 0)
         check_say(report, CHECK_FAIL, "set SSL_CERT_FILE and SSL_KEY_FILE to a certificate chain and its key, in PEM",
                   "%.150s, %.150s: %.60s", context->config->ssl_cert_file, context->config->ssl_key_file, error);
+    else if (handover.tls_client_ca && http_tls_check_authorities(handover.tls_client_ca, error, sizeof(error)) < 0)
+        check_say(report, CHECK_FAIL, "set SSL_CA_CERTS to PEM certificates, or to nothing",
+                  "SSL_CA_CERTS=%.200s: %.60s", context->config->ssl_ca_certs, error);
     else
         report_expiry(context->config, expires_s, report);
     report->what[strcspn(report->what, "\n")] = '\0';
