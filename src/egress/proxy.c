@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/log_file.h"
 #include "egress/tunnel.h"
 #include "wire/packet.h"
 
@@ -154,6 +155,11 @@ static int take_listener(struct proxy *proxy)
 
     if (n <= 0)
         return n == -EAGAIN ? 0 : n == 0 ? -EPIPE : (int)n;
+    if (n == sizeof(message) && message.slot == PROXY_LOG && n_fds == 1) {
+        (void)log_file_use(fds[0]);
+        close(fds[0]);
+        return 0;
+    }
     if (n != sizeof(message) || message.slot >= PROXY_SLOTS_MAX || n_fds != 1) {
         for (size_t i = 0; i < n_fds; i++)
             close(fds[i]);

@@ -15,6 +15,8 @@
 #define PROXY_TICK_MS              100
 #define PROXY_CONNECTIONS_TICK_MAX 20 /* of one slot; what comes faster waits for the next tick */
 
+#define PROXY_LOG UINT32_MAX /* for a slot: what comes with it is the log now */
+
 /* What comes over the feed, each with one listening socket, which replaces the slot's last one: connections that were
  * taken from that one end, because the network that they come from is gone. */
 struct proxy_listener {

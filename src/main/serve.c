@@ -5,6 +5,7 @@
  * this process becomes the warden by exec, with an empty environment; what the api must know travels in sealed memory.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +20,8 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/log_file.h"
+#include "domain/filename.h"
 #include "main/check/check.h"
 #include "main/command.h"
 #include "main/doctor.h"
@@ -36,14 +39,15 @@
 #define DESCRIPTORS_MAX 65536
 
 #define NUMBER_SIZE   24
-#define ARGUMENTS_MAX 64
+#define ARGUMENTS_MAX 128
 
 struct serve {
     struct handover handover;
     struct location location;
     struct identity identity;
     unsigned slots, parked_slots;
-    int config_fd;
+    int config_fd, log_dir_fd;
+    const char *log_name; /* borrowed from the configuration; NULL = there is no log file */
 };
 
 static int fail(const char *what, int error)
@@ -127,42 +131,41 @@ static int prepare_data(const struct serve *serve)
     return r < 0 ? fail(path, r) : 0;
 }
 
-/* The directory may be the api's, and so may what lies at the path: only a file that is nobody else's is given to it,
- * by no other name. What is no file stays whose it is. */
-static int give_log(int fd, uid_t api_uid)
-{
-    struct stat st;
-
-    if (fcntl(fd, F_SETFL, O_APPEND) < 0 || fstat(fd, &st) < 0)
-        return error_from_errno();
-    if (!S_ISREG(st.st_mode))
-        return 0;
-    if (st.st_nlink != 1 || (st.st_uid != 0 && st.st_uid != api_uid))
-        return -EPERM;
-    return fchown(fd, api_uid, (gid_t)-1) < 0 ? error_from_errno() : 0;
-}
-
 /* What lies below DATA_DIR is the api's to replace by links: there none is followed. */
-static int open_log(const struct config *config)
+static int open_log_directory(const struct config *config, const char *directory)
 {
-    const char *path = config->log_file;
     size_t length = strlen(config->data_dir);
-    struct open_how how = { .flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK,
-                            .mode = 0640 };
-    CLEANUP_CLOSE int dir_fd = -1;
+    struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC };
+    CLEANUP_CLOSE int data_fd = -1;
 
-    if (strncmp(path, config->data_dir, length) == 0 && path[length] == '/') {
-        path += length + strspn(path + length, "/");
-        dir_fd = open(config->data_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (dir_fd < 0)
+    if (strncmp(directory, config->data_dir, length) == 0 && directory[length] == '/') {
+        directory += length + strspn(directory + length, "/");
+        data_fd = open(config->data_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (data_fd < 0)
             return -1;
         how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
     }
-    return (int)syscall(SYS_openat2, dir_fd >= 0 ? dir_fd : AT_FDCWD, path, &how, sizeof(how));
+    return (int)syscall(SYS_openat2, data_fd >= 0 ? data_fd : AT_FDCWD, directory, &how, sizeof(how));
+}
+
+/* The warden keeps the directory, to open the file in it again. */
+static int open_log(struct serve *serve, int *ret_fd)
+{
+    const char *path = serve->handover.config.log_file;
+    char directory[PATH_MAX];
+
+    serve->log_name = filename_base(path);
+    if (*serve->log_name == '\0')
+        return -EISDIR;
+    snprintf(directory, sizeof(directory), "%.*s", (int)(serve->log_name - path), path);
+    serve->log_dir_fd = open_log_directory(&serve->handover.config, directory);
+    if (serve->log_dir_fd < 0 || fcntl(serve->log_dir_fd, F_SETFD, 0) < 0)
+        return error_from_errno();
+    return log_file_open(serve->log_dir_fd, serve->log_name, serve->identity.api_uid, ret_fd);
 }
 
 /* The warden writes to stdout and stderr, the api to stdout: LOG_FILE is both. */
-static int redirect_output(const struct serve *serve)
+static int redirect_output(struct serve *serve)
 {
     const char *path = serve->handover.config.log_file;
     CLEANUP_CLOSE int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC), log_fd = -1;
@@ -175,15 +178,13 @@ static int redirect_output(const struct serve *serve)
         fd_stop_waiting(STDERR_FILENO);
         return 0;
     }
-    log_fd = open_log(&serve->handover.config);
-    if (log_fd < 0)
-        return fail("LOG_FILE", error_from_errno());
-    r = give_log(log_fd, serve->identity.api_uid);
-    if (r < 0)
-        return fail("LOG_FILE", r);
-    if (dup2(log_fd, STDOUT_FILENO) < 0 || dup2(log_fd, STDERR_FILENO) < 0)
-        return fail("LOG_FILE", error_from_errno());
-    return 0;
+    r = open_log(serve, &log_fd);
+    if (r == 0)
+        r = log_file_use(log_fd);
+    if (r == 0)
+        return 0;
+    fprintf(stderr, "codecell serve: LOG_FILE=%s: %s\n", path, strerror(-r));
+    return error_may_pass(r) ? EX_TEMPFAIL : EX_CONFIG;
 }
 
 static int override(struct config *config, enum config_id id, long long value, struct buffer *problems)
@@ -312,6 +313,10 @@ static void write_arguments(const struct serve *serve, struct arguments *argumen
     add_text(arguments, "--log-level", config->texts[CONFIG_LOG_LEVEL]);
     add_text(arguments, "--log-format", config->texts[CONFIG_LOG_FORMAT]);
     add_number(arguments, "--config-fd", serve->config_fd);
+    if (serve->log_name) {
+        add_number(arguments, "--log-dir-fd", serve->log_dir_fd);
+        add_text(arguments, "--log-name", serve->log_name);
+    }
     add_text(arguments, "--api-program", location_program_from_share(&serve->location));
     add_wan(arguments, config);
     add_proxy(arguments, serve);
@@ -373,7 +378,7 @@ static void raise_descriptors(void)
 
 int command_serve(int argc, char **argv)
 {
-    struct serve serve = { .config_fd = -1 };
+    struct serve serve = { .config_fd = -1, .log_dir_fd = -1 };
     const struct option_row rows[] = { { 0 } };
     int status, r;
 

@@ -111,6 +111,11 @@ void api_renew_tls(struct warden *w);
 void api_on_message(struct warden *w);
 void api_on_death(struct warden *w, int status);
 
+/* ---- warden_log.c ---- */
+
+int log_keep_directory(struct warden *w);
+void log_reopen(struct warden *w);
+
 /* ---- warden_zygotes.c ---- */
 
 int zygotes_open(struct warden *w);
@@ -127,6 +132,9 @@ void keepers_tend(struct warden *w);    /* gives slots back that are left over *
 
 /* Tells those at rest that what waits in their cells may be made anew, or at all. */
 void keepers_settle(struct warden *w);
+
+/* They write to this log from their next rest on. */
+void keepers_log(struct warden *w, int log_fd);
 
 /* Gives waiting runs to ready slots. */
 void keepers_dispatch(struct warden *w);

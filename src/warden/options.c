@@ -47,6 +47,8 @@ static const struct option_row {
     { "--sandbox-uid", NUMBER, offsetof(struct warden_options, sandbox_uid), 1, UINT32_MAX - 1 },
     { "--mask-host-info", NUMBER, offsetof(struct warden_options, mask_host_info), 0, 1 },
     { "--tmp-mb", NUMBER, offsetof(struct warden_options, tmp_mb), 1, 1 << 20 },
+    { "--log-dir-fd", NUMBER, offsetof(struct warden_options, log_dir_fd), 3, 1 << 20, .optional = true },
+    { "--log-name", TEXT, offsetof(struct warden_options, log_name), .optional = true },
     { "--config-fd", NUMBER, offsetof(struct warden_options, config_fd), 3, 1 << 20 },
     { "--pool-python", NUMBER, offsetof(struct warden_options, pool_python), 0, WARDEN_SLOTS_MAX, .optional = true },
     { "--zygote-seconds", NUMBER, offsetof(struct warden_options, zygote_seconds), 1, 3600, .optional = true },
@@ -124,6 +126,10 @@ int warden_options_parse(struct warden_options *options, int argc, char **argv, 
     }
     if (!options->tls_certificate != !options->tls_key) {
         snprintf(error, error_size, "--tls-certificate and --tls-key go together");
+        return -EINVAL;
+    }
+    if (!options->log_dir_fd != !options->log_name) {
+        snprintf(error, error_size, "--log-dir-fd and --log-name go together");
         return -EINVAL;
     }
     if (options->wan.name && (!options->wan.name_servers || !options->wan.closed_ports ||

@@ -26,6 +26,8 @@ struct warden_options {
     const char *tls_certificate, *tls_key; /* PEM files, read again for the api on SIGHUP; NULL = no TLS */
     const char *proxy_hosts;               /* allow-list; NULL = cells reach no proxy */
     uint64_t proxy_port, proxy_uid;
+    const char *log_name; /* of LOG_FILE in its directory, opened again on SIGHUP; NULL = there is none */
+    uint64_t log_dir_fd;
     struct wan_options wan;      /* name NULL = cells have no network */
     const char *wan_name_before; /* then the name that an earlier server's had, if there was one; or NULL */
     uint64_t slots, api_uid, uid_base, sandbox_uid, mask_host_info, tmp_mb, log_level, config_fd;

@@ -17,6 +17,8 @@
 
 #define FEED_BYTES 2048 /* what the kernel counts for one message, generously */
 
+#define FEED_LOG UINT32_MAX
+
 /* As egress/proxy.h has it. */
 struct feed {
     uint32_t slot;
@@ -51,13 +53,17 @@ static void make_room(int feed_fd, unsigned slots)
 }
 
 /* The proxy is not trusted: it must not hold the warden up. */
-static void send_listener(struct proxy_process *proxy, unsigned slot)
+static void send_descriptor(const struct proxy_process *proxy, unsigned slot, int fd)
 {
     const struct feed feed = { .slot = slot };
 
-    if (proxy->feed_fd >= 0 && packet_send(proxy->feed_fd, &feed, sizeof(feed), &proxy->listener_fds[slot], 1) < 0 &&
-        proxy->pid > 0)
+    if (proxy->feed_fd >= 0 && packet_send(proxy->feed_fd, &feed, sizeof(feed), &fd, 1) < 0 && proxy->pid > 0)
         kill(proxy->pid, SIGKILL);
+}
+
+static void send_listener(struct proxy_process *proxy, unsigned slot)
+{
+    send_descriptor(proxy, slot, proxy->listener_fds[slot]);
 }
 
 static int make_place(struct proxy_process *proxy)
@@ -101,6 +107,12 @@ void proxy_process_feed(struct proxy_process *proxy, unsigned slot, int listener
     cleanup_close_fd(&proxy->listener_fds[slot]);
     proxy->listener_fds[slot] = listener_fd;
     send_listener(proxy, slot);
+}
+
+void proxy_process_log(struct proxy_process *proxy, int log_fd)
+{
+    if (proxy->pid > 0)
+        send_descriptor(proxy, FEED_LOG, log_fd);
 }
 
 void proxy_process_forget(struct proxy_process *proxy, unsigned slot)

@@ -30,6 +30,9 @@ int proxy_process_start(struct proxy_process *proxy);
  * replaced. */
 void proxy_process_feed(struct proxy_process *proxy, unsigned slot, int listener_fd);
 
+/* It writes to this log from now on. */
+void proxy_process_log(struct proxy_process *proxy, int log_fd);
+
 /* The slot is no more: its listening socket is shut, which closes the proxy's as well, since it would keep the network.
  */
 void proxy_process_forget(struct proxy_process *proxy, unsigned slot);

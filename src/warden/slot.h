@@ -42,7 +42,7 @@ struct slot_ready {
     uint32_t parked; /* 1 = it has no armed cell for now: its program waits for its client, or for its session's next */
 };
 
-/* What the warden says to a keeper at rest: another zygote takes orders. */
+/* What the warden says to a keeper at rest: another zygote takes orders; or with a descriptor, that is the log now. */
 #define SLOT_SETTLE "settle"
 
 /* The keeper's whole life. socket_fd receives runs and sends struct slot_ready; its end of file ends the keeper. Never

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/log_file.h"
 #include "warden/rest.h"
 #include "warden/slot_cell.h"
 #include "warden/slot_results.h"
@@ -251,8 +252,13 @@ int run_receive(struct slot *slot, struct run *run)
         return -EPIPE;
     if (n < 0)
         return (int)n;
-    if (n == sizeof(SLOT_SETTLE) && n_fds == 0)
+    if (n == sizeof(SLOT_SETTLE) && n_fds <= 1) {
+        if (n_fds == 1) {
+            (void)log_file_use(fds[0]);
+            close(fds[0]);
+        }
         return -EAGAIN;
+    }
     n_own = n == sizeof(run->request) ? wire_run_fds(&run->request) : 0;
     if (n_own == 0 || n_fds < n_own || n_fds > n_own + 1)
         return -EPROTO;

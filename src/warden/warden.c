@@ -53,8 +53,10 @@ static void on_signals(struct warden *w)
         }
         if (info.ssi_signo != SIGHUP)
             w->stopping = true;
-        else
+        else {
+            log_reopen(w);
             api_renew_tls(w);
+        }
         if (w->api.pid > 0)
             kill(w->api.pid, (int)info.ssi_signo == SIGHUP ? SIGHUP : SIGTERM);
         else if (w->stopping)

@@ -209,6 +209,13 @@ void keepers_settle(struct warden *w)
         settle(&w->keepers[i]);
 }
 
+void keepers_log(struct warden *w, int log_fd)
+{
+    for (unsigned i = 0; i < w->n_started; i++)
+        if (w->keepers[i].socket_fd >= 0)
+            (void)packet_offer(w->keepers[i].socket_fd, SLOT_SETTLE, sizeof(SLOT_SETTLE), &log_fd, 1);
+}
+
 static bool holds_nothing(const struct keeper *keeper)
 {
     return !keeper->parked && !keeper->given_back;

@@ -158,6 +158,7 @@ static const struct {
     const char *name;
     int (*run)(struct warden *w);
 } setup_steps[] = {
+    { "log file", log_keep_directory },
     { "mount namespace", own_mounts },
     { "cgroups", prepare_cgroups },
     { "root file system of cells", build_root },

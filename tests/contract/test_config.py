@@ -11,6 +11,7 @@ import tempfile
 
 import pytest
 
+from support import host
 from support.server import free_port, refused_start
 
 
@@ -135,6 +136,7 @@ def test_a_log_file_of_somebody_else(program, open_directory, kind):
     given = {"API_KEY": "good-key-7d1f0c2b9a", "DATA_DIR": str(place / "data"), "LOG_FILE": str(log)}
     said = refused_start([program, "serve"], place, 60, **given)
     assert "LOG_FILE" in said, said
+    assert said.splitlines()[0] in refused_start([program, "doctor"], place, 60, **given).splitlines()
     assert other.stat().st_uid == 0 and log.lstat().st_uid in (0, 12345)
 
 
@@ -223,6 +225,32 @@ def test_two_faults_one_of_which_may_pass(server_with):
     """13: the other stays."""
     server = server_with(wait=False, API_HOST="192.0.2.7", SANDBOX_ROOTFS="/nothing/here")
     assert server.wait_exit(15) == CONFIG and "API_HOST=192.0.2.7" in server.log(), server.log()
+
+
+def test_everything_at_once(server_with, open_directory):
+    """13: whatever can be switched on is, and every option reaches the warden."""
+    place = pathlib.Path(open_directory)
+    certificate, key = place / "cert.pem", place / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate]
+    subprocess.run([*command, "-days", "2", "-subj", "/CN=localhost"], check=True, capture_output=True, timeout=60)
+    (place / "packages").mkdir(mode=0o755)
+    server = server_with(
+        wait=False,
+        SANDBOX_POOL_ENABLED="true",
+        HOT_SESSIONS_MAX="2",
+        ENABLE_WAN_ACCESS="true",
+        ENABLE_SANDBOX_NETWORK="true",
+        SANDBOX_EGRESS_ALLOWLIST="files.example",
+        SKILL_DEPS_PATH=str(place / "packages"),
+        ENABLE_HTTPS="true",
+        SSL_CERT_FILE=str(certificate),
+        SSL_KEY_FILE=str(key),
+        LOG_FILE=str(place / "codecell.log"),
+        MAX_CONCURRENT_EXECUTIONS="2",
+    )
+    log = place / "codecell.log"
+    ready = lambda: log.exists() and "listens on" in log.read_text() or server.process.poll() is not None
+    assert host.until(ready, 60) and server.process.poll() is None, server.log() + log.read_text()
 
 
 def test_two_servers_on_one_data_directory(server_with):

@@ -4,10 +4,13 @@
 import fcntl
 import json
 import os
+import pathlib
 import re
 import signal
+import tempfile
 import threading
 
+import pytest
 from support import host
 from support.server import Server
 
@@ -66,3 +69,65 @@ def test_nobody_waits_for_whoever_reads_the_log(program):
         output.close()
     counts = [int(found[1]) for message in output.messages() if (found := MISSING.search(message))]
     assert sum(counts) > 50, counts
+
+
+@pytest.fixture
+def roots_place():
+    """A directory as /var/log: everybody may go there, root alone makes files."""
+    with tempfile.TemporaryDirectory(prefix="codecell-test-") as place:
+        os.chmod(place, 0o755)
+        yield pathlib.Path(place)
+
+
+def writing_to(server, path):
+    """The processes of the server whose standard output or error is this file."""
+    found = []
+    for pid in [server.pid, *host.descendants(server.pid)]:
+        for fd in (1, 2):
+            try:
+                if os.readlink(f"/proc/{pid}/fd/{fd}") == str(path):
+                    found.append((pid, fd))
+            except OSError:
+                pass
+    return found
+
+
+def test_everybody_goes_on_in_the_new_file(server_with, roots_place):
+    """A rename and SIGHUP: warden, keepers, also one with a living Python, proxy and api, and an api that comes later."""
+    path, old = roots_place / "codecell.log", roots_place / "codecell.log.1"
+    server = server_with(
+        LOG_FILE=str(path),
+        SANDBOX_POOL_ENABLED="true",
+        HOT_SESSIONS_MAX="4",
+        ENABLE_SANDBOX_NETWORK="true",
+        SANDBOX_EGRESS_ALLOWLIST="files.example",
+    )
+    with server.client() as client:
+        run = client.exec("x = 41", "py")
+        before = {pid for pid, _ in writing_to(server, path)}
+        assert server.pid in before and server.api_pid in before and len(before) > 4
+        path.rename(old)
+        os.kill(server.pid, signal.SIGHUP)
+        assert host.until(lambda: not writing_to(server, old), 20, 0.05), writing_to(server, old)
+        assert host.until(lambda: "opened again" in host.read(path), 20, 0.05), host.read(path)
+        assert {pid for pid, _ in writing_to(server, path)} >= {server.pid, server.api_pid}
+        assert client.exec("print(x + 1)", "py", session_id=run.session).stdout == "42\n"
+    size = old.stat().st_size
+    api = server.api_pid
+    os.kill(api, signal.SIGKILL)
+    assert host.until(lambda: not host.alive(api), 5)
+    server.wait_ready()
+    log = host.read(path)
+    assert "the api died" in log and "listens on" in log and old.stat().st_size == size, log
+
+
+def test_a_new_file_is_no_link(server_with, roots_place):
+    """What lies there instead is not followed, and the old file goes on."""
+    path, old, other = roots_place / "codecell.log", roots_place / "codecell.log.1", roots_place / "other"
+    server = server_with(LOG_FILE=str(path))
+    path.rename(old)
+    other.write_text("")
+    path.symlink_to(other)
+    os.kill(server.pid, signal.SIGHUP)
+    assert host.until(lambda: host.read(old).count("cannot be opened again") == 2, 20, 0.05), host.read(old)
+    assert other.read_text() == "" and other.stat().st_uid == 0

@@ -31,6 +31,7 @@ const struct check checks[] = {
     { "runtimes", check_runtimes, CHECK_AT_START },
     { "skill-deps", check_skill_deps, CHECK_AT_START },
     { "data-dir", check_data_dir, CHECK_AT_START | CHECK_AS_ROOT },
+    { "log-file", check_log_file, CHECK_AT_START | CHECK_AS_ROOT },
     { "space", check_space, CHECK_AT_START },
     { "port", check_port, CHECK_AT_START },
     { "wan", check_wan, CHECK_AT_START | CHECK_AS_ROOT },

@@ -95,6 +95,7 @@ void check_swap(const struct check_context *context, struct check_report *report
 void check_program(const struct check_context *context, struct check_report *report);
 void check_rootfs(const struct check_context *context, struct check_report *report);
 void check_data_dir(const struct check_context *context, struct check_report *report);
+void check_log_file(const struct check_context *context, struct check_report *report);
 void check_space(const struct check_context *context, struct check_report *report);
 void check_descriptors(const struct check_context *context, struct check_report *report);
 void check_dotenv(const struct check_context *context, struct check_report *report);

@@ -149,6 +149,38 @@ void check_space(const struct check_context *context, struct check_report *repor
         check_ok(report, "%lld GiB are free for DATA_DIR", available >> 30);
 }
 
+/* What serve would open and give to the api: NULL, or why it would not. */
+static const char *log_file_fault(const struct check_context *context)
+{
+    char path[PATH_MAX];
+    struct stat st;
+
+    snprintf(path, sizeof(path), "%s", context->config->log_file);
+    if (lstat(path, &st) < 0)
+        return errno != ENOENT || stat(dirname(path), &st) < 0 ? strerror(errno) : NULL;
+    if (S_ISLNK(st.st_mode))
+        return "is a link, and none is followed";
+    if (S_ISDIR(st.st_mode))
+        return "is a directory";
+    if (S_ISREG(st.st_mode) && st.st_uid != 0 && st.st_uid != context->identity.api_uid)
+        return "belongs to somebody else";
+    return S_ISREG(st.st_mode) && st.st_nlink != 1 ? "has a second name" : NULL;
+}
+
+void check_log_file(const struct check_context *context, struct check_report *report)
+{
+    const char *path = context->config->log_file, *fault = *path ? log_file_fault(context) : NULL;
+
+    if (fault)
+        check_say(report, CHECK_FAIL,
+                  "set LOG_FILE to a file of the server's own, in a directory that exists, or to nothing for stdout",
+                  "LOG_FILE=%.200s: %s", path, fault);
+    else if (*path)
+        check_ok(report, "%.300s", path);
+    else
+        check_ok(report, "lines go to stdout");
+}
+
 void check_descriptors(const struct check_context *context, struct check_report *report)
 {
     struct rlimit limit;
