@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "main/command.h"
 #include "main/option.h"
+#include "main/place/ulimits.h"
 
 static const char *const status_words[] = { [CHECK_OK] = "ok", [CHECK_WARN] = "warn", [CHECK_FAIL] = "FAIL" };
 
@@ -120,6 +121,7 @@ int command_doctor(int argc, char **argv)
 
     if (!option_parse("doctor", rows, argc, argv, &status))
         return status;
+    ulimits_raise(); /* as serve does before it looks */
     scope = json ? DOCTOR_AS_JSON : DOCTOR_ALL;
     failed = load_config(&config, scope);
     r = failed < 0 ? failed : config_absolute_paths(&config);

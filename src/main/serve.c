@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sysexits.h>
@@ -29,14 +28,12 @@
 #include "main/place/capacity.h"
 #include "main/place/data_dir.h"
 #include "main/place/handover.h"
+#include "main/place/ulimits.h"
 
 /* How long a server that is being stopped may still hold the data directory. */
 #define LOCK_WAIT_MS 3000
 
 #define HOT_MEMORY_SHARE 4 /* parked cells have a quarter of the machine's memory, unless it is said */
-
-/* More than all programs that may wait, run or be queued need, with their connections. */
-#define DESCRIPTORS_MAX 65536
 
 #define NUMBER_SIZE   24
 #define ARGUMENTS_MAX 128
@@ -363,19 +360,6 @@ static void hold_reloads(void)
     sigprocmask(SIG_BLOCK, &reload, NULL);
 }
 
-/* A shell gives a thousand and lets us have more: what waits takes five each, and one key's programs must not take the
- * last of everybody's. Warden and api inherit it, cells have a limit of their own. */
-static void raise_descriptors(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return;
-    if (limit.rlim_cur < DESCRIPTORS_MAX)
-        limit.rlim_cur = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 int command_serve(int argc, char **argv)
 {
     struct serve serve = { .config_fd = -1, .log_dir_fd = -1 };
@@ -385,7 +369,7 @@ int command_serve(int argc, char **argv)
     if (!option_parse("serve", rows, argc, argv, &status))
         return status;
     umask(022);
-    raise_descriptors();
+    ulimits_raise();
     hold_reloads();
     status = load(&serve);
     r = location_find(&serve.location);

@@ -174,6 +174,11 @@ void api_on_death(struct warden *w, int status)
     keepers_orphan(w);
     /* Exit status 78 (EX_CONFIG) says that starting it again would end the same way. */
     if (clean || w->stopping || (WIFEXITED(status) && (WEXITSTATUS(status) == 78 || WEXITSTATUS(status) >= 126))) {
+        if (!clean && !w->stopping && WEXITSTATUS(status) >= 126)
+            log_error(
+                "the api cannot be started as user %u (its process ended before its program began; `codecell doctor` "
+                "tells what this host lacks)",
+                w->api.uid);
         w->status = clean ? 0 : WIFEXITED(status) ? WEXITSTATUS(status) : 1;
         w->finished = true;
         return;

@@ -253,6 +253,24 @@ def test_everything_at_once(server_with, open_directory):
     assert host.until(ready, 60) and server.process.poll() is None, server.log() + log.read_text()
 
 
+def test_limits_of_a_shell(server_with):
+    """13: what a login allows its processes ends neither the server nor the programs of its clients."""
+    limits = ["prlimit", "--as=600000000:", "--cpu=1:", "--data=600000000:", "--fsize=200000:", "--nproc=1:", "--"]
+    server = server_with(prefix=limits)
+    with server.client() as client:
+        run = client.exec("ulimit -t; ulimit -v; ulimit -d; while [ $SECONDS -lt 3 ]; do :; done; echo on", "bash")
+    assert run.stdout == "unlimited\nunlimited\nunlimited\non\n", dict(run)
+
+
+def test_limits_that_cannot_be_raised_are_told(program, tmp_path):
+    """Issue: the server would end, or its programs would, and nobody could see why."""
+    env = {"PATH": os.environ["PATH"], "API_KEY": "good-key-7d1f0c2b9a", "DATA_DIR": str(tmp_path)}
+    nobody = ["setpriv", "--reuid=65534", "--clear-groups", "prlimit", "--cpu=100:100", "--nproc=500:500", "--"]
+    done = subprocess.run([*nobody, program, "doctor"], env=env, cwd="/", capture_output=True, text=True, timeout=60)
+    line = next(line for line in done.stdout.splitlines() if line.split()[1] == "limits")
+    assert line.startswith("warn ") and "ulimit -t -u" in line and "LimitCPU=infinity LimitNPROC=infinity" in line, line
+
+
 def test_two_servers_on_one_data_directory(server_with):
     """Storage: a second server on the same directory is refused, the first goes on."""
     first = server_with()

@@ -37,6 +37,7 @@ const struct check checks[] = {
     { "wan", check_wan, CHECK_AT_START | CHECK_AS_ROOT },
     { "tls", check_tls, CHECK_AT_START | CHECK_AS_ROOT },
     { "descriptors", check_descriptors, 0 },
+    { "limits", check_limits, CHECK_AT_START },
     { "dotenv", check_dotenv, 0 },
     { "sysctls", check_sysctls, 0 },
     { "ksm", check_ksm, 0 },

@@ -98,6 +98,7 @@ void check_data_dir(const struct check_context *context, struct check_report *re
 void check_log_file(const struct check_context *context, struct check_report *report);
 void check_space(const struct check_context *context, struct check_report *report);
 void check_descriptors(const struct check_context *context, struct check_report *report);
+void check_limits(const struct check_context *context, struct check_report *report);
 void check_dotenv(const struct check_context *context, struct check_report *report);
 /* check_skill_deps.c */
 void check_skill_deps(const struct check_context *context, struct check_report *report);

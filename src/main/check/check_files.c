@@ -18,6 +18,7 @@
 #define SPACE_NEEDED_BYTES (64LL << 20)
 #define SPACE_WANTED_BYTES (2LL << 30)
 #define DESCRIPTORS_WANTED 16384
+#define PROCESSES_WANTED   4096 /* of one user */
 
 static int become(uid_t uid)
 {
@@ -192,6 +193,40 @@ void check_descriptors(const struct check_context *context, struct check_report 
     else
         check_say(report, CHECK_WARN, "ulimit -n 65536 (systemd: LimitNOFILE=65536; docker run --ulimit nofile=65536)",
                   "only %llu descriptors may be open", (unsigned long long)limit.rlim_max);
+}
+
+/* Those that limits_raise() could not lift. */
+static const struct {
+    int resource;
+    rlim_t least;
+    const char *letter, *name;
+} ends[] = {
+    { RLIMIT_AS, RLIM_INFINITY, "v", "AS" },          { RLIMIT_CPU, RLIM_INFINITY, "t", "CPU" },
+    { RLIMIT_DATA, RLIM_INFINITY, "d", "DATA" },      { RLIMIT_FSIZE, RLIM_INFINITY, "f", "FSIZE" },
+    { RLIMIT_NPROC, PROCESSES_WANTED, "u", "NPROC" },
+};
+
+void check_limits(const struct check_context *context, struct check_report *report)
+{
+    char letters[64] = "", names[128] = "", mend[320];
+    size_t n_letters = 0, n_names = 0;
+
+    (void)context;
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+        struct rlimit limit;
+
+        if (getrlimit(ends[i].resource, &limit) < 0 || limit.rlim_cur >= ends[i].least)
+            continue;
+        n_letters += (size_t)snprintf(letters + n_letters, sizeof(letters) - n_letters, " -%s", ends[i].letter);
+        n_names += (size_t)snprintf(names + n_names, sizeof(names) - n_names, " Limit%s=infinity", ends[i].name);
+    }
+    snprintf(mend, sizeof(mend), "lift them before the start, as \"ulimit -f unlimited\" does as root (systemd:%s)",
+             names);
+    if (n_letters == 0)
+        check_ok(report, "no limit of a shell or a login ends the server or its programs");
+    else
+        check_say(report, CHECK_WARN, mend, "limits that the server inherits may end it or its programs: ulimit%s",
+                  letters);
 }
 
 void check_dotenv(const struct check_context *context, struct check_report *report)

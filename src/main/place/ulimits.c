@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "main/place/ulimits.h"
+
+#include <stddef.h>
+#include <sys/resource.h>
+
+#include "base/cleanup.h"
+
+/* More than all programs that may wait, run or be queued need, with their connections: what waits takes five each, and
+ * one key's programs must not take the last of everybody's. */
+#define DESCRIPTORS_MAX 65536
+
+/* The processes of a user are counted over the whole machine, and an id that is nobody's may be that of other servers.
+ */
+static const int without_end[] = { RLIMIT_AS, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_NPROC, RLIMIT_RSS };
+
+/* A shell gives a thousand and lets us have more. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    if (limit.rlim_cur < DESCRIPTORS_MAX)
+        limit.rlim_cur = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void ulimits_raise(void)
+{
+    const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
+
+    for (size_t i = 0; i < ARRAY_SIZE(without_end); i++) {
+        struct rlimit limit;
+
+        if (setrlimit(without_end[i], &none) == 0 || getrlimit(without_end[i], &limit) < 0)
+            continue;
+        limit.rlim_cur = limit.rlim_max; /* not root, or a container's */
+        (void)setrlimit(without_end[i], &limit);
+    }
+    raise_descriptors();
+}
