@@ -163,6 +163,18 @@ static void forget_waiting(struct warden *w)
     }
 }
 
+/* Exit status 78 (EX_CONFIG) says that starting it again would end the same way; with 126 and 127 it never began. */
+static bool ends_for_good(const struct warden *w, int status)
+{
+    if (!WIFEXITED(status) || (WEXITSTATUS(status) != 78 && WEXITSTATUS(status) < 126))
+        return false;
+    if (WEXITSTATUS(status) >= 126)
+        log_error("the api cannot be started as user %u: its process ended before its program began (`codecell doctor` "
+                  "tells what this host lacks)",
+                  w->api.uid);
+    return true;
+}
+
 void api_on_death(struct warden *w, int status)
 {
     bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -172,18 +184,16 @@ void api_on_death(struct warden *w, int status)
     w->api.channel_fd = -1;
     forget_waiting(w);
     keepers_orphan(w);
-    /* Exit status 78 (EX_CONFIG) says that starting it again would end the same way. */
-    if (clean || w->stopping || (WIFEXITED(status) && (WEXITSTATUS(status) == 78 || WEXITSTATUS(status) >= 126))) {
-        if (!clean && !w->stopping && WEXITSTATUS(status) >= 126)
-            log_error(
-                "the api cannot be started as user %u (its process ended before its program began; `codecell doctor` "
-                "tells what this host lacks)",
-                w->api.uid);
+    if (w->stopping || ends_for_good(w, status)) {
         w->status = clean ? 0 : WIFEXITED(status) ? WEXITSTATUS(status) : 1;
         w->finished = true;
         return;
     }
-    log_error("the api died (status %d) and is started again", status);
+    /* One that was told to stop, and by whom: a daemon that watches memory, or a kill by name. */
+    if (clean)
+        log_error("the api was told to stop, though not the server, and is started again");
+    else
+        log_error("the api died (status %d) and is started again", status);
     usleep(RESTART_PAUSE_US);
     if (start_api(w) < 0) {
         w->status = 1;

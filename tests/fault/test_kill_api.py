@@ -153,3 +153,15 @@ def test_a_file_that_only_a_person_can_mend(server_with):
     os.truncate(key, 3)
     kill_api(server)
     assert server.wait_exit(20) == 78 and "state.key is damaged" in server.log(), server.log_tail()
+
+
+def test_told_to_stop_alone(server_with):
+    """SIGTERM to the api only, as a daemon that watches memory sends it: the server is not over."""
+    server = server_with()
+    warden, api = server.pid, server.api_pid
+    os.kill(api, signal.SIGTERM)
+    assert host.until(lambda: not host.alive(api), 20)
+    wait_again(server, api)
+    assert server.pid == warden and "is started again" in server.log()
+    with server.client() as client:
+        assert client.exec("echo on", "bash").stdout == "on\n"
