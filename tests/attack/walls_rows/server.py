@@ -148,27 +148,27 @@ ROWS = [
     # -- the audit log
     wall(
         "audit: values are not escaped",
-        "c13::test_c13_nothing_breaks_out_of_its_value unit:audit",
+        "c13::test_c13_nothing_breaks_out_of_its_value unit:audit_event",
         ("domain/audit_event.c", "else if (code == '\"' || code == '\\\\')", "else if (code == '\"' && length > 4)"),
     ),
     wall(
         "audit: a line does not cover the one before",
-        "unit:audit",
+        "unit:audit_verify",
         ("domain/audit_chain.c", "    digest_update(&digest, before, HEX_LENGTH);\n", "    (void)before;\n"),
     ),
     wall(
         "audit: a cut end is not noticed at the start",
-        "unit:audit",
+        "unit:audit_file",
         ("domain/audit_file.c", "if (h == 0 && (r != 0 || head.seq > last.seq)) {", "if (h == 0 && r != 0) {"),
     ),
     wall(
         "audit: two processes write at once",
-        "unit:audit",
+        "unit:audit_file",
         ("domain/audit_file.c", "    int r = lock(file, wait_ms);\n", "    int r = wait_ms < -1 ? lock(file, wait_ms) : 0;\n"),
     ),
     wall(
         "audit: where others left the chain is not looked at",
-        "unit:audit test_keys_command::test_every_change_is_in_the_audit_log",
+        "unit:audit_file test_keys_command::test_every_change_is_in_the_audit_log",
         ("domain/audit_file.c", "    r = catch_up(file);\n    if (r < 0)\n", "    r = 0;\n    if (r < 0)\n"),
     ),
     wall(
