@@ -19,16 +19,6 @@
 
 _Static_assert(FILE_NAME_SIZE == FILENAME_SIZE, "records hold what the rules make");
 
-static void free_batch(struct kv_batch **batch)
-{
-    kv_batch_free(*batch);
-}
-
-static int store_error(int r)
-{
-    return r == KV_E_FULL ? -ENOSPC : r;
-}
-
 /* Numbers for n records: microseconds of the wall clock, pushed on where it stands still or goes back. They order the
  * files of a session across restarts, and as scores they are exact (below 2^53). */
 static int64_t take_sequence(size_t n)
@@ -122,7 +112,7 @@ static int check_sessions_live(struct kv *kv, const struct file_record *records,
 
 int file_add(struct kv *kv, struct file_record *records, size_t n_records)
 {
-    CLEANUP(free_batch) struct kv_batch *batch = NULL;
+    CLEANUP_KV_BATCH struct kv_batch *batch = NULL;
     int r = kv_batch_new(kv, &batch);
 
     if (r == 0)
@@ -131,7 +121,7 @@ int file_add(struct kv *kv, struct file_record *records, size_t n_records)
         return r;
     GUARDED;
     r = check_sessions_live(kv, records, n_records);
-    return r < 0 ? r : store_error(kv_batch_commit(batch));
+    return r < 0 ? r : kv_full_to_errno(kv_batch_commit(batch));
 }
 
 int file_get(struct kv *kv, const char *tenant, const char *session_id, const char *file_id,
@@ -248,7 +238,7 @@ static int source_lives(struct kv *kv, const struct file_record *source)
 
 static int store_alias(struct kv *kv, const char *session_id, const struct file_record *source)
 {
-    CLEANUP(free_batch) struct kv_batch *batch = NULL;
+    CLEANUP_KV_BATCH struct kv_batch *batch = NULL;
     struct file_record alias = *source;
     int r = kv_batch_new(kv, &batch);
 
@@ -261,7 +251,7 @@ static int store_alias(struct kv *kv, const char *session_id, const struct file_
     r = batch_store_all(batch, &alias, 1);
     if (r == 0)
         r = check_sessions_live(kv, &alias, 1);
-    return r < 0 ? r : store_error(kv_batch_commit(batch));
+    return r < 0 ? r : kv_full_to_errno(kv_batch_commit(batch));
 }
 
 int file_alias(struct kv *kv, const char *session_id, const struct file_record *source)
@@ -323,7 +313,7 @@ void file_take_back(struct kv *kv, struct blob_store *blobs, const struct file_r
 int file_delete(struct kv *kv, struct blob_store *blobs, const char *tenant, const char *session_id,
                 const char *file_id, struct file_record *ret_record)
 {
-    CLEANUP(free_batch) struct kv_batch *batch = NULL;
+    CLEANUP_KV_BATCH struct kv_batch *batch = NULL;
     struct file_record record = { 0 };
     int r = kv_batch_new(kv, &batch);
 
@@ -334,7 +324,7 @@ int file_delete(struct kv *kv, struct blob_store *blobs, const char *tenant, con
     if (r == 0)
         r = batch_drop(batch, &record);
     if (r == 0)
-        r = store_error(kv_batch_commit(batch));
+        r = kv_full_to_errno(kv_batch_commit(batch));
     if (r != 0)
         return r;
     r = delete_unnamed_blob(kv, blobs, record.blob, "");
@@ -379,7 +369,7 @@ static int drop_expired_files(struct kv *kv, struct blob_store *blobs, struct kv
 /* One step of the deletion of a session, in one transaction, small enough not to keep others waiting. */
 static int sweep_session_step(struct kv *kv, struct blob_store *blobs, const char *session_id, bool *ret_done)
 {
-    CLEANUP(free_batch) struct kv_batch *batch = NULL;
+    CLEANUP_KV_BATCH struct kv_batch *batch = NULL;
     int r = kv_batch_new(kv, &batch);
 
     if (r < 0)
@@ -395,7 +385,7 @@ static int sweep_session_step(struct kv *kv, struct blob_store *blobs, const cha
         r = state_batch_drop(kv, blobs, batch, session_id);
     if (r == 0 && *ret_done)
         r = session_batch_drop(kv, batch, session_id);
-    return r < 0 ? r : store_error(kv_batch_commit(batch));
+    return r < 0 ? r : kv_full_to_errno(kv_batch_commit(batch));
 }
 
 static int sweep_session(struct kv *kv, struct blob_store *blobs, const char *session_id)
@@ -435,7 +425,7 @@ static int claim_holds(struct kv *kv, const char *blob, const char *reference)
 /* Takes back the blob's first claim if it does not hold. Returns 1 if a claim stays, 0 if none does. */
 static int check_claim(struct kv *kv, const char *blob, const struct kv_member *claim)
 {
-    CLEANUP(free_batch) struct kv_batch *batch = NULL;
+    CLEANUP_KV_BATCH struct kv_batch *batch = NULL;
     int r = claim_holds(kv, blob, claim->name);
 
     if (r != 0)
@@ -444,7 +434,7 @@ static int check_claim(struct kv *kv, const char *blob, const struct kv_member *
     if (r < 0)
         return r;
     kv_batch_remove(batch, record_set_blob(blob).text, claim->name);
-    r = store_error(kv_batch_commit(batch));
+    r = kv_full_to_errno(kv_batch_commit(batch));
     return r < 0 ? r : blob_is_named(kv, blob, "");
 }
 

@@ -168,11 +168,6 @@ static void unlock_store(struct key_store *store)
     pthread_mutex_unlock(&store->lock);
 }
 
-static void free_batch(struct kv_batch **batch)
-{
-    kv_batch_free(*batch);
-}
-
 /* Commits a change of keys and tells everybody. The generation goes up even if the commit failed: no harm. It goes up
  * before as well, in case this process is ended in between; what somebody reads and keeps in that moment the second one
  * corrects. */
@@ -183,7 +178,7 @@ static int commit(struct key_store *store, struct kv_batch *batch)
     atomic_fetch_add(store->generation, 1);
     r = kv_batch_commit(batch);
     atomic_fetch_add(store->generation, 1);
-    return r == KV_E_FULL ? -ENOSPC : r;
+    return kv_full_to_errno(r);
 }
 
 static int batch_put_key(struct kv_batch *batch, const struct key *key)
@@ -247,7 +242,7 @@ static int check_room(struct key_store *store)
 
 int key_create(struct key_store *store, struct key *key, char ret_text[static KEY_TEXT_SIZE])
 {
-    CLEANUP(free_batch) struct kv_batch *batch = NULL;
+    CLEANUP_KV_BATCH struct kv_batch *batch = NULL;
     int r = kv_batch_new(store->kv, &batch);
 
     if (r < 0)
@@ -332,7 +327,7 @@ static void apply(const struct key_change *change, struct key *key)
 /* Under the lock. */
 static int change_locked(struct key_store *store, const char *hash, const struct key_change *change)
 {
-    CLEANUP(free_batch) struct kv_batch *batch = NULL;
+    CLEANUP_KV_BATCH struct kv_batch *batch = NULL;
     CLEANUP(key_deinit) struct key key = KEY_INIT;
     int r = kv_batch_new(store->kv, &batch);
 
@@ -359,7 +354,7 @@ int key_change(struct key_store *store, const char *hash, const struct key_chang
 /* Under the lock. A damaged record can be revoked like any other. */
 static int revoke_locked(struct key_store *store, const char *hash)
 {
-    CLEANUP(free_batch) struct kv_batch *batch = NULL;
+    CLEANUP_KV_BATCH struct kv_batch *batch = NULL;
     CLEANUP_FREE char *json = NULL;
     size_t length;
     int r = kv_batch_new(store->kv, &batch);

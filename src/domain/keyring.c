@@ -304,11 +304,6 @@ bool keyring_is_environment(struct keyring *ring, const char *hash)
     return digest_from_hex(hash, digest) && find_environment(ring, digest);
 }
 
-static void free_batch(struct kv_batch **batch)
-{
-    kv_batch_free(*batch);
-}
-
 /* Calls visit for every entry until one call returns something else than 0. Under the lock. */
 static int each_entry(struct keyring *ring, int (*visit)(struct entry *entry, void *context), void *context)
 {
@@ -407,7 +402,7 @@ static void forget_idle(struct keyring *ring)
 
 int keyring_flush(struct keyring *ring)
 {
-    CLEANUP(free_batch) struct kv_batch *batch = NULL;
+    CLEANUP_KV_BATCH struct kv_batch *batch = NULL;
     struct flush flush = { 0 };
     int r = drop_revoked(ring);
 
@@ -425,7 +420,7 @@ int keyring_flush(struct keyring *ring)
         forget_idle(ring);
     else
         mark_all(ring);
-    return r == KV_E_FULL ? -ENOSPC : r;
+    return kv_full_to_errno(r);
 }
 
 static int count_managed(struct entry *entry, void *context)

@@ -24,17 +24,6 @@ struct wish {
     int64_t ttl_ms;
 };
 
-static void free_batch(struct kv_batch **batch)
-{
-    kv_batch_free(*batch);
-}
-
-/* An outcome of the store has no meaning to callers of this file. */
-static int store_error(int r)
-{
-    return r == KV_E_FULL ? -ENOSPC : r;
-}
-
 static bool is_absent(const char *text)
 {
     return !text || !text[0];
@@ -144,7 +133,7 @@ static void renew(struct session *session, int64_t ttl_ms)
  * without. */
 static int store(struct kv *kv, struct session *session, int64_t ttl_ms, bool adopted)
 {
-    CLEANUP(free_batch) struct kv_batch *batch = NULL;
+    CLEANUP_KV_BATCH struct kv_batch *batch = NULL;
     int r = kv_batch_new(kv, &batch);
 
     if (r < 0)
@@ -155,7 +144,7 @@ static int store(struct kv *kv, struct session *session, int64_t ttl_ms, bool ad
         return r;
     if (adopted && session->entity_id[0])
         kv_batch_remove(batch, record_set_entity_user(session->tenant, session->entity_id, "").text, session->id);
-    return store_error(kv_batch_commit(batch));
+    return kv_full_to_errno(kv_batch_commit(batch));
 }
 
 static int make(const char *tenant, const char *entity_id, const char *user_id, struct session *ret_session)

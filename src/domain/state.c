@@ -34,19 +34,9 @@ static void free_stored(struct stored *stored)
     free(stored->value);
 }
 
-static void free_batch(struct kv_batch **batch)
-{
-    kv_batch_free(*batch);
-}
-
 static void free_writer(struct blob_writer **writer)
 {
     blob_writer_free(*writer);
-}
-
-static int store_error(int r)
-{
-    return r == KV_E_FULL ? -ENOSPC : r;
 }
 
 static int blob_error(int r)
@@ -263,7 +253,7 @@ static int batch_release(struct kv *kv, struct kv_batch *batch, const char *sess
 static int replace(const struct state_store *store, const char *session_id, const struct state_record *record,
                    const struct buffer *text)
 {
-    CLEANUP(free_batch) struct kv_batch *batch = NULL;
+    CLEANUP_KV_BATCH struct kv_batch *batch = NULL;
     char old_blob[BLOB_KEY_SIZE];
     int r = kv_batch_new(store->kv, &batch);
 
@@ -283,7 +273,7 @@ static int replace(const struct state_store *store, const char *session_id, cons
         r = kv_batch_remove(batch, RECORD_STATES, session_id);
     }
     if (r == 0)
-        r = store_error(kv_batch_commit(batch));
+        r = kv_full_to_errno(kv_batch_commit(batch));
     if (r == 0 && old_blob[0])
         delete_blob(store->blobs, old_blob);
     return r;
@@ -381,7 +371,7 @@ int state_save(const struct state_store *store, const struct session *session, i
 
 int state_renew(const struct state_store *store, const struct session *session)
 {
-    CLEANUP(free_batch) struct kv_batch *batch = NULL;
+    CLEANUP_KV_BATCH struct kv_batch *batch = NULL;
     CLEANUP(free_stored) struct stored stored = { 0 };
     int64_t now_ms = clock_wall_ms();
     int r = kv_batch_new(store->kv, &batch);
@@ -397,7 +387,7 @@ int state_renew(const struct state_store *store, const struct session *session)
     stored.record.used_ms = now_ms;
     r = batch_store_hot(store, batch, session->id, &stored.record, stored.value + stored.text_at,
                         stored.length - stored.text_at);
-    return r < 0 ? r : store_error(kv_batch_commit(batch));
+    return r < 0 ? r : kv_full_to_errno(kv_batch_commit(batch));
 }
 
 /* Writes the text behind a record to a blob, before the lock is taken: that takes a while. */
@@ -423,7 +413,7 @@ static int write_archive(const struct state_store *store, const char *session_id
 static int commit_archive(const struct state_store *store, const char *session_id, const struct state_record *read,
                           const char *blob)
 {
-    CLEANUP(free_batch) struct kv_batch *batch = NULL;
+    CLEANUP_KV_BATCH struct kv_batch *batch = NULL;
     CLEANUP(free_stored) struct stored stored = { 0 };
     int r = kv_batch_new(store->kv, &batch);
 
@@ -437,14 +427,14 @@ static int commit_archive(const struct state_store *store, const char *session_i
     kv_batch_remove(batch, RECORD_STATES, session_id);
     r = batch_store(batch, session_id, &stored.record, "", 0, clock_wall_ms() + store->rules->archive_ttl_ms);
     if (r == 0)
-        r = store_error(kv_batch_commit(batch));
+        r = kv_full_to_errno(kv_batch_commit(batch));
     return r < 0 ? r : 1;
 }
 
 /* A state whose time is over is gone from the store already. */
 static int forget(const struct state_store *store, const char *session_id)
 {
-    CLEANUP(free_batch) struct kv_batch *batch = NULL;
+    CLEANUP_KV_BATCH struct kv_batch *batch = NULL;
     CLEANUP(free_stored) struct stored stored = { 0 };
     int r = kv_batch_new(store->kv, &batch);
 
@@ -455,7 +445,7 @@ static int forget(const struct state_store *store, const char *session_id)
     if (r != STATE_E_NONE)
         return r < 0 ? r : 0; /* saved just now */
     kv_batch_remove(batch, RECORD_STATES, session_id);
-    return store_error(kv_batch_commit(batch));
+    return kv_full_to_errno(kv_batch_commit(batch));
 }
 
 /* Returns 1 if the state was archived. */

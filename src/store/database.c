@@ -88,7 +88,7 @@ int sqlite_read_error(sqlite3 *db, int code)
 {
     int r = sqlite_outcome(db, code);
 
-    return r == KV_E_FULL ? -ENOSPC : r;
+    return kv_full_to_errno(r);
 }
 
 int database_statement(struct database *database, enum statement which, sqlite3_stmt **ret_statement)

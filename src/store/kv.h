@@ -6,8 +6,11 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/cleanup.h"
 
 #define KV_KEY_MAX 256 /* bytes of a key or member, without NUL */
 
@@ -50,6 +53,19 @@ int kv_batch_add(struct kv_batch *batch, const char *set, const char *member, do
 int kv_batch_remove(struct kv_batch *batch, const char *set, const char *member);
 /* Returns 0, KV_E_FULL or a negative errno. The batch must still be freed. */
 int kv_batch_commit(struct kv_batch *batch);
+
+/* For callers whose own callers are told of a full disk by its errno. */
+static inline int kv_full_to_errno(int r)
+{
+    return r == KV_E_FULL ? -ENOSPC : r;
+}
+
+static inline void cleanup_kv_batch(struct kv_batch **batch)
+{
+    kv_batch_free(*batch);
+}
+
+#define CLEANUP_KV_BATCH CLEANUP(cleanup_kv_batch)
 
 /* Deletes expired records, at most limit. Returns how many, or a negative errno. */
 int kv_expire(struct kv *kv, unsigned limit);

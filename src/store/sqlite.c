@@ -504,5 +504,5 @@ int kv_ping(struct kv *kv)
     reader_give(kv, reader);
     if (r == 0)
         return 1;
-    return r == KV_E_FULL ? -ENOSPC : r;
+    return kv_full_to_errno(r);
 }
