@@ -16,29 +16,16 @@
 #include "base/log.h"
 #include "engine/running.h"
 
-#define JSON_TYPE "application/json"
-
 /* An execution on its way to its answer. */
 struct call {
     struct http_request *request;
     bool streaming; /* status and headers are out: whatever comes is body */
 };
 
-/* Sends bytes from malloc as the end of whatever was begun. */
-static void call_end(struct call *call, const char *execution_id, unsigned status, char *text, size_t length)
-{
-    const struct http_header headers[] = { { "X-Execution-Id", execution_id }, { NULL, NULL } };
-
-    if (call->streaming)
-        http_stream_end(call->request, text, length);
-    else
-        http_respond(call->request, status, JSON_TYPE, headers, text, length);
-}
-
 /* An error after streaming began is a body like any other (10.11, point 5). Takes the body. */
 static void call_end_error(struct call *call, json_t *body)
 {
-    char *text = json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(15));
+    char *text = exec_answer_dump(body);
 
     json_decref(body);
     http_stream_end(call->request, text, text ? strlen(text) : 0);
@@ -73,23 +60,18 @@ static void answer_with_result(void *context, const struct execution_job *job)
     int r = exec_answer_render(execution_id, &job->result, &text, &length);
 
     if (r < 0) {
-        log_error("Execution %s: cannot render the answer: %s", execution_id, strerror(-r));
+        log_error("execution %s: cannot render the answer: %s", execution_id, strerror(-r));
         answer_with_error(call, 500, "An unexpected error occurred");
         return;
     }
-    call_end(call, execution_id, 200, text, length);
+    exec_job_send(call->request, execution_id, call->streaming, text, length);
 }
 
 static void on_tick(struct execution_job *job)
 {
     struct call *call = job->context;
-    const struct http_header headers[] = { { "X-Execution-Id", job->request.execution_id }, { NULL, NULL } };
 
-    if (!call->streaming)
-        http_stream_begin(call->request, 200, JSON_TYPE, headers);
-    call->streaming = true;
-    /* A client that is gone or does not read is noticed by its descriptor, not here. */
-    (void)http_stream_write(call->request, " ", 1, 0);
+    exec_job_sign_of_life(call->request, job->request.execution_id, &call->streaming);
 }
 
 static void on_done(struct execution_job *job, enum admission_end end)

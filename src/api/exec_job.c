@@ -10,25 +10,20 @@
 #include "base/cleanup.h"
 #include "engine/running.h"
 
-#define OVERDUE_RETRY_SECONDS 5
-
-static void cleanup_refusal(struct exec_body_refusal *refusal)
+int exec_job_identify(struct http_request *request, struct execution_request *execution)
 {
-    exec_body_refusal_deinit(refusal);
-}
+    const struct api *api = http_request_data(request);
+    struct execution_request *x = execution;
 
-/* What the server knows about a request, besides its body. Returns 0, RUNNING_E_FULL or a negative errno. */
-static int fill(struct execution_request *job, const struct api *api, struct http_request *request)
-{
-    id_generate(job->execution_id);
-    snprintf(job->tenant, sizeof(job->tenant), "%s", http_request_tenant(request));
-    snprintf(job->queue, sizeof(job->queue), "%s", http_request_key_hash(request));
-    network_choose(api, request, job);
-    job->received_us = http_request_received_us(request);
-    job->client_fd = http_request_dup_fd(request);
-    if (job->client_fd < 0)
-        return job->client_fd;
-    return running_add(api->engine->running, job->execution_id, job->tenant, job->queue, &job->run);
+    id_generate(x->execution_id);
+    snprintf(x->tenant, sizeof(x->tenant), "%s", http_request_tenant(request));
+    snprintf(x->queue, sizeof(x->queue), "%s", http_request_key_hash(request));
+    network_choose(api, request, x);
+    x->received_us = http_request_received_us(request);
+    x->client_fd = http_request_dup_fd(request);
+    if (x->client_fd < 0)
+        return x->client_fd;
+    return running_add(api->engine->running, x->execution_id, x->tenant, x->queue, &x->run);
 }
 
 void exec_job_fault(struct http_request *request, struct execution_job *job, int error)
@@ -41,7 +36,7 @@ void exec_job_fault(struct http_request *request, struct execution_job *job, int
 
 int exec_job_new(struct http_request *request, struct execution_job **ret_job)
 {
-    CLEANUP(cleanup_refusal) struct exec_body_refusal refusal = EXEC_BODY_REFUSAL_INIT;
+    CLEANUP(exec_body_refusal_deinit) struct exec_body_refusal refusal = EXEC_BODY_REFUSAL_INIT;
     struct api *api = http_request_data(request);
     json_t *body = http_json_object(request);
     struct execution_job *job;
@@ -58,7 +53,7 @@ int exec_job_new(struct http_request *request, struct execution_job **ret_job)
         return EXEC_JOB_E_ANSWERED;
     }
     if (r == 0)
-        r = fill(&job->request, api, request);
+        r = exec_job_identify(request, &job->request);
     if (r == 0) {
         *ret_job = job;
         return 0;
@@ -92,6 +87,27 @@ int exec_job_submit(struct http_request *request, struct execution_job *job)
     return EXEC_JOB_E_ANSWERED;
 }
 
+void exec_job_sign_of_life(struct http_request *request, const char *execution_id, bool *begun)
+{
+    const struct http_header headers[] = { { "X-Execution-Id", execution_id }, { NULL, NULL } };
+
+    if (!*begun)
+        http_stream_begin(request, 200, "application/json", headers);
+    *begun = true;
+    /* A client that is gone or does not read is noticed by its descriptor, not here. */
+    (void)http_stream_write(request, " ", 1, 0);
+}
+
+void exec_job_send(struct http_request *request, const char *execution_id, bool begun, char *text, size_t length)
+{
+    const struct http_header headers[] = { { "X-Execution-Id", execution_id }, { NULL, NULL } };
+
+    if (begun)
+        http_stream_end(request, text, length);
+    else
+        http_respond(request, 200, "application/json", headers, text, length);
+}
+
 /* The engine has logged it. */
 static void answer_failure(const struct execution_job *job, const struct exec_job_answer *answer)
 {
@@ -119,7 +135,7 @@ void exec_job_end(struct http_request *request, struct execution_job *job, enum 
         answer_failure(job, answer);
         break;
     case ADMISSION_OVERDUE:
-        answer->capacity(job->context, OVERDUE_RETRY_SECONDS);
+        answer->capacity(job->context, EXEC_JOB_OVERDUE_RETRY_SECONDS);
         break;
     case ADMISSION_PAUSED:
     case ADMISSION_REFUSED:   /* neither without tools */

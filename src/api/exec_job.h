@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* exec_job.h -- from a request with the body of POST /exec to a job of the admission: what the routes that run a
- * program have in common. */
+/* exec_job.h -- what the routes that run a program have in common: from a request to a job of the admission, and from
+ * the job's end to the answer. */
 #pragma once
 
 #include "api/api.h"
@@ -10,16 +10,30 @@ enum exec_job_outcome {
     EXEC_JOB_E_ANSWERED = 1, /* there is no job: the request was answered */
 };
 
-/* Makes a job of the body and of what the server knows about the request; context, done and tick are the caller's to
+#define EXEC_JOB_OVERDUE_RETRY_SECONDS 5 /* after which one that waited too long is told to come again */
+
+/* Makes a job of a body of POST /exec and of what exec_job_identify() adds; context, done and tick are the caller's to
  * set. Returns 0 or EXEC_JOB_E_ANSWERED. */
 int exec_job_new(struct http_request *request, struct execution_job **ret_job);
 
-/* The same in case of a fault: answers, frees the job. */
+/* Fills in what the server knows of a new execution besides the body: its id, whose it is and what that key's programs
+ * may reach, the connection to watch, and its entry among all executions. Returns 0, RUNNING_E_FULL or a negative
+ * errno. */
+int exec_job_identify(struct http_request *request, struct execution_request *execution);
+
+/* Gives up a job that could not be prepared: answers 500, logs the error and frees the job, which may be NULL. */
 void exec_job_fault(struct http_request *request, struct execution_job *job, int error);
 
 /* Suspends the request and hands the job over; from then on its callbacks own both. Returns 0 or EXEC_JOB_E_ANSWERED;
  * then the job was freed, its context not. */
 int exec_job_submit(struct http_request *request, struct execution_job *job);
+
+/* Sends a blank, so that the client and whatever is between sees that somebody works (exec.md 10.11). Begins the answer
+ * for it unless *begun. */
+void exec_job_sign_of_life(struct http_request *request, const char *execution_id, bool *begun);
+
+/* The final call: JSON text from malloc, as the whole answer or as the end of one that was begun. */
+void exec_job_send(struct http_request *request, const char *execution_id, bool begun, char *text, size_t length);
 
 /* How a route sends the end of what it answers, whether the beginning is out or not. context is the job's. */
 struct exec_job_answer {

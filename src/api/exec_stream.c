@@ -45,7 +45,7 @@ static void end_with_error(struct call *call, unsigned status, json_t *body)
         http_respond_json(call->request, status, body);
         return;
     }
-    text = body ? json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+    text = body ? exec_answer_dump(body) : NULL;
     json_decref(body);
     live_fail(call->job->request.live, text ? text : "{}");
     http_stream_end(call->request, NULL, 0);
@@ -78,7 +78,7 @@ static void answer_with_result(void *context, const struct execution_job *job)
     int r = exec_answer_render_rest(job->request.execution_id, &job->result, &text);
 
     if (r < 0) {
-        log_error("Execution %s: cannot render the answer: %s", job->request.execution_id, strerror(-r));
+        log_error("execution %s: cannot render the answer: %s", job->request.execution_id, strerror(-r));
         answer_with_error(call, 500, "An unexpected error occurred");
         return;
     }

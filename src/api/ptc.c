@@ -13,6 +13,8 @@
 
 #include "api/answer.h"
 #include "api/audited.h"
+#include "api/exec_answer.h"
+#include "api/exec_job.h"
 #include "api/gate.h"
 #include "api/ptc.h"
 #include "api/ptc_answer.h"
@@ -26,9 +28,7 @@
 #include "engine/running.h"
 #include "store/digest.h"
 
-#define OVERDUE_RETRY_SECONDS 5
-#define JSON_TYPE             "application/json"
-#define REQUEST_ID_HEADER     "X-LibreChat-Code-Request-ID"
+#define REQUEST_ID_HEADER "X-LibreChat-Code-Request-ID"
 
 /* What answers the request that a run has now. */
 struct call {
@@ -41,36 +41,33 @@ struct call {
     char execution_id[ID_SIZE];
 };
 
-static void cleanup_refusal(struct exec_body_refusal *refusal)
+/* Before the final call: nobody can cancel it any more. */
+static void end_named(const struct call *call)
 {
-    exec_body_refusal_deinit(refusal);
+    if (call->request_id[0])
+        ptc_requests_end(call->api->ptc_requests, call->request_id);
 }
 
 /* The final call of a request. The call is a copy of the job's, which may be gone. */
 static void end_text(const struct call *call, char *text, size_t length)
 {
-    const struct http_header headers[] = { { "X-Execution-Id", call->execution_id }, { NULL, NULL } };
-
-    if (call->request_id[0])
-        ptc_requests_end(call->api->ptc_requests, call->request_id);
-    if (call->streaming)
-        http_stream_end(call->request, text, length);
-    else
-        http_respond(call->request, 200, JSON_TYPE, headers, text, length);
+    end_named(call);
+    exec_job_send(call->request, call->execution_id, call->streaming, text, length);
 }
 
+/* The same with an object, which it takes; the status counts unless the answer was begun. */
 static void end_json(const struct call *call, unsigned status, json_t *body)
 {
-    char *text = json_dumps(body, JSON_COMPACT);
+    char *text;
 
-    json_decref(body);
     if (call->streaming) {
+        text = exec_answer_dump(body);
+        json_decref(body);
         end_text(call, text, text ? strlen(text) : 0);
-        return;
+    } else {
+        end_named(call);
+        http_respond_json(call->request, status, body);
     }
-    if (call->request_id[0])
-        ptc_requests_end(call->api->ptc_requests, call->request_id);
-    http_respond(call->request, status, JSON_TYPE, NULL, text, text ? strlen(text) : 0);
 }
 
 /* What rendered, or a 500. */
@@ -99,8 +96,7 @@ static void end_capacity(const struct call *call, unsigned retry_after_seconds)
         end_json(call, 503, answer_capacity_json(call->request, retry_after_seconds));
         return;
     }
-    if (call->request_id[0])
-        ptc_requests_end(call->api->ptc_requests, call->request_id);
+    end_named(call);
     answer_capacity(call->request, retry_after_seconds);
 }
 
@@ -178,12 +174,8 @@ static void end_paused(struct execution_job *job)
 static void on_tick(struct execution_job *job)
 {
     struct call *call = job->context;
-    const struct http_header headers[] = { { "X-Execution-Id", call->execution_id }, { NULL, NULL } };
 
-    if (!call->streaming)
-        http_stream_begin(call->request, 200, JSON_TYPE, headers);
-    call->streaming = true;
-    (void)http_stream_write(call->request, " ", 1, 0);
+    exec_job_sign_of_life(call->request, call->execution_id, &call->streaming);
 }
 
 static void on_done(struct execution_job *job, enum admission_end end)
@@ -206,7 +198,7 @@ static void on_done(struct execution_job *job, enum admission_end end)
         end_error(call, job->error, job->result.session_id, "");
         break;
     case ADMISSION_OVERDUE:
-        end_capacity(call, OVERDUE_RETRY_SECONDS);
+        end_capacity(call, EXEC_JOB_OVERDUE_RETRY_SECONDS);
         break;
     case ADMISSION_CANCELLED:
         end_error(call, "Execution cancelled", job->result.session_id[0] ? job->result.session_id : NULL, "");
@@ -219,10 +211,16 @@ static void on_done(struct execution_job *job, enum admission_end end)
     free_job(job);
 }
 
-/* Gives a job the request that it works for from here on. Returns 0 or a negative errno. */
+/* Notes whom the call answers from here on. */
+static void take_request(struct call *call, struct http_request *request)
+{
+    audited_client(request, &call->client);
+    call->request = request;
+}
+
+/* Gives a job that waits the request that goes on with it. Returns 0 or a negative errno. */
 static int attach(struct execution_job *job, struct http_request *request)
 {
-    struct call *call = job->context;
     int fd = http_request_dup_fd(request);
 
     if (fd < 0)
@@ -230,8 +228,7 @@ static int attach(struct execution_job *job, struct http_request *request)
     cleanup_close_fd(&job->request.client_fd);
     job->request.client_fd = fd;
     job->request.received_us = http_request_received_us(request);
-    audited_client(request, &call->client);
-    call->request = request;
+    take_request(job->context, request);
     return 0;
 }
 
@@ -249,15 +246,10 @@ static int fill(struct execution_job *job, struct http_request *request)
     job->done = on_done;
     job->tick = on_tick;
     job->request.tools->rounds_max = api->ptc_max_round_trips;
-    id_generate(job->request.execution_id);
+    r = exec_job_identify(request, &job->request);
     memcpy(call->execution_id, job->request.execution_id, ID_SIZE);
-    snprintf(job->request.tenant, sizeof(job->request.tenant), "%s", http_request_tenant(request));
-    snprintf(job->request.queue, sizeof(job->request.queue), "%s", http_request_key_hash(request));
-    network_choose(api, request, &job->request);
-    r = attach(job, request);
-    return r ? r
-             : running_add(api->engine->running, job->request.execution_id, job->request.tenant, job->request.queue,
-                           &job->request.run);
+    take_request(call, request);
+    return r;
 }
 
 /* An answer before there is a job. */
@@ -419,7 +411,7 @@ static void handle_continuation(struct http_request *request, const char *reques
 /* Takes the body. */
 static void handle_body(struct http_request *request, const char *request_id, json_t *root)
 {
-    CLEANUP(cleanup_refusal) struct exec_body_refusal refusal = EXEC_BODY_REFUSAL_INIT;
+    CLEANUP(exec_body_refusal_deinit) struct exec_body_refusal refusal = EXEC_BODY_REFUSAL_INIT;
     CLEANUP_JSON json_t *owned = root;
     struct api *api = http_request_data(request);
     struct execution_job *job = execution_job_new();
