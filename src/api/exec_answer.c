@@ -24,7 +24,7 @@ static json_t *text_or_null(const char *text)
     return text ? json_string(text) : json_null();
 }
 
-static json_t *buffer_text(const struct buffer *buffer)
+json_t *exec_answer_text(const struct buffer *buffer)
 {
     return json_stringn(buffer->data ? buffer->data : "", buffer->length);
 }
@@ -209,8 +209,8 @@ static int contract_add(json_t *answer, const struct execution_result *result)
         const char *key;
         json_t *value;
     } members[] = {
-        { "stdout", buffer_text(&result->out) },
-        { "stderr", buffer_text(&result->err) },
+        { "stdout", exec_answer_text(&result->out) },
+        { "stderr", exec_answer_text(&result->err) },
         { "code", json_integer(result->exit_code) },
         { "signal", text_or_null(execution_signal_name(result->signal)) },
         { "status", text_or_null(execution_status_name(result)) },
@@ -250,16 +250,23 @@ char *exec_answer_dump(const json_t *object)
     return json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS));
 }
 
+int exec_answer_json(const char *execution_id, const struct execution_result *result, json_t **ret_answer)
+{
+    CLEANUP_JSON json_t *answer = json_object();
+    int r = answer ? answer_fill(answer, execution_id, result) : -ENOMEM;
+
+    if (r == 0)
+        *ret_answer = TAKE_PTR(answer);
+    return r;
+}
+
 int exec_answer_render(const char *execution_id, const struct execution_result *result, char **ret_text,
                        size_t *ret_length)
 {
-    CLEANUP_JSON json_t *answer = json_object();
+    CLEANUP_JSON json_t *answer = NULL;
     char *text;
-    int r;
+    int r = exec_answer_json(execution_id, result, &answer);
 
-    if (!answer)
-        return -ENOMEM;
-    r = answer_fill(answer, execution_id, result);
     if (r < 0)
         return r;
     text = exec_answer_dump(answer);
@@ -272,26 +279,17 @@ int exec_answer_render(const char *execution_id, const struct execution_result *
 
 int exec_answer_render_rest(const char *execution_id, const struct execution_result *result, char **ret_text)
 {
-    CLEANUP_JSON json_t *answer = json_object();
-    int r;
+    CLEANUP_JSON json_t *answer = NULL;
+    char *text;
+    int r = exec_answer_json(execution_id, result, &answer);
 
-    if (!answer)
-        return -ENOMEM;
-    r = answer_fill(answer, execution_id, result);
     if (r < 0)
         return r;
     json_object_del(answer, "stdout");
     json_object_del(answer, "stderr");
-    *ret_text = exec_answer_dump(answer);
-    return *ret_text ? 0 : -ENOMEM;
-}
-
-int exec_answer_json(const char *execution_id, const struct execution_result *result, json_t **ret_answer)
-{
-    CLEANUP_JSON json_t *answer = json_object();
-    int r = answer ? answer_fill(answer, execution_id, result) : -ENOMEM;
-
-    if (r == 0)
-        *ret_answer = TAKE_PTR(answer);
-    return r;
+    text = exec_answer_dump(answer);
+    if (!text)
+        return -ENOMEM;
+    *ret_text = text;
+    return 0;
 }

@@ -21,6 +21,9 @@ int exec_answer_render_rest(const char *execution_id, const struct execution_res
 /* The same as an object, which is the caller's. */
 int exec_answer_json(const char *execution_id, const struct execution_result *result, json_t **ret_answer);
 
+/* What a program printed, as a JSON string; NULL if it is not UTF-8, or without memory. */
+json_t *exec_answer_text(const struct buffer *text);
+
 /* Any object as text, with numbers as in the answers; the caller's to free(). NULL without memory. */
 char *exec_answer_dump(const json_t *object);
 

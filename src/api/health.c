@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "api/answer.h"
+#include "api/exec_answer.h"
 #include "api/handlers.h"
 #include "api/offload.h"
 #include "api/probe.h"
@@ -189,7 +190,7 @@ static char *report_make(struct health *health, enum status *ret_worst)
     clock_format_iso(clock_wall_ms(), timestamp);
     report = json_pack("{s:s, s:s, s:O, s:o}", "status", status_names[*ret_worst], "timestamp", timestamp, "services",
                        list, "summary", summary_json(counts));
-    return json_dumps(report, JSON_COMPACT | JSON_REAL_PRECISION(15));
+    return exec_answer_dump(report);
 }
 
 /* The cached report if it is young enough and wanted, else NULL. */

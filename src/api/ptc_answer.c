@@ -15,19 +15,8 @@
 #include "engine/text.h"
 #include "engine/tool_frame.h"
 
-#define REAL_DIGITS     15
 #define CALLS_BYTES_MAX (256u << 20) /* far above what a channel keeps, six bytes for each of its */
 #define REASON_SIZE     256
-
-static json_t *text_or_null(const char *text)
-{
-    return text ? json_string(text) : json_null();
-}
-
-static json_t *buffer_text(const struct buffer *buffer)
-{
-    return json_stringn(buffer->data ? buffer->data : "", buffer->length);
-}
 
 static int append_text(struct buffer *to, const char *text)
 {
@@ -44,7 +33,7 @@ static int append_string(struct buffer *to, const char *text, size_t length)
 
     if (r < 0)
         return r;
-    string = buffer_text(&clean);
+    string = exec_answer_text(&clean);
     quoted = string ? json_dumps(string, JSON_ENCODE_ANY) : NULL;
     return quoted ? append_text(to, quoted) : -ENOMEM;
 }
@@ -82,7 +71,7 @@ static int append_calls(struct buffer *to, const struct tool_call *calls)
 static int render(const json_t *answer, const struct tool_call *calls, char **ret_text, size_t *ret_length)
 {
     CLEANUP(buffer_deinit) struct buffer text = BUFFER_INIT(CALLS_BYTES_MAX);
-    CLEANUP_FREE char *object = json_dumps(answer, JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS));
+    CLEANUP_FREE char *object = exec_answer_dump(answer);
     int r = object ? buffer_append(&text, object, strlen(object) - 1) : -ENOMEM;
 
     if (r == 0)
@@ -99,8 +88,8 @@ int ptc_answer_paused(const struct execution_job *job, const char *token, char *
     CLEANUP_JSON
     json_t *answer =
         json_pack("{s:s, s:s, s:s, s:o, s:o, s:[], s:n}", "status", "tool_call_required", "session_id",
-                  job->result.session_id, "continuation_token", token, "stdout", buffer_text(&job->result.out),
-                  "stderr", buffer_text(&job->result.err), "files", "error");
+                  job->result.session_id, "continuation_token", token, "stdout", exec_answer_text(&job->result.out),
+                  "stderr", exec_answer_text(&job->result.err), "files", "error");
 
     return answer ? render(answer, job->request.tools->calls, ret_text, ret_length) : -ENOMEM;
 }
@@ -108,9 +97,8 @@ int ptc_answer_paused(const struct execution_job *job, const char *token, char *
 int ptc_answer_error(const char *error, const char *session_id, const char *err, char **ret_text, size_t *ret_length)
 {
     CLEANUP_JSON
-    json_t *answer =
-        json_pack("{s:s, s:o, s:n, s:s, s:s, s:[], s:s}", "status", "error", "session_id", text_or_null(session_id),
-                  "continuation_token", "stdout", "", "stderr", err, "files", "error", error);
+    json_t *answer = json_pack("{s:s, s:s?, s:n, s:s, s:s, s:[], s:s}", "status", "error", "session_id", session_id,
+                               "continuation_token", "stdout", "", "stderr", err, "files", "error", error);
 
     return answer ? render(answer, NULL, ret_text, ret_length) : -ENOMEM;
 }
@@ -214,7 +202,7 @@ static json_t *error_text(const char *error)
 
     if (text_clean(&text, error, strlen(error), text.ceiling - sizeof(TEXT_TRUNCATED)) < 0)
         return NULL;
-    return buffer_text(&text);
+    return exec_answer_text(&text);
 }
 
 int ptc_answer_ended(struct execution_job *job, char **ret_text, size_t *ret_length)
