@@ -48,6 +48,7 @@ struct execution_job *ptc_runs_take(struct ptc_runs *runs, const char *token, co
 /* Kills a job's program, which ends as cancelled, and frees the job. */
 void ptc_runs_drop(struct ptc_runs *runs, struct execution_job *job);
 
+/* How many wait. For tests. */
 unsigned ptc_runs_waiting(struct ptc_runs *runs);
 
 /* Drops all, and takes no more. */

@@ -22,7 +22,6 @@
 
 enum file_outcome {
     FILE_E_NOT_FOUND = 1,
-    FILE_E_CONTENT_LOST = 2, /* the record is there, its bytes are not */
 };
 
 enum file_origin {

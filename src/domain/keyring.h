@@ -64,5 +64,5 @@ bool keyring_is_environment(struct keyring *ring, const char *hash);
  * stay to be written then. */
 int keyring_flush(struct keyring *ring);
 
-/* How many managed keys are in memory. */
+/* How many managed keys are in memory. For tests. */
 unsigned keyring_known(struct keyring *ring);

@@ -573,14 +573,3 @@ struct cell_talk *cell_talk_end(struct cell_talk *talk)
     free(talk);
     return NULL;
 }
-
-int cell_client_run(const struct cell_request *request, struct cell_outcome *outcome, char *error, size_t error_size)
-{
-    struct cell_talk *talk;
-    int r = cell_talk_begin(request, outcome, error, error_size, &talk);
-
-    if (r == 0)
-        r = cell_talk_go_on(talk, request->client_fd, request->wake_fd);
-    cell_talk_end(talk);
-    return r;
-}

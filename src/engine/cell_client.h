@@ -102,7 +102,3 @@ struct cell_talk *cell_talk_end(struct cell_talk *talk);
 /* What a keeper says of the state that a program left: replaces *state_fd (-1 = none, or too large a one) by fd, and
  * *state_bytes. Returns false, with nothing taken, for any other entry. */
 bool cell_client_take_state(const struct wire_entry *entry, int fd, int *state_fd, int64_t *state_bytes);
-
-/* All of that at once, for a request without tools. Returns 0 with *outcome filled, or a negative errno for a fault of
- * the infrastructure with one sentence in error. The caller deinits outcome in both cases. */
-int cell_client_run(const struct cell_request *request, struct cell_outcome *outcome, char *error, size_t error_size);

@@ -272,15 +272,6 @@ bool tool_channel_take_round(struct tool_channel *channel)
     return false;
 }
 
-const struct tool_call *tool_channel_find(const struct tool_channel *channel, const char *id)
-{
-    const struct tool_call *call = channel->calls;
-
-    while (call && strcmp(call->id, id) != 0)
-        call = call->next;
-    return call;
-}
-
 static int queue(struct tool_channel *channel, const char *word, uint64_t number, const char *text, size_t length)
 {
     char line[TOOL_LINE_BYTES_MAX];

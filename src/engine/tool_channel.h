@@ -75,9 +75,6 @@ int64_t tool_channel_due_us(const struct tool_channel *channel, int64_t now_us);
 /* The calls that wait go to the client. Returns false, with the end set, if that has been often enough. */
 bool tool_channel_take_round(struct tool_channel *channel);
 
-/* The waiting call of this id, or NULL. */
-const struct tool_call *tool_channel_find(const struct tool_channel *channel, const char *id);
-
 /* Queues the answer of a waiting call: JSON, or the text of an error. Returns 0 or -ENOMEM. */
 int tool_channel_result(struct tool_channel *channel, const struct tool_call *call, const char *json, size_t length);
 int tool_channel_error(struct tool_channel *channel, const struct tool_call *call, const char *text, size_t length);

@@ -109,13 +109,17 @@ static int run(struct warden *w, struct cell_outcome *outcome, char error[static
                  .cpu_millis = 1,
                  .entries_max = 1 },
     };
+    struct cell_talk *talk;
     int r;
 
     assert_int_equal(fd_sealed_memory("program", "x", 1, &request.program_fd), 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, w->main_fds), 0);
     request.warden_fd = w->main_fds[1];
     assert_int_equal(pthread_create(&w->thread, NULL, be_warden, w), 0);
-    r = cell_client_run(&request, outcome, error, 160);
+    r = cell_talk_begin(&request, outcome, error, 160, &talk);
+    if (r == 0)
+        r = cell_talk_go_on(talk, request.client_fd, request.wake_fd);
+    cell_talk_end(talk);
     pthread_join(w->thread, NULL);
     close(w->main_fds[0]);
     close(w->main_fds[1]);
