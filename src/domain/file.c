@@ -177,7 +177,7 @@ int file_list(struct kv *kv, const char *tenant, const char *session_id, struct 
     if (r < 0)
         return r;
     if (r == 0)
-        r = kv_members(kv, record_set_files(session_id).text, 0, SCORE_MAX, 1, LIMIT_FILES_LISTED, &members,
+        r = kv_members(kv, record_set_files(session_id).text, 0, SCORE_MAX, KV_DESCENDING, LIMIT_FILES_LISTED, &members,
                        &n_members);
     if (r < 0)
         return r;
@@ -276,7 +276,7 @@ static int blob_is_named(struct kv *kv, const char *blob, const char *except_ses
 {
     CLEANUP_FREE struct kv_member *members = NULL;
     size_t n, length = strlen(except_session_id);
-    int r = kv_members(kv, record_set_blob(blob).text, 0, SCORE_MAX, 0, LIMIT_SWEEP_FILES + 1, &members, &n);
+    int r = kv_members(kv, record_set_blob(blob).text, 0, SCORE_MAX, KV_ASCENDING, LIMIT_SWEEP_FILES + 1, &members, &n);
 
     if (r < 0)
         return r;
@@ -358,7 +358,8 @@ static int drop_expired_files(struct kv *kv, struct blob_store *blobs, struct kv
 {
     CLEANUP_FREE struct kv_member *members = NULL;
     size_t n;
-    int r = kv_members(kv, record_set_files(session_id).text, 0, SCORE_MAX, 0, LIMIT_SWEEP_FILES, &members, &n);
+    int r =
+        kv_members(kv, record_set_files(session_id).text, 0, SCORE_MAX, KV_ASCENDING, LIMIT_SWEEP_FILES, &members, &n);
 
     for (size_t i = 0; r == 0 && i < n; i++)
         r = drop_expired_file(kv, blobs, batch, session_id, members[i].name);
@@ -446,7 +447,7 @@ static int sweep_blob(void *context, const char *key)
     int r;
 
     GUARDED;
-    r = kv_members(sweep->kv, record_set_blob(key).text, 0, SCORE_MAX, 0, 1, &claims, &n);
+    r = kv_members(sweep->kv, record_set_blob(key).text, 0, SCORE_MAX, KV_ASCENDING, 1, &claims, &n);
     if (r == 0 && n > 0)
         r = check_claim(sweep->kv, key, &claims[0]);
     if (r != 0)
@@ -478,7 +479,7 @@ int file_sweep(struct kv *kv, struct blob_store *blobs, unsigned limit, unsigned
     CLEANUP_FREE struct kv_member *members = NULL;
     unsigned n_swept = 0;
     size_t n;
-    int r = kv_members(kv, RECORD_SESSIONS, 0, (double)clock_wall_ms(), 0, limit, &members, &n);
+    int r = kv_members(kv, RECORD_SESSIONS, 0, (double)clock_wall_ms(), KV_ASCENDING, limit, &members, &n);
 
     if (r < 0)
         return r;

@@ -235,7 +235,7 @@ static int check_room(struct key_store *store)
 {
     CLEANUP_FREE struct kv_member *members = NULL;
     size_t n = 0;
-    int r = kv_members(store->kv, RECORD_KEYS, 0, (double)INT64_MAX, 0, LIMIT_KEYS, &members, &n);
+    int r = kv_members(store->kv, RECORD_KEYS, 0, (double)INT64_MAX, KV_ASCENDING, LIMIT_KEYS, &members, &n);
 
     return r < 0 ? r : n >= LIMIT_KEYS ? KEY_E_TOO_MANY : 0;
 }
@@ -282,7 +282,7 @@ int key_list(struct key_store *store, struct key **ret_keys, size_t *ret_n)
     CLEANUP_FREE struct kv_member *members = NULL;
     struct key *keys;
     size_t n_members = 0, n = 0;
-    int r = kv_members(store->kv, RECORD_KEYS, 0, (double)INT64_MAX, 1, LIMIT_KEYS, &members, &n_members);
+    int r = kv_members(store->kv, RECORD_KEYS, 0, (double)INT64_MAX, KV_DESCENDING, LIMIT_KEYS, &members, &n_members);
 
     if (r < 0)
         return r;

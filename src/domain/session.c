@@ -221,7 +221,7 @@ static int find_newest(struct kv *kv, const struct wish *wish, const char *set, 
 {
     CLEANUP_FREE struct kv_member *members = NULL;
     size_t n;
-    int r = kv_members(kv, set, 0, (double)INT64_MAX, 1, LIMIT_ENTITY_CANDIDATES, &members, &n);
+    int r = kv_members(kv, set, 0, (double)INT64_MAX, KV_DESCENDING, LIMIT_ENTITY_CANDIDATES, &members, &n);
 
     for (size_t i = 0; r == 0 && i < n; i++) {
         struct session session;

@@ -224,7 +224,7 @@ static int is_only_claim(struct kv *kv, const char *blob, const char *session_id
 {
     CLEANUP_FREE struct kv_member *claims = NULL;
     size_t n, n_own = 0;
-    int r = kv_members(kv, record_set_blob(blob).text, 0, (double)INT64_MAX, 0, 2, &claims, &n);
+    int r = kv_members(kv, record_set_blob(blob).text, 0, (double)INT64_MAX, KV_ASCENDING, 2, &claims, &n);
 
     for (size_t i = 0; r == 0 && i < n; i++)
         n_own += strcmp(claims[i].name, record_state(session_id).text) == 0;
@@ -473,7 +473,8 @@ int state_archive(const struct state_store *store, unsigned limit, unsigned *ret
     int64_t rest_ms = rules->archive ? rules->archive_after_ms : rules->ttl_ms;
     CLEANUP_FREE struct kv_member *members = NULL;
     size_t n;
-    int r = kv_members(store->kv, RECORD_STATES, 0, (double)(clock_wall_ms() - rest_ms), 0, limit, &members, &n);
+    int r =
+        kv_members(store->kv, RECORD_STATES, 0, (double)(clock_wall_ms() - rest_ms), KV_ASCENDING, limit, &members, &n);
 
     *ret_seen = *ret_archived = 0;
     if (r < 0)

@@ -22,6 +22,11 @@ enum kv_outcome {
 struct kv;
 struct kv_batch;
 
+enum kv_order {
+    KV_ASCENDING,
+    KV_DESCENDING,
+};
+
 struct kv_member {
     char name[KV_KEY_MAX + 1];
     double score;
@@ -36,9 +41,9 @@ struct kv *kv_free(struct kv *kv);
  * errno. */
 int kv_get(struct kv *kv, const char *key, char **ret_value, size_t *ret_length);
 
-/* Members of a set with min_score <= score <= max_score, by score then name (descending if descending), at most limit.
- * *ret_members is the caller's to free(). A missing set has none. Returns 0 or a negative errno. */
-int kv_members(struct kv *kv, const char *set, double min_score, double max_score, int descending, size_t limit,
+/* Members of a set with min_score <= score <= max_score, by score then name, at most limit. *ret_members is the
+ * caller's to free(). A missing set has none. Returns 0 or a negative errno. */
+int kv_members(struct kv *kv, const char *set, double min_score, double max_score, enum kv_order order, size_t limit,
                struct kv_member **ret_members, size_t *ret_n);
 
 /* A batch collects changes and applies them in one transaction: all or none. It copies what it is given. An addition

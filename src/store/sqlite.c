@@ -294,11 +294,12 @@ static int collect_members(sqlite3 *db, sqlite3_stmt *statement, struct kv_membe
     return 0;
 }
 
-static int reader_members(struct database *reader, const char *set, double min_score, double max_score, int descending,
-                          size_t limit, struct kv_member **ret_members, size_t *ret_n)
+static int reader_members(struct database *reader, const char *set, double min_score, double max_score,
+                          enum kv_order order, size_t limit, struct kv_member **ret_members, size_t *ret_n)
 {
     CLEANUP(database_statement_end) sqlite3_stmt *statement = NULL;
-    int r = database_statement(reader, descending ? STATEMENT_MEMBERS_DESCENDING : STATEMENT_MEMBERS, &statement);
+    int r = database_statement(reader, order == KV_DESCENDING ? STATEMENT_MEMBERS_DESCENDING : STATEMENT_MEMBERS,
+                               &statement);
 
     if (r != 0)
         return r < 0 ? r : -ENOSPC;
@@ -309,11 +310,11 @@ static int reader_members(struct database *reader, const char *set, double min_s
     return collect_members(reader->db, statement, ret_members, ret_n);
 }
 
-int kv_members(struct kv *kv, const char *set, double min_score, double max_score, int descending, size_t limit,
+int kv_members(struct kv *kv, const char *set, double min_score, double max_score, enum kv_order order, size_t limit,
                struct kv_member **ret_members, size_t *ret_n)
 {
     struct database *reader = reader_take(kv);
-    int r = reader_members(reader, set, min_score, max_score, descending, limit, ret_members, ret_n);
+    int r = reader_members(reader, set, min_score, max_score, order, limit, ret_members, ret_n);
 
     reader_give(kv, reader);
     return r;

@@ -373,7 +373,7 @@ static void the_sweep_takes_expired_sessions_whole(void **state)
     /* Nothing of it is left in any set. */
     const struct record_name sets[] = { record_set_files(gone.id), record_set_blob(gone_file.blob) };
     for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(kv_members(fixture->kv, sets[i].text, 0, 1e18, 0, 9, &members, &n), 0);
+        assert_int_equal(kv_members(fixture->kv, sets[i].text, 0, 1e18, KV_ASCENDING, 9, &members, &n), 0);
         assert_int_equal(n, 0);
         free(members);
     }
@@ -381,7 +381,7 @@ static void the_sweep_takes_expired_sessions_whole(void **state)
                                               record_set_entity_user(TENANT, "agent", "u"),
                                               { RECORD_SESSIONS } };
     for (unsigned i = 0; i < 3; i++) {
-        assert_int_equal(kv_members(fixture->kv, with_stays[i].text, 0, 1e18, 0, 9, &members, &n), 0);
+        assert_int_equal(kv_members(fixture->kv, with_stays[i].text, 0, 1e18, KV_ASCENDING, 9, &members, &n), 0);
         assert_int_equal(n, 1);
         assert_string_equal(members[0].name, stays.id);
         free(members);

@@ -63,14 +63,14 @@ static void assert_value(struct kv *kv, const char *key, const char *expected)
 }
 
 /* Compares the members' names, joined by blanks. */
-static void assert_members(struct kv *kv, const char *set, double min, double max, int descending, size_t limit,
+static void assert_members(struct kv *kv, const char *set, double min, double max, enum kv_order order, size_t limit,
                            const char *expected)
 {
     struct kv_member *members = NULL;
     char joined[4096] = "";
     size_t n, used = 0;
 
-    assert_int_equal(kv_members(kv, set, min, max, descending, limit, &members, &n), 0);
+    assert_int_equal(kv_members(kv, set, min, max, order, limit, &members, &n), 0);
     for (size_t i = 0; i < n && i < 8; i++)
         used += (size_t)snprintf(joined + used, sizeof(joined) - used, "%s%s", i ? " " : "", members[i].name);
     free(members);
@@ -142,21 +142,21 @@ static void members_come_by_score_then_name(void **state)
 {
     struct kv *kv = open_kv(*state);
 
-    assert_members(kv, "set", 0, 10, 0, 10, "");
+    assert_members(kv, "set", 0, 10, KV_ASCENDING, 10, "");
     add(kv, "set", "c", 1);
     add(kv, "set", "b", 2);
     add(kv, "set", "a", 2);
     add(kv, "set", "d", 3);
     add(kv, "other", "z", 2);
-    assert_members(kv, "set", 0, 10, 0, 10, "c a b d");
-    assert_members(kv, "set", 0, 10, 1, 10, "d b a c");
-    assert_members(kv, "set", 2, 3, 0, 10, "a b d");
-    assert_members(kv, "set", 0, 10, 0, 2, "c a");
-    assert_members(kv, "set", 0, 10, 1, 1, "d");
-    assert_members(kv, "set", 0, 10, 0, 0, "");
-    assert_members(kv, "set", 0, 10, 0, SIZE_MAX, "c a b d");
+    assert_members(kv, "set", 0, 10, KV_ASCENDING, 10, "c a b d");
+    assert_members(kv, "set", 0, 10, KV_DESCENDING, 10, "d b a c");
+    assert_members(kv, "set", 2, 3, KV_ASCENDING, 10, "a b d");
+    assert_members(kv, "set", 0, 10, KV_ASCENDING, 2, "c a");
+    assert_members(kv, "set", 0, 10, KV_DESCENDING, 1, "d");
+    assert_members(kv, "set", 0, 10, KV_ASCENDING, 0, "");
+    assert_members(kv, "set", 0, 10, KV_ASCENDING, SIZE_MAX, "c a b d");
     add(kv, "set", "c", 9); /* moves */
-    assert_members(kv, "set", 0, 10, 0, 10, "a b d c");
+    assert_members(kv, "set", 0, 10, KV_ASCENDING, 10, "a b d c");
     kv_free(kv);
 }
 
@@ -169,7 +169,7 @@ static void scores_of_microseconds_are_exact(void **state)
 
     add(kv, "set", "b", (double)score);
     add(kv, "set", "a", (double)(score + 1));
-    assert_int_equal(kv_members(kv, "set", 0, (double)INT64_MAX, 0, 9, &members, &n), 0);
+    assert_int_equal(kv_members(kv, "set", 0, (double)INT64_MAX, KV_ASCENDING, 9, &members, &n), 0);
     assert_int_equal(n, 2);
     assert_string_equal(members[0].name, "b");
     assert_true((int64_t)members[0].score == score);
@@ -189,7 +189,7 @@ static void removed_members_are_gone(void **state)
     kv_batch_remove(batch, "set", "x");
     assert_int_equal(kv_batch_commit(batch), 0);
     kv_batch_free(batch);
-    assert_members(kv, "set", 0, 10, 0, 10, "b");
+    assert_members(kv, "set", 0, 10, KV_ASCENDING, 10, "b");
     kv_free(kv);
 }
 
@@ -267,7 +267,7 @@ static void everything_survives_reopening(void **state)
     kv_free(kv);
     kv = open_kv(*state);
     assert_value(kv, "a", "1");
-    assert_members(kv, "set", 0, 10, 0, 10, "m");
+    assert_members(kv, "set", 0, 10, KV_ASCENDING, 10, "m");
     assert_int_equal(stat(scratch_path(*state, "kv.db"), &status), 0);
     assert_int_equal(status.st_mode & 0777, 0600);
     kv_free(kv);
@@ -336,7 +336,7 @@ static void a_killed_writer_loses_nothing_announced(void **state)
         for (size_t i = 0; i < n; i++)
             assert_value(kv, records + i * ANNOUNCEMENT_SIZE, records + i * ANNOUNCEMENT_SIZE);
         /* Records and members came whole. */
-        assert_int_equal(kv_members(kv, "keys", 0, 1e9, 0, SIZE_MAX, &members, &n_members), 0);
+        assert_int_equal(kv_members(kv, "keys", 0, 1e9, KV_ASCENDING, SIZE_MAX, &members, &n_members), 0);
         assert_true(n_members >= n);
         for (size_t i = 0; i < n_members; i++)
             assert_value(kv, members[i].name, members[i].name);
@@ -367,7 +367,7 @@ static void *hammer_main(void *context)
         snprintf(key, sizeof(key), "t%u-%u", hammer->number, i);
         if (put_text(hammer->kv, key, key) != 0 || add(hammer->kv, "all", key, i) != 0 ||
             kv_get(hammer->kv, key, &value, &length) != 0 || strcmp(value, key) != 0 ||
-            kv_members(hammer->kv, "all", i, i, 1, 3, &members, &n) != 0 || n == 0)
+            kv_members(hammer->kv, "all", i, i, KV_DESCENDING, 3, &members, &n) != 0 || n == 0)
             hammer->failure = 1;
         free(value);
         free(members);
@@ -391,7 +391,7 @@ static void eight_threads_do_not_disturb_each_other(void **state)
         pthread_join(threads[i], NULL);
         assert_int_equal(hammers[i].failure, 0);
     }
-    assert_int_equal(kv_members(kv, "all", 0, ROUNDS, 0, SIZE_MAX, &members, &n), 0);
+    assert_int_equal(kv_members(kv, "all", 0, ROUNDS, KV_ASCENDING, SIZE_MAX, &members, &n), 0);
     assert_int_equal(n, THREADS * ROUNDS);
     free(members);
     kv_free(kv);

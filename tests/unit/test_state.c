@@ -362,7 +362,7 @@ static void time_ends_it(void **state)
     assert_none(&store, &small);
     assert_none(&store, &large);
     assert_int_equal(archive(&store), 0);
-    assert_int_equal(kv_members(fixture->kv, RECORD_STATES, 0, 1e18, 0, 10, &members, &n), 0);
+    assert_int_equal(kv_members(fixture->kv, RECORD_STATES, 0, 1e18, KV_ASCENDING, 10, &members, &n), 0);
     assert_int_equal(n, 0);
 }
 
@@ -447,7 +447,7 @@ static void it_goes_with_its_session(void **state)
     sweep(fixture);
     assert_int_equal(kv_get(fixture->kv, record_state(small.id).text, &value, &n), KV_E_NOT_FOUND);
     assert_int_equal(kv_get(fixture->kv, record_state(large.id).text, &value, &n), KV_E_NOT_FOUND);
-    assert_int_equal(kv_members(fixture->kv, RECORD_STATES, 0, 1e18, 0, 10, &members, &n), 0);
+    assert_int_equal(kv_members(fixture->kv, RECORD_STATES, 0, 1e18, KV_ASCENDING, 10, &members, &n), 0);
     assert_int_equal(n, 1);
     assert_int_equal(n_blobs(fixture), 1);
     assert_int_equal(load(&store, &stays, 3, 5000), STATE_FROM_ARCHIVE);
