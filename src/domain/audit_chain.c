@@ -2,6 +2,7 @@
 #include "domain/audit_chain.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,9 @@
 #define SEQ_BEGIN   ",\"seq\":"
 #define SEQ_DIGITS  20
 #define TAIL_LENGTH (sizeof(HASH_BEGIN) - 1 + HEX_LENGTH + 2) /* with the quote and the brace */
+
+_Static_assert(AUDIT_EVENT_MAX_BYTES + sizeof(SEQ_BEGIN) + SEQ_DIGITS + TAIL_LENGTH + 1 <= PIPE_BUF,
+               "a line goes through a pipe in one piece");
 
 #define OPENING "{\"event_type\":\"audit\",\"severity\":\"info\",\"operation\":\"log_opened\",\"previous_hash\":\""
 

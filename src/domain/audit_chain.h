@@ -14,7 +14,7 @@
 #include "base/buffer.h"
 #include "store/digest.h"
 
-#define AUDIT_LINE_MAX_BYTES 8192
+#define AUDIT_LINE_MAX_BYTES 8192 /* that a reader takes for one; twice what is ever written, see audit_event.h */
 
 /* Where a chain stands: the last line. */
 struct audit_chain {
