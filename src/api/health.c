@@ -26,10 +26,11 @@
 #define SYSTEM_FAILURE                                                                                                 \
     "{\"status\":\"unhealthy\",\"error\":\"Health check system failure\",\"details\":\"Internal error\"}"
 
-enum status { /* from best to worst */
-              HEALTHY,
-              DEGRADED,
-              UNHEALTHY,
+/* From best to worst. */
+enum status {
+    HEALTHY,
+    DEGRADED,
+    UNHEALTHY,
 };
 
 static const char *const status_names[] = {

@@ -17,11 +17,9 @@ static json_t *aliases_json(char *const *aliases)
 
 static json_t *language_json(const struct engine *engine, const struct language *language)
 {
-    /* Published last and atomically by language_probe_versions(). */
-    const char *version = __atomic_load_n(&language->version, __ATOMIC_ACQUIRE);
     json_t *entry = json_pack("{s:s, s:s, s:o, s:s?, s:b, s:b}", "code", language->code, "name", language->name,
-                              "aliases", aliases_json(language->aliases), "version", version, "available",
-                              language->available, "warm", language_is_warm(language, engine->warm));
+                              "aliases", aliases_json(language->aliases), "version", language_version(language),
+                              "available", language->available, "warm", language_is_warm(language, engine->warm));
 
     if (entry && !language->available && language->reason)
         json_object_set_new(entry, "reason", json_string(language->reason));

@@ -10,13 +10,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum rate_period { /* shortest first, which is the order in which they are checked */
-                   RATE_PER_SECOND,
-                   RATE_PER_MINUTE,
-                   RATE_HOURLY,
-                   RATE_DAILY,
-                   RATE_MONTHLY,
-                   RATE_PERIODS,
+/* Shortest first, which is the order in which they are checked. */
+enum rate_period {
+    RATE_PER_SECOND,
+    RATE_PER_MINUTE,
+    RATE_HOURLY,
+    RATE_DAILY,
+    RATE_MONTHLY,
+    RATE_PERIODS,
 };
 
 enum rate_group {

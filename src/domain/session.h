@@ -58,7 +58,7 @@ int session_record(struct kv *kv, struct session *session, int64_t ttl_ms);
 /* Renews the session's life (9.2). Returns 0, SESSION_E_NOT_FOUND or a negative errno. */
 int session_touch(struct kv *kv, const char *session_id, int64_t ttl_ms);
 
-/* For the other half of the domain (file.c), whatever the tenant. */
+/* For the rest of the domain and for housekeeping: these look at no tenant. */
 
 /* Looks a living session up. Returns 0, SESSION_E_NOT_FOUND or a negative errno. */
 int session_find(struct kv *kv, const char *session_id, struct session *ret_session);

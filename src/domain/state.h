@@ -45,7 +45,7 @@ struct state_store {
     struct audit *audit; /* is told what happens to states; NULL = nobody listens */
 };
 
-/* Reads the state of a session into ret_bytes, which the caller made with buffer_init(anything) and deinits. Returns 0,
+/* Reads the state of a session into ret_bytes, an empty buffer of any ceiling, which the caller deinits. Returns 0,
  * STATE_E_NONE or a negative errno. */
 int state_load(const struct state_store *store, const struct session *session, struct buffer *ret_bytes,
                enum state_source *ret_source);

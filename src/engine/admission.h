@@ -19,7 +19,7 @@ enum admission_outcome {
 
 struct admission;
 
-/* How often a job ticks. */
+/* How often a job ticks, unless its tick_us is set otherwise. */
 #define ADMISSION_TICK_US 3000000ll /* exec.md 10.11 */
 
 /* How a job ended. Exactly one call for every accepted job, on a worker thread (or the ticker's, for overdue jobs). */
@@ -48,7 +48,7 @@ struct execution_job {
     char error[256];
     void (*done)(struct execution_job *job, enum admission_end end);
     void (*tick)(struct execution_job *job);
-    int64_t tick_us; /* ADMISSION_TICK_US, unless it was changed */
+    int64_t tick_us;
     void *context;
 
     /* admission's own */

@@ -76,17 +76,18 @@ struct execution_request {
 
 void execution_request_deinit(struct execution_request *request);
 
-enum execution_outcome { /* extensions.md X1, in this order in outcome_names[] */
-                         OUTCOME_OK,
-                         OUTCOME_ERROR,
-                         OUTCOME_COMPILE_ERROR,
-                         OUTCOME_TIMEOUT,
-                         OUTCOME_OUT_OF_MEMORY,
-                         OUTCOME_OUTPUT_LIMIT,
-                         OUTCOME_PROCESS_LIMIT,
-                         OUTCOME_DISK_LIMIT,
-                         OUTCOME_SIGNAL,
-                         OUTCOME_CANCELLED,
+/* extensions.md X1; their words are in outcomes[], outcome.c. */
+enum execution_outcome {
+    OUTCOME_OK,
+    OUTCOME_ERROR,
+    OUTCOME_COMPILE_ERROR,
+    OUTCOME_TIMEOUT,
+    OUTCOME_OUT_OF_MEMORY,
+    OUTCOME_OUTPUT_LIMIT,
+    OUTCOME_PROCESS_LIMIT,
+    OUTCOME_DISK_LIMIT,
+    OUTCOME_SIGNAL,
+    OUTCOME_CANCELLED,
 };
 
 enum execution_file_state {

@@ -55,9 +55,9 @@ struct hot *hot_free(struct hot *hot); /* ends all cells; returns NULL, accepts 
 
 unsigned hot_max(const struct hot *hot); /* of cells */
 
-/* Takes the cell of a session for a run that may reach as much as it can, after what its last run left is stored.
- * Returns false if there is none; hot may be NULL. Waits in vain no longer than until gives_up(context) is true, of
- * which it asks every HOT_LOOK_MS. */
+/* Takes the cell of a session for a run that may reach just what the cell can reach. If what the cell's last run left
+ * is still to be stored, waits for that, until gives_up(context), which is asked every HOT_LOOK_MS. Returns false if
+ * there is no such cell; hot may be NULL. */
 #define HOT_LOOK_MS 20
 bool hot_take(struct hot *hot, const struct session *session, enum execution_network network,
               bool (*gives_up)(void *context), void *context, struct hot_cell *ret_cell);
@@ -79,13 +79,14 @@ void hot_expire(struct hot *hot, bool (*is_over)(void *context, const struct hot
 /* Ends a cell that was taken. */
 void hot_cell_end(struct hot_cell *cell);
 
-/* Between the two what a run leaves is stored and its cell parked: of two runs that end together the last one wins
- * both. hot may be NULL. */
+/* Held while what a run leaves is stored and its cell is parked: of two runs that end together, one wins both. hot may
+ * be NULL. */
 void hot_lock_session(struct hot *hot, const char *session_id);
 void hot_unlock_session(struct hot *hot, const char *session_id);
 
-/* Tells that a run of the session has left a state, and how often that was told: if it is more than when a run looked
- * for what it found, that is not the session's last state any more. Other sessions may count, too. hot may be NULL. */
+/* Counts the states that runs of the session have left, and reads the count. A run reads it when it takes over a state:
+ * if the count has grown by the time the run ends, that state is not the session's last any more. Sessions may share a
+ * counter. hot may be NULL. */
 void hot_note_state(struct hot *hot, const char *session_id);
 uint64_t hot_states(struct hot *hot, const char *session_id);
 

@@ -5,10 +5,11 @@
 #include "engine/execution.h"
 #include "engine/workdir.h"
 
-enum input_group { /* for one path the earlier group wins; inside a group the file created last */
-                   INPUT_EXPLICIT,
-                   INPUT_NATIVE,
-                   INPUT_ALIAS,
+/* Where an input comes from. For one path the earlier group wins; inside a group, the file created last. */
+enum input_group {
+    INPUT_EXPLICIT, /* the request refers to it */
+    INPUT_NATIVE,   /* the session's own */
+    INPUT_ALIAS,    /* another session's, to which an earlier request referred */
 };
 
 struct input {

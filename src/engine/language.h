@@ -22,10 +22,10 @@
 
 #define LANGUAGE_SOURCE_SIZE 128 /* bytes of a source's file name with its NUL */
 
-/* One process of an execution: the compiler, or the program. Of the argument vector, "{args}" as a whole element stands
- * for the request's arguments; {source}, {stem} (source name without extension), {build} (the build directory) and
- * {memory_mb} (the cell's memory limit) and {state} (what the program may leave to the next one, see recipe.h) are
- * replaced inside elements by language_argument(). argv[0] is an absolute path inside the cell. */
+/* One process of an execution: the compiler, or the program. argv[0] is an absolute path inside the cell. An element
+ * "{args}" stands for all of the request's arguments. Inside elements language_argument() replaces {source}, {stem}
+ * (the source's name without extension), {build} (the build directory), {memory_mb} (the cell's memory limit) and
+ * {state} (what the program may leave to the next one, see recipe.h). */
 struct language_step {
     char *argv[LANGUAGE_ARGV_MAX + 1]; /* NULL-terminated */
     bool compile;                      /* a failure of this step is a compile_error; its stdout goes to stderr */
@@ -60,7 +60,7 @@ struct language {
     char *requires[LANGUAGE_ALIASES_MAX + 1]; /* absolute paths that must exist below the root file system */
     char *version_argv[4];                    /* prints the version; first line, first number with a dot is taken */
     bool available;
-    char *version; /* NULL if unknown */
+    char *version; /* see language_version() */
     char *reason;  /* why not available: names the package; NULL otherwise */
 };
 
@@ -100,8 +100,11 @@ char *language_argument(const char *element, const struct language_values *value
  * process with foreign bytes in it may do: see main/api/api_versions.h. */
 void language_probe_versions(struct language_table *table);
 
-/* Fills the version of a language that has none yet. Thread-safe against readers because version is published last,
- * atomically; of one thread at a time. Ignores unknown codes and texts that are no version (digits and dots). */
+/* The version of a language's runtime, NULL while it is unknown. From any thread, at any time. */
+const char *language_version(const struct language *language);
+
+/* Fills the version of a language that has none yet. One thread at a time may do so, whoever reads meanwhile. Ignores
+ * unknown codes and texts that are no version (digits and dots). */
 void language_set_version(struct language_table *table, const char *code, const char *version);
 
 struct warm_counts; /* wire/warm_counts.h */

@@ -82,6 +82,17 @@ static char *version_in(const char *text)
     return NULL;
 }
 
+/* A version is published whole, after everything else of its language. */
+static void publish(struct language *language, char *version)
+{
+    __atomic_store_n(&language->version, version, __ATOMIC_RELEASE);
+}
+
+const char *language_version(const struct language *language)
+{
+    return __atomic_load_n(&language->version, __ATOMIC_ACQUIRE);
+}
+
 static void probe_version(struct language *language)
 {
     CLEANUP_CLOSE int fd = -1;
@@ -95,7 +106,7 @@ static void probe_version(struct language *language)
     read_probe(fd, text, sizeof(text));
     kill(pid, SIGKILL); /* it has said what it had to say, or taken too long */
     waitpid(pid, NULL, 0);
-    __atomic_store_n(&language->version, version_in(text), __ATOMIC_RELEASE);
+    publish(language, version_in(text));
 }
 
 void language_probe_versions(struct language_table *table)
@@ -110,5 +121,5 @@ void language_set_version(struct language_table *table, const char *code, const 
         return;
     for (size_t i = 0; i < table->n_languages; i++)
         if (strcmp(table->languages[i].code, code) == 0 && !table->languages[i].version)
-            __atomic_store_n(&table->languages[i].version, strdup(version), __ATOMIC_RELEASE);
+            publish(&table->languages[i], strdup(version));
 }

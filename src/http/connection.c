@@ -265,7 +265,7 @@ void connection_enter(struct connection *connection, enum connection_phase phase
     if (phase == CONNECTION_BODY)
         atomic_store(&connection->body_bytes, 0);
     if (phase != CONNECTION_WAITING)
-        atomic_store(&connection->served, 1);
+        atomic_store(&connection->served, true);
     atomic_store(&connection->since_us, clock_monotonic_us());
     atomic_store(&connection->phase, phase);
 }

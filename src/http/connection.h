@@ -24,8 +24,8 @@ struct connection {
     _Atomic enum connection_phase phase;
     _Atomic int64_t since_us;
     _Atomic uint64_t body_bytes;
-    _Atomic int served; /* requests so far, counted up to 1 */
-    bool unread;        /* answered before the client had sent everything; of the connection's thread alone */
+    _Atomic bool served; /* a request came on it before */
+    bool unread;         /* answered before the client had sent everything; of the connection's thread alone */
 };
 
 struct connection_guard;

@@ -10,8 +10,9 @@
  *   A handler runs on one of the server's few threads, once the body is complete, and must do one of three things:
  *
  *   1. answer:   one http_respond*() call, then return without touching the request again;
- *   2. wait:     http_request_suspend(), hand the request to another thread, return. From then on that thread owns it
- * and must give it back with exactly one final call: http_respond*(), or http_stream_begin() .. http_stream_end();
+ *   2. wait:     http_request_suspend(), hand the request to another thread, return. From then on that thread owns
+ *                it and must make exactly one final call: http_respond*(), or http_stream_begin() (or
+ *                http_stream_pull()) and, in the end, http_stream_end();
  *   3. nothing:  the client gets a 500.
  *
  *   A final call never blocks and never fails visibly; afterwards the request must not be touched. Until then the

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* option.h -- the command line of a subcommand as a table.
  *
- *     static bool check;
+ *     bool check = false;
+ *     int status;
  *     const struct option_row rows[] = { { "--check", .flag = &check, .help = "..." }, { 0 } };
- *     r = option_parse("config", rows, argc, argv);
+ *     if (!option_parse("config", rows, argc, argv, &status))
+ *         return status;
  *
  * A wrong option gets one specific line on stderr. */
 #pragma once

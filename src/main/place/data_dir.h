@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* data_dir.h -- DATA_DIR: the one directory that the server writes to.
  *
- *     codecell.db   sessions and files' records     blobs/   contents of files     work/   workspaces of running cells
+ *     codecell.db       records of sessions, files, states and keys
+ *     blobs/            contents of files
+ *     work/             input directories of running cells
+ *     audit/            the audit log (domain/audit_file.h)
+ *     builds/           what compilers made, for the next run of the same source
+ *     state.key         what binds a Python state to its session
  *     keys.generation   goes up with each change of a managed key (domain/key.h)
- *     audit/        the audit log (domain/audit_file.h)
- *     builds/       what compilers made, for the next run of the same source
- *     state.key     what binds a Python state to its session
  *
  * It and its subdirectories belong to the api's user, mode 0700. */
 #pragma once
