@@ -123,7 +123,7 @@ static int make_root(struct build *build)
     int r = mount_new("tmpfs", options, ARRAY_SIZE(options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOATIME, &build->target_fd);
 
     if (r == 0)
-        r = mount_attach(build->target_fd, AT_FDCWD, build->options->target);
+        r = mount_attach(build->target_fd, build->options->target_fd, build->options->target);
     if (r < 0)
         return r;
     build->source_fd = open(build->options->source, O_PATH | O_DIRECTORY | O_CLOEXEC);

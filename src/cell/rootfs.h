@@ -15,7 +15,8 @@ struct rootfs_options {
     const char *guest_dir;      /* shown as /opt/codecell/guest */
     const char *zygote_library; /* shown as /opt/codecell/zygote.so; NULL = none */
     const char *packages_dir;   /* shown as /opt/skill-deps; NULL = none */
-    const char *target;         /* an existing directory to build it on */
+    int target_fd;              /* of an existing directory, */
+    const char *target;         /* whose entry of this name, a directory too, it is built on */
     const char *hostname;       /* for /etc/hostname and /etc/hosts */
     uid_t sandbox_uid;          /* named in /etc/passwd; also the group */
     bool mask_host_info;        /* else the host's machine-id is copied */
@@ -25,8 +26,9 @@ struct rootfs_options {
 /* Builds the tree on options->target in the calling process's mount namespace, which must be private. Returns 0 and a
  * descriptor of the tree, or a negative errno; then step (at least 32 bytes) names what failed.
  *
- * By its name nobody may look for it again: that lies in a directory of the api's, and whoever is in another mount
- * namespace, as cells are, can rename what is a mount point here. */
+ * Only root may write to the directory of target_fd: whoever is in another mount namespace, as cells are, can remove
+ * what is a mount point here, and the mount is gone with it. By its path nobody may look for it again, since a
+ * directory above may be the api's. */
 int rootfs_build(const struct rootfs_options *options, char *step, size_t step_size, int *ret_root_fd);
 
 /* Makes the tree, which must be the working directory since before the calling process got a mount namespace of its

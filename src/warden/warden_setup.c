@@ -49,30 +49,46 @@ static int prepare_cgroups(struct warden *w)
 }
 
 #define ROOT_FD_MIN 16 /* keepers have numbers below for what is theirs */
+#define ROOT_NAME   "tree"
+
+/* DATA_DIR is the api's, so what lies there may be, too. The api can give this directory another name, but not reach
+ * the mount point in it. */
+static int open_root_place(const struct warden_options *o, int *ret_fd)
+{
+    char path[PATH_MAX];
+    CLEANUP_CLOSE int fd = -1;
+
+    snprintf(path, sizeof(path), "%s/root", o->data_dir);
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return error_from_errno();
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fchown(fd, 0, 0) < 0 || fchmod(fd, 0700) < 0 || (mkdirat(fd, ROOT_NAME, 0755) < 0 && errno != EEXIST))
+        return error_from_errno();
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
 
 static int build_root(struct warden *w)
 {
     const struct warden_options *o = w->options;
-    char target[PATH_MAX];
     struct rootfs_options options = {
         .source = o->rootfs,
         .guest_dir = o->guest_dir,
         .zygote_library = o->zygote_library,
         .packages_dir = o->packages_dir,
-        .target = target,
+        .target = ROOT_NAME,
         .hostname = o->hostname,
         .sandbox_uid = (uid_t)o->sandbox_uid,
         .mask_host_info = o->mask_host_info,
         .name_servers = o->wan.name ? o->wan.name_servers : NULL,
     };
-    CLEANUP_CLOSE int fd = -1;
-    char step[32] = "";
-    int r;
+    CLEANUP_CLOSE int fd = -1, place_fd = -1;
+    char step[32] = "place";
+    int r = open_root_place(o, &place_fd);
 
-    snprintf(target, sizeof(target), "%s/root", o->data_dir);
-    if (mkdir(target, 0755) < 0 && errno != EEXIST)
-        return error_from_errno();
-    r = rootfs_build(&options, step, sizeof(step), &fd);
+    options.target_fd = place_fd;
+    if (r == 0)
+        r = rootfs_build(&options, step, sizeof(step), &fd);
     if (r < 0) {
         log_error("root file system of cells: %s", step);
         return r;

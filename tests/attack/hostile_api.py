@@ -7,6 +7,8 @@ again, and dies; the next one looks ("codes") whether the warden still serves.""
 
 import array
 import contextlib
+import fcntl
+import functools
 import itertools
 import json
 import os
@@ -18,7 +20,10 @@ import time
 
 RUN, STARTED, ENDED, PAUSE = 2, 3, 4, 10
 PROGRAM_MAGIC = 0x4C4C4543
-NULL = os.open("/dev/null", os.O_RDWR)
+NULL = os.open("/dev/null", os.O_RDONLY)
+_UNREAD, OUT = os.pipe()
+# In a program: fd is what it was given.
+RECEIVE = "import os, socket; fd = socket.recv_fds(socket.socket(fileno=3), 1, 1)[1][0]"
 NUMBERS = itertools.count()
 HERE = os.path.dirname(os.path.abspath(sys.argv[0]))
 DATA = os.path.join(HERE, "data")
@@ -34,8 +39,8 @@ def new_id():
     return f"{os.getpid():010}{next(NUMBERS):011}".encode()
 
 
-def run_message(identifier, continues=b"", timeout_s=3600):
-    limits = (timeout_s * 10**6, 128 << 20, 16 << 20, 1 << 20, 1000, 1000, 0, 0, 0, 0, 0)
+def run_message(identifier, continues=b"", timeout_s=3600, tools=False):
+    limits = (timeout_s * 10**6, 128 << 20, 16 << 20, 1 << 20, 1000, 1000, 0, tools, 0, 0, 0)
     return struct.pack("<II24s24sQQQQIIQIIII24s", RUN, 64, identifier, b"", *limits, continues)
 
 
@@ -45,8 +50,9 @@ def program(command):
 
     argv = ["/usr/bin/bash", "-c", command]
     packed = struct.pack("<IIIII", PROGRAM_MAGIC, 0, 0, 1, 1) + text("PATH=/usr/bin:/bin") + struct.pack("<I", 0) + text("/tmp")
-    fd = os.memfd_create("program")
+    fd = os.memfd_create("program", os.MFD_ALLOW_SEALING)
     os.write(fd, packed + struct.pack("<I", len(argv)) + b"".join(map(text, argv)))
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, 15)
     return fd
 
 
@@ -62,12 +68,22 @@ def kind(message):
     return struct.unpack_from("<I", message)[0]
 
 
-def start(command, stdin=None, **fields):
-    """Returns the id of a run, and its channel, once it has begun. stdin "itself": the other end of that channel."""
+def standard():
+    return {"stdin": NULL, "stdout": OUT, "stderr": OUT}
+
+
+def start(command, given=None, instead=(), **fields):
+    """Returns the id of a run, and its channel, once it has begun. given: what the program finds a descriptor of in what it
+    calls tools through; "itself": the other end of that channel. instead: other descriptors than an api's."""
     far, near = channel()
     identifier = new_id()
     near.settimeout(20)
-    send(run_message(identifier, **fields), far.fileno(), program(command), near.fileno() if stdin == "itself" else stdin or NULL, NULL, NULL)
+    ours, tools = socket.socketpair()
+    fds = {"channel": far.fileno(), "program": program(command), **standard(), **dict(instead)}
+    if given is not None:
+        fds["tools"] = tools.fileno()
+        socket.send_fds(ours, [b"x"], [near.fileno() if given == "itself" else given])
+    send(run_message(identifier, tools=given is not None, **fields), *fds.values())
     far.close()
     message = near.recv(4096)
     assert kind(message) == STARTED, message
@@ -93,19 +109,21 @@ def probe():
 
 def flood(_):
     """Runs that continue one which is at work, and reads nothing."""
-    identifier, _near = start("sleep 100000", stdin="itself")
+    identifier, _near = start("sleep 100000", given="itself")
     warden.settimeout(5)
+    nothing = program("true")
     for _ in range(3000):
         far, near = channel()
         following = new_id()
-        send(run_message(following, continues=identifier), far.fileno(), NULL, NULL, NULL, NULL)
+        send(run_message(following, continues=identifier), far.fileno(), nothing, *standard().values())
         identifier = following
         far.close()
         near.close()
 
 
 def refuse(slots):
-    """For each slot an answer into a channel that is full, whose other end only the server itself holds."""
+    """For each slot an answer into a channel that is full, whose other end only the server itself holds: it is on its way
+    through that channel."""
     for _ in range(slots):
         identifier, _near = start("sleep 0.5")
         far, near = channel()
@@ -114,33 +132,95 @@ def refuse(slots):
             while True:
                 far.send(bytes(1000))
         far.setblocking(True)
-        send(run_message(new_id(), continues=identifier), far.fileno(), NULL, near.fileno(), NULL, NULL)
+        socket.send_fds(near, [b"x"], [near.fileno()])
+        send(run_message(new_id(), continues=identifier), far.fileno(), program("true"), *standard().values())
     time.sleep(3)
     look("served")
 
 
 def hold(_):
     """A program that holds its own channel, and stops its clock."""
-    start("python3 -c 'import os, time; os.write(0, bytes([10,0,0,0,1,0,0,0])); time.sleep(100000)' ctholds", stdin="itself", timeout_s=8)
+    pause = "import os, time; os.write(fd, bytes([10,0,0,0,1,0,0,0])); time.sleep(100000)"
+    start(f"python3 -c '{RECEIVE}; {pause}' ctholds", given="itself", timeout_s=8)
     time.sleep(2)
 
 
-def replace_root(_):
-    """A cell, where it is no mount point, gives the directory that cells are mounted on another name."""
+def in_data(call):
+    """Has a program do that in DATA_DIR, by a descriptor of it, as a user that may write there."""
     os.chmod(DATA, 0o777)
-    rename = 'import os; os.rename("root", "gone", src_dir_fd=5, dst_dir_fd=5)'
-    _, near = start(f"exec 5<&0 0</dev/null; python3 -c '{rename}'", stdin=os.open(DATA, os.O_RDONLY))
+    _, near = start(f"python3 -c '{RECEIVE}; os.fchdir(fd); {call}'", given=os.open(DATA, os.O_RDONLY))
     near.recv(4096)
-    say(renamed=not os.path.exists(os.path.join(DATA, "root")))
-    os.mkdir(os.path.join(DATA, "root"))
+
+
+def need_keepers():
+    """More of them are started, for those whose programs wait, and come to the root of cells now."""
     waiting = [start("sleep 1000")[1] for _ in range(2)]
-    for near in waiting:  # so that keepers are started, which come to the directory now
+    for near in waiting:
         near.send(struct.pack("<II", PAUSE, 1))
     time.sleep(1)
     look("served")
 
 
-SCENARIOS = {"flood": flood, "refuse": refuse, "hold": hold, "replace_root": replace_root}
+def replace_root(_):
+    """A cell, where it is no mount point, gives the directory that cells are mounted below another name."""
+    in_data('os.rename("root", "gone")')
+    say(renamed=not os.path.exists(os.path.join(DATA, "root")))
+    os.mkdir(os.path.join(DATA, "root"))
+    need_keepers()
+
+
+def remove_root(_):
+    """A cell, where it is no mount point, removes what cells are mounted on."""
+    in_data('print(*[os.system("rmdir -p " + each) for each in ("root", "root/tree")])')
+    need_keepers()
+
+
+def let_go(_):
+    """Nobody hears of it any more, and it stays."""
+    say(was=os.getpid())
+    warden.close()
+    time.sleep(3600)
+
+
+def deaf(_):
+    """Told to stop, it does not."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    say(was=os.getpid())
+    while True:
+        time.sleep(3600)
+
+
+def directory():
+    return os.open("/etc", os.O_RDONLY)
+
+
+# What no api sends in these places.
+STRANGE = {
+    "directory": ("stdin", directory),
+    "place": ("stdin", lambda: os.open("/", os.O_PATH)),
+    "socket": ("stdin", lambda: channel()[0].detach()),
+    "file": ("stdout", lambda: os.open(os.path.join(DATA, "said"), os.O_WRONLY | os.O_CREAT)),
+    "memory": ("program", lambda: os.memfd_create("unsealed", os.MFD_ALLOW_SEALING)),
+}
+
+
+def strange(which):
+    place, make = STRANGE[which]
+    with contextlib.suppress(AssertionError):
+        start("ls /proc/self/fd/0/", instead={place: make()})
+        say(began=which)
+
+
+SCENARIOS = {
+    "flood": flood,
+    "refuse": refuse,
+    "hold": hold,
+    "replace_root": replace_root,
+    "remove_root": remove_root,
+    "let_go": let_go,
+    "deaf": deaf,
+    **{f"strange {which}": functools.partial(lambda which, _: strange(which), which) for which in STRANGE},
+}
 
 
 def main():

@@ -13,7 +13,7 @@ from support import host
 from support.server import BUILD, REPOSITORY, Server
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hostile_api.py")
-SETTINGS = {"SANDBOX_POOL_ENABLED": "false", "MAX_CONCURRENT_EXECUTIONS": "2"}
+SETTINGS = {"SANDBOX_POOL_ENABLED": "false", "MAX_CONCURRENT_EXECUTIONS": "2", "CODECELL_DRAIN_SECONDS": "0"}
 
 # Is the warden, but for the program of the api: Python, which finds a program of the name "api" where it is started.
 WARDEN = """#!/usr/bin/python3
@@ -100,3 +100,12 @@ def test_x12_the_root_of_cells_is_what_was_built(taken_over):
     hostile = taken_over("replace_root")
     assert host.until(hostile.codes, 90, 0.2), (hostile.said(), hostile.server.log_tail())
     assert hostile.said() == [{"renamed": True}, SERVED, CODES], hostile.server.log_tail()
+
+
+def test_x12_the_root_of_cells_stays_where_it_is(taken_over):
+    """Who removes a mount point where it is none takes away what is mounted there elsewhere. Nobody but root reaches it."""
+    hostile = taken_over("remove_root")
+    assert host.until(hostile.codes, 90, 0.2), (hostile.said(), hostile.server.log_tail())
+    assert hostile.said() == [SERVED, CODES], hostile.server.log_tail()
+    place = os.stat(os.path.join(hostile.place, "data", "root"))
+    assert (place.st_uid, stat.S_IMODE(place.st_mode)) == (0, 0o700)

@@ -127,12 +127,17 @@ ROWS = [
         ("warden/warden_api.c", "    keepers_orphan(w);\n", ""),
     ),
     wall(
+        "root: others may write where it is mounted",
+        "x12::test_x12_the_root_of_cells_stays_where_it_is",
+        ("warden/warden_setup.c", "fchmod(fd, 0700) < 0", "fchmod(fd, 0777) < 0"),
+    ),
+    wall(
         "root: keepers look for it by its name",
         "x12::test_x12_the_root_of_cells_is_what_was_built",
         (
             "warden/slot_place.c",
             "if (fchdir(root_fd) < 0 ||",
-            'char path[4200];\n    snprintf(path, sizeof(path), "%s/root", slot->context->options->data_dir);\n    if (chdir(path) < 0 ||',
+            'char path[4200];\n    snprintf(path, sizeof(path), "%s/root/tree", slot->context->options->data_dir);\n    if (chdir(path) < 0 ||',
         ),
         ("warden/slot_place.c", '#include "warden/slot_place.h"', '#include "warden/slot_place.h"\n#include <stdio.h>'),
     ),
