@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "warden/internal.h"
+#include "warden/run_fds.h"
 
 static int start_api(struct warden *w)
 {
@@ -108,14 +109,15 @@ void api_greet(struct warden *w)
         send_tls(w);
 }
 
-/* Anything else could be a channel that never closes, or one that is always readable and never has anything. */
-static bool is_channel(int fd)
+/* One that lets go of its channel, which ours does by its end, or sends what is not in the table or comes with other
+ * descriptors than ours, is broken or taken over: it is started afresh. */
+static void end_api(struct warden *w, int r)
 {
-    int domain = 0, type = 0;
-    socklen_t size = sizeof(int);
-
-    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX &&
-           getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
+    if (r != WIRE_E_CLOSED)
+        log_error("the api sent an invalid message and is ended");
+    kill(w->api.pid, SIGKILL);
+    cleanup_close_fd(&w->api.channel_fd);
+    w->api.channel_fd = -1;
 }
 
 void api_on_message(struct warden *w)
@@ -127,15 +129,9 @@ void api_on_message(struct warden *w)
 
     if (r == -EAGAIN)
         return;
-    if (r != 0 || message.type != WIRE_RUN || !is_channel(fds[WIRE_RUN_CHANNEL])) {
-        /* An api that sends what is not in the table is broken or taken over: it is ended and started afresh. */
-        if (r == WIRE_E_INVALID || r == 0) {
-            log_error("the api sent an invalid message and is ended");
-            wire_close_fds(fds);
-            kill(w->api.pid, SIGKILL);
-        }
-        cleanup_close_fd(&w->api.channel_fd);
-        w->api.channel_fd = -1;
+    if (r != 0 || message.type != WIRE_RUN || !run_fds_are_valid(&message.run, fds)) {
+        wire_close_fds(fds);
+        end_api(w, r);
         return;
     }
     if (message.run.continues[0]) {

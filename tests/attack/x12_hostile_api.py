@@ -52,6 +52,10 @@ class TakenOver:
         path = os.path.join(self.place, "data", "said")
         return [json.loads(line) for line in host.read(path).splitlines()] if os.path.exists(path) else []
 
+    def was(self):
+        """The process that was the api first."""
+        return next((what["was"] for what in self.said() if "was" in what), None)
+
     def codes(self):
         return [what["codes"] for what in self.said() if "codes" in what]
 
@@ -109,3 +113,18 @@ def test_x12_the_root_of_cells_stays_where_it_is(taken_over):
     assert hostile.said() == [SERVED, CODES], hostile.server.log_tail()
     place = os.stat(os.path.join(hostile.place, "data", "root"))
     assert (place.st_uid, stat.S_IMODE(place.st_mode)) == (0, 0o700)
+
+
+@pytest.mark.parametrize("which", ["directory", "place", "socket", "file", "memory"])
+def test_x12_no_program_gets_what_no_api_has(taken_over, which):
+    """Of a descriptor of the host's a program would make what the api's own walls forbid. Whoever sends one is ended."""
+    hostile = taken_over(f"strange {which}")
+    assert host.until(hostile.codes, 60, 0.2), (hostile.said(), hostile.server.log_tail())
+    assert hostile.said() == [{"codes": [7] * 4}]
+    assert "the api sent an invalid message and is ended" in hostile.server.log()
+
+
+def test_x12_without_its_channel_it_ends(taken_over):
+    hostile = taken_over("let_go")
+    assert host.until(hostile.codes, 30, 0.2), (hostile.said(), hostile.server.log_tail())
+    assert hostile.codes() == [[7] * 4] and not host.alive(hostile.was())

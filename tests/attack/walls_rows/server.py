@@ -127,6 +127,16 @@ ROWS = [
         ("warden/warden_api.c", "    keepers_orphan(w);\n", ""),
     ),
     wall(
+        "warden: a run may bring anything along",
+        "x12::test_x12_no_program_gets_what_no_api_has unit:run_fds",
+        ("warden/run_fds.c", "        if (!kinds[i](fds[i]))", "        if (!kinds[i])"),
+    ),
+    wall(
+        "warden: an api without its channel may stay",
+        "x12::test_x12_without_its_channel_it_ends",
+        ("warden/warden_api.c", "is ended\");\n    kill(w->api.pid, SIGKILL);\n    cleanup", "is ended\");\n    cleanup"),
+    ),
+    wall(
         "root: others may write where it is mounted",
         "x12::test_x12_the_root_of_cells_stays_where_it_is",
         ("warden/warden_setup.c", "fchmod(fd, 0700) < 0", "fchmod(fd, 0777) < 0"),
