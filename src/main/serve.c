@@ -301,6 +301,7 @@ static void write_arguments(const struct serve *serve, struct arguments *argumen
     add_number(arguments, "--parked-slots", serve->parked_slots);
     add_number(arguments, "--hot", config->hot_sessions_max > 0);
     add_number(arguments, "--give-back-seconds", config->sandbox_pool_replenish_interval);
+    add_number(arguments, "--drain-seconds", config->drain_seconds);
     add_number(arguments, "--api-uid", serve->identity.api_uid);
     add_number(arguments, "--uid-base", serve->identity.cell_base);
     add_number(arguments, "--sandbox-uid", config->sandbox_uid);

@@ -15,7 +15,7 @@ _Noreturn static void become_api(const struct api_process *api, const char *prog
     char *const argv[] = { (char *)program, "api", "--config-fd", "3", "--warden-fd", "4", NULL };
     const int fds[] = { api->config_fd, channel_fd };
 
-    unprivileged_become(api->program_fd, api->uid, argv, fds, ARRAY_SIZE(fds), SIGTERM);
+    unprivileged_become(api->program_fd, api->uid, argv, fds, ARRAY_SIZE(fds));
 }
 
 int api_process_start(struct api_process *api, const char *program)

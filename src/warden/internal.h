@@ -79,6 +79,7 @@ struct warden {
     int work_dir_fd;    /* DATA_DIR/work */
     unsigned failures;  /* keepers that died since one was ready */
     int64_t orphans_us; /* when keepers whose runs were a dead api's are ended; 0 = there are none */
+    int64_t stop_by_us; /* when an api that was told to stop has to have done so; 0 = it was not told */
     int64_t restart_us; /* when keepers that could not be started are tried again; 0 = there are none */
     struct spares spares;
     struct warm_counts *warm; /* what the api is shown of ready */
@@ -109,6 +110,7 @@ void api_greet(struct warden *w);
 void api_renew_tls(struct warden *w);
 
 void api_on_message(struct warden *w);
+void api_tend(struct warden *w); /* ends it if it does not stop */
 void api_on_death(struct warden *w, int status);
 
 /* ---- warden_log.c ---- */

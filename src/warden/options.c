@@ -53,6 +53,7 @@ static const struct option_row {
     { "--pool-python", NUMBER, offsetof(struct warden_options, pool_python), 0, WARDEN_SLOTS_MAX, .optional = true },
     { "--zygote-seconds", NUMBER, offsetof(struct warden_options, zygote_seconds), 1, 3600, .optional = true },
     { "--give-back-seconds", NUMBER, offsetof(struct warden_options, give_back_seconds), 1, 3600 },
+    { "--drain-seconds", NUMBER, offsetof(struct warden_options, drain_seconds), 0, 3600 },
     { "--log-level", LEVEL, offsetof(struct warden_options, log_level) },
 };
 

@@ -36,6 +36,7 @@ struct warden_options {
     uint64_t pool_python;       /* slots that always have a copy of the Python zygote */
     uint64_t zygote_seconds;    /* that a zygote may take to start */
     uint64_t give_back_seconds; /* between two slots that are given back */
+    uint64_t drain_seconds;     /* that running programs have after SIGTERM */
 };
 
 /* Fills options from argv; strings are copied, for the life of the process, because argv is overwritten by process

@@ -40,7 +40,7 @@ _Noreturn static void become_proxy(const struct proxy_process *proxy, int feed_f
                            NULL };
 
     snprintf(level, sizeof(level), "%llu", (unsigned long long)proxy->log_level);
-    unprivileged_become(proxy->program_fd, proxy->uid, argv, &feed_fd, 1, SIGKILL);
+    unprivileged_become(proxy->program_fd, proxy->uid, argv, &feed_fd, 1);
 }
 
 /* A new proxy is sent all sockets before it has read the first. */

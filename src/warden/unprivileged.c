@@ -46,8 +46,7 @@ static int place_descriptors(const int *fds, size_t n, int program_fd)
     return close_range(FIRST_FD + (unsigned)n + 1, ~0U, 0);
 }
 
-_Noreturn void unprivileged_become(int program_fd, uid_t uid, char *const argv[], const int *fds, size_t n,
-                                   int death_signal)
+_Noreturn void unprivileged_become(int program_fd, uid_t uid, char *const argv[], const int *fds, size_t n)
 {
     /* The C library would keep up to 240 KiB of freed pieces for each of some twenty threads. */
     char *const envp[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C.UTF-8",
@@ -62,7 +61,7 @@ _Noreturn void unprivileged_become(int program_fd, uid_t uid, char *const argv[]
     sigprocmask(SIG_SETMASK, &told, NULL);
     /* The death signal is set after the change of user, which clears it. */
     if (n > FDS_MAX || place_descriptors(fds, n, program_fd) < 0 || drop_privileges(uid) < 0 ||
-        prctl(PR_SET_PDEATHSIG, death_signal) < 0)
+        prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         _exit(126);
     syscall(SYS_execveat, FIRST_FD + (int)n, "", argv, envp, AT_EMPTY_PATH);
     _exit(127);

@@ -12,11 +12,17 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "cell/cgroup_server.h"
 #include "warden/internal.h"
 
-#define RETRY_MS   1000
+#define RETRY_MS 1000
+
+#define STOP_GRACE_US                                                                                                  \
+    20000000 /* beyond the time that running programs have: for the end of those that are cancelled                    \
+              */
+
 #define EVENTS_MAX 64
 
 static void reap(struct warden *w)
@@ -42,6 +48,13 @@ static void reap(struct warden *w)
     }
 }
 
+static void begin_stop(struct warden *w)
+{
+    if (!w->stopping)
+        w->stop_by_us = clock_monotonic_us() + (int64_t)w->options->drain_seconds * 1000000 + STOP_GRACE_US;
+    w->stopping = true;
+}
+
 static void on_signals(struct warden *w)
 {
     struct signalfd_siginfo info;
@@ -52,7 +65,7 @@ static void on_signals(struct warden *w)
             continue;
         }
         if (info.ssi_signo != SIGHUP)
-            w->stopping = true;
+            begin_stop(w);
         else {
             log_reopen(w);
             api_renew_tls(w);
@@ -66,7 +79,8 @@ static void on_signals(struct warden *w)
 
 static bool something_is_missing(const struct warden *w)
 {
-    bool missing = w->restart_us || w->orphans_us || w->spares.due_us || (w->options->proxy_hosts && w->proxy.pid < 0);
+    bool missing = w->restart_us || w->orphans_us || w->stop_by_us || w->spares.due_us ||
+                   (w->options->proxy_hosts && w->proxy.pid < 0);
 
     for (int kind = 0; kind < WARM_KINDS; kind++)
         missing |= w->zygotes[kind].due_us || w->zygotes[kind].renew_us || w->zygotes[kind].process.ready_by_us;
@@ -85,6 +99,7 @@ static void loop(struct warden *w)
         struct epoll_event events[EVENTS_MAX];
         int n = epoll_wait(w->epoll_fd, events, EVENTS_MAX, something_is_missing(w) ? RETRY_MS : -1);
 
+        api_tend(w);
         proxy_restart(w);
         keepers_restart(w);
         zygotes_tend(w);

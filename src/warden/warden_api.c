@@ -171,6 +171,15 @@ static bool ends_for_good(const struct warden *w, int status)
     return true;
 }
 
+/* Whoever hangs, or does not want to, must not keep the server from ending. */
+void api_tend(struct warden *w)
+{
+    if (!w->stop_by_us || w->api.pid <= 0 || clock_monotonic_us() < w->stop_by_us)
+        return;
+    log_error("the api does not stop and is ended");
+    kill(w->api.pid, SIGKILL);
+}
+
 void api_on_death(struct warden *w, int status)
 {
     bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;

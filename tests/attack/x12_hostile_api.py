@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+import signal
 import stat
 import tempfile
 
@@ -128,3 +129,24 @@ def test_x12_without_its_channel_it_ends(taken_over):
     hostile = taken_over("let_go")
     assert host.until(hostile.codes, 30, 0.2), (hostile.said(), hostile.server.log_tail())
     assert hostile.codes() == [[7] * 4] and not host.alive(hostile.was())
+
+
+def test_x12_it_ends_with_the_server(taken_over):
+    """Told to stop it does not, and has some time."""
+    hostile = taken_over("deaf")
+    assert host.until(hostile.was, 30, 0.1), hostile.server.log_tail()
+    hostile.server.look()
+    hostile.server.process.send_signal(signal.SIGTERM)
+    assert hostile.server.wait_exit(60) == 1
+    assert not host.alive(hostile.was()) and "the api does not stop and is ended" in hostile.server.log()
+
+
+def test_x12_it_does_not_outlive_the_server(taken_over):
+    hostile = taken_over("deaf")
+    assert host.until(hostile.was, 30, 0.1), hostile.server.log_tail()
+    hostile.server.look()
+    os.kill(hostile.server.pid, signal.SIGKILL)
+    assert host.until(lambda: not host.alive(hostile.was()), 5)
+    hostile.server.wait_exit(30)
+    hostile.server.start(wait=False)  # which clears away what that one left
+    assert host.until(hostile.codes, 60, 0.2) and hostile.codes() == [[7] * 4]

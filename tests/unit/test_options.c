@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "warden/options.h"
 
-#define PAIRS 15
+#define PAIRS 16
 
 static const char *const good[PAIRS][2] = {
     { "--data-dir", "/var/lib/codecell" },
@@ -25,6 +25,7 @@ static const char *const good[PAIRS][2] = {
     { "--tmp-mb", "64" },
     { "--config-fd", "3" },
     { "--give-back-seconds", "2" },
+    { "--drain-seconds", "8" },
     { "--log-level", "WARNING" },
 };
 

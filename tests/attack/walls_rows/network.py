@@ -175,7 +175,7 @@ ROWS = [
     wall(
         "proxy: outlives a killed warden",
         "x07::test_x07_the_proxy_dies_with_the_warden",
-        ("warden/proxy_process.c", "&feed_fd, 1, SIGKILL);", "&feed_fd, 1, SIGTERM);"),
+        ("warden/unprivileged.c", "prctl(PR_SET_PDEATHSIG, SIGKILL)", "prctl(PR_SET_PDEATHSIG, SIGTERM)"),
     ),
     wall(
         "proxy: no walls of its own",

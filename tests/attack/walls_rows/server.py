@@ -137,6 +137,16 @@ ROWS = [
         ("warden/warden_api.c", "is ended\");\n    kill(w->api.pid, SIGKILL);\n    cleanup", "is ended\");\n    cleanup"),
     ),
     wall(
+        "warden: waits for the api to stop",
+        "x12::test_x12_it_ends_with_the_server",
+        ("warden/warden.c", "        api_tend(w);\n", ""),
+    ),
+    wall(
+        "api: outlives a killed warden",
+        "x12::test_x12_it_does_not_outlive_the_server",
+        ("warden/unprivileged.c", "prctl(PR_SET_PDEATHSIG, SIGKILL)", "prctl(PR_SET_PDEATHSIG, SIGTERM)"),
+    ),
+    wall(
         "root: others may write where it is mounted",
         "x12::test_x12_the_root_of_cells_stays_where_it_is",
         ("warden/warden_setup.c", "fchmod(fd, 0700) < 0", "fchmod(fd, 0777) < 0"),
