@@ -460,11 +460,17 @@ static int read_display(struct execution *x)
     return result->shown ? 0 : -ENOMEM;
 }
 
+/* What was left out, beyond all bounds of depth or length, may have been a result or have hidden an input. */
+static bool saw_everything(const struct cell_outcome *cell)
+{
+    return cell->harvested && cell->done.complete && cell->done.skipped == 0;
+}
+
 static int store_outputs(struct execution *x)
 {
     if (x->cell.cancelled && !run_is_cancelled(x->request->run))
         return 0; /* nobody is left to be told their names */
-    return outputs_store(&x->outputs, x->session.id, x->cell.harvested && x->cell.done.complete);
+    return outputs_store(&x->outputs, x->session.id, saw_everything(&x->cell));
 }
 
 /* Parks the cell of a program that has succeeded. Another one of the session is out of date once a state was left. */

@@ -626,6 +626,27 @@ def test_cap_names_at_most_twenty(client):
     )
 
 
+@pytest.mark.parametrize(
+    "write",
+    {
+        "a result too deep": "mkdir -p {deep}; echo x > {deep}/lost.txt",
+        "a path too long": "mkdir -p {long}; echo x > {long}/one-name-more-than-there-is-room-for",
+        "an input too deep that changes": "echo more >> {input}",
+        "an input too deep that goes": "rm {input}",
+    }.items(),
+    ids=lambda item: item[0],
+)
+def test_what_the_scan_does_not_reach(client, write):
+    """10.9.6, 10.9.7: where files may be missing the answer says so, and then it calls none deleted."""
+    deep, long = "/".join(["d"] * 40), "/".join(["n" * 250] * 4)
+    up = client.upload(("gone.txt", b"x"), (f"{deep}/in.txt", b"x"))
+    places = {"deep": deep, "long": long, "input": f"{deep}/in.txt"}
+    run = client.exec(f"{write[1].format(**places)}; rm gone.txt; echo x > seen.txt", "bash", files=[up.reference(0), up.reference(1)])
+    assert run.stderr == "" and names(run, "new") == ["seen.txt"], dict(run)
+    assert run["artifact_truncation"] == {"skipped_count": 1, "reasons": {"max_scan": 1}, "skipped": []}, dict(run)
+    assert "deleted_files" not in run, dict(run)
+
+
 def test_what_is_laid_out_ahead(server_with):
     """10.6.1: with and without inputs in turns, in one slot, whose cell has an empty workspace before its program is known."""
     server = server_with(MAX_CONCURRENT_EXECUTIONS="1")
