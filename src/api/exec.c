@@ -13,6 +13,7 @@
 #include "api/exec_answer.h"
 #include "api/exec_job.h"
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "engine/running.h"
 
@@ -25,7 +26,7 @@ struct call {
 /* An error after streaming began is a body like any other (10.11, point 5). Takes the body. */
 static void call_end_error(struct call *call, json_t *body)
 {
-    char *text = exec_answer_dump(body);
+    char *text = json_dumps(body, JSON_ANSWER);
 
     json_decref(body);
     http_stream_end(call->request, text, text ? strlen(text) : 0);

@@ -9,9 +9,6 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 
-/* Digits of a number in the answer: enough for microseconds of a day, and 0.84 stays 0.84. */
-#define REAL_DIGITS 15
-
 /* Every value is made and added here, so that one failed addition is found at one place: a NULL value (no memory, or
  * text that is not UTF-8) makes jansson return -1. */
 static int add(json_t *object, const char *key, json_t *value)
@@ -245,11 +242,6 @@ static int answer_fill(json_t *answer, const char *execution_id, const struct ex
     return r < 0 ? r : exec_answer_add_usage(answer, &result->usage);
 }
 
-char *exec_answer_dump(const json_t *object)
-{
-    return json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS));
-}
-
 int exec_answer_json(const char *execution_id, const struct execution_result *result, json_t **ret_answer)
 {
     CLEANUP_JSON json_t *answer = json_object();
@@ -269,7 +261,7 @@ int exec_answer_render(const char *execution_id, const struct execution_result *
 
     if (r < 0)
         return r;
-    text = exec_answer_dump(answer);
+    text = json_dumps(answer, JSON_ANSWER);
     if (!text)
         return -ENOMEM;
     *ret_text = text;
@@ -287,7 +279,7 @@ int exec_answer_render_rest(const char *execution_id, const struct execution_res
         return r;
     json_object_del(answer, "stdout");
     json_object_del(answer, "stderr");
-    text = exec_answer_dump(answer);
+    text = json_dumps(answer, JSON_ANSWER);
     if (!text)
         return -ENOMEM;
     *ret_text = text;

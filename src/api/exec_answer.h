@@ -24,8 +24,5 @@ int exec_answer_json(const char *execution_id, const struct execution_result *re
 /* What a program printed, as a JSON string; NULL if it is not UTF-8, or without memory. */
 json_t *exec_answer_text(const struct buffer *text);
 
-/* Any object as text, with numbers as in the answers; the caller's to free(). NULL without memory. */
-char *exec_answer_dump(const json_t *object);
-
 /* Adds the member usage to an object. Returns 0 or a negative errno. */
 int exec_answer_add_usage(json_t *object, const struct execution_usage *usage);

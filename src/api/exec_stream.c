@@ -16,6 +16,7 @@
 #include "api/handlers.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "engine/running.h"
 
@@ -45,7 +46,7 @@ static void end_with_error(struct call *call, unsigned status, json_t *body)
         http_respond_json(call->request, status, body);
         return;
     }
-    text = body ? exec_answer_dump(body) : NULL;
+    text = body ? json_dumps(body, JSON_ANSWER) : NULL;
     json_decref(body);
     live_fail(call->job->request.live, text ? text : "{}");
     http_stream_end(call->request, NULL, 0);

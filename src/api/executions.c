@@ -13,6 +13,7 @@
 #include "api/exec_answer.h"
 #include "api/handlers.h"
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "engine/feed.h"
 #include "engine/running.h"
 
@@ -74,7 +75,7 @@ void handle_execution(struct http_request *request)
     run_status(run, &status);
     json = status_json(&status);
     if (json)
-        text = exec_answer_dump(json);
+        text = json_dumps(json, JSON_ANSWER);
     json_decref(json);
     if (text)
         http_respond(request, 200, "application/json", NULL, text, strlen(text));

@@ -191,7 +191,7 @@ static char *report_make(struct health *health, enum status *ret_worst)
     clock_format_iso(clock_wall_ms(), timestamp);
     report = json_pack("{s:s, s:s, s:O, s:o}", "status", status_names[*ret_worst], "timestamp", timestamp, "services",
                        list, "summary", summary_json(counts));
-    return exec_answer_dump(report);
+    return json_dumps(report, JSON_ANSWER);
 }
 
 /* The cached report if it is young enough and wanted, else NULL. */

@@ -61,7 +61,7 @@ static void end_json(const struct call *call, unsigned status, json_t *body)
     char *text;
 
     if (call->streaming) {
-        text = exec_answer_dump(body);
+        text = json_dumps(body, JSON_ANSWER);
         json_decref(body);
         end_text(call, text, text ? strlen(text) : 0);
     } else {

@@ -71,7 +71,7 @@ static int append_calls(struct buffer *to, const struct tool_call *calls)
 static int render(const json_t *answer, const struct tool_call *calls, char **ret_text, size_t *ret_length)
 {
     CLEANUP(buffer_deinit) struct buffer text = BUFFER_INIT(CALLS_BYTES_MAX);
-    CLEANUP_FREE char *object = exec_answer_dump(answer);
+    CLEANUP_FREE char *object = json_dumps(answer, JSON_ANSWER);
     int r = object ? buffer_append(&text, object, strlen(object) - 1) : -ENOMEM;
 
     if (r == 0)

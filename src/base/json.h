@@ -15,6 +15,9 @@ static inline void cleanup_json(json_t **json)
 
 #define CLEANUP_JSON CLEANUP(cleanup_json)
 
+/* How answers are written: with as many digits as a time in milliseconds needs, and 0.84 stays 0.84. */
+#define JSON_ANSWER (JSON_COMPACT | JSON_REAL_PRECISION(15))
+
 /* The text under a key, borrowed; "" if there is none, or something else than text. */
 static inline const char *json_member_text(const json_t *object, const char *key)
 {

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "http/text.h"
 
 /* http-api.md 6.1. A caller's header of the same name replaces one. */
@@ -204,7 +205,7 @@ static struct MHD_Response *make_memory(const struct http_request *request, cons
 static struct MHD_Response *make_json(const struct http_request *request, json_t *json,
                                       const struct http_header *headers)
 {
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    char *text = json ? json_dumps(json, JSON_ANSWER) : NULL;
 
     json_decref(json);
     return text ? make_memory(request, "application/json", headers, text, strlen(text)) : NULL;
@@ -347,7 +348,7 @@ static char *orphan_body(unsigned status, const char *text)
 
     id_generate(id);
     json = error_json(id, status, text, NULL, 0);
-    body = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    body = json ? json_dumps(json, JSON_ANSWER) : NULL;
     json_decref(json);
     return body;
 }

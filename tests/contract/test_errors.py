@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """http-api.md section 8: one shape for all errors."""
 
+import re
 import time
 
 import pytest
@@ -33,6 +34,14 @@ def shape(reply):
         assert isinstance(detail["message"], str)
         assert detail["field"] is None or isinstance(detail["field"], str)
     return body
+
+
+def test_numbers_are_as_short_as_they_are(client):
+    """8.1, A1.2: times of milliseconds have three digits behind the point, whatever the nearest binary number is."""
+    for _ in range(20):
+        assert re.search(r'"timestamp":\d+\.\d{1,3}[,}]', client.get("/nothing").text)
+    for path in ("/health/redis", "/health/s3", "/health/nsjail", "/health/detailed?use_cache=false"):
+        assert re.search(r'"response_time_ms":\d+\.\d{1,3}[,}]', client.get(path).text), path
 
 
 def fields(reply):
