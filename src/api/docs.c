@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* docs.c -- GET /docs, /redoc, /openapi.json and /config (admin.md A6). */
+#include "api/answer.h"
 #include "api/handlers.h"
 #include "api/pages.h"
+#include "base/json.h"
 
 /* As a path that there is not. */
 static void answer_missing(struct http_request *request)
 {
-    http_respond_error(request, 404, "Not Found", NULL, 0, NULL);
+    CLEANUP_JSON json_t *extra = json_pack("{s:s}", "detail", "Not Found");
+
+    answer_error(request, 404, "Not Found", NULL, extra, NULL);
 }
 
 void handle_docs(struct http_request *request)

@@ -194,7 +194,9 @@ def test_pages(client, path):
 
 def test_config_is_for_debugging(client, server_with):
     """A6, 13.1: /config is there with API_DEBUG alone, with a key; the pages can be switched off, the document cannot."""
-    assert client.get("/config").status == 404 and client.get("/config", key=None).status == 401
+    missing = client.get("/config")
+    assert missing.status == 404 and missing.json["detail"] == missing.error == "Not Found" == client.get("/nothing").json["detail"]
+    assert client.get("/config", key=None).status == 401
     with server_with(API_DEBUG="true", ENABLE_DOCS="false", MAX_EXECUTION_TIME="20").client() as other:
         reply = other.get("/config")
         assert reply.status == 200, reply
