@@ -233,36 +233,26 @@ static int make_channel(struct check *check, const json_t *tools, struct tool_ch
     return r == 0 && !*ret_channel ? -ENOMEM : r;
 }
 
-static int take_tools(const json_t *root, struct execution_request *request, struct exec_body_refusal *refusal)
+static int take_tools(struct check *check, const json_t *root, struct execution_request *request)
 {
-    CLEANUP_JSON json_t *details = json_array();
-    struct check check = { .details = details };
     const json_t *tools = json_object_get(root, "tools");
-    int r;
+    size_t n_before = json_array_size(check->details);
 
-    if (!details)
-        return -ENOMEM;
-    check_list(&check, "tools", tools, TOOL_COUNT_MAX, tool_members, ARRAY_SIZE(tool_members));
-    r = refuse(&check, refusal);
-    if (r == 0)
-        r = make_channel(&check, tools, &request->tools);
-    return r ? r : refuse(&check, refusal);
+    check_list(check, "tools", tools, TOOL_COUNT_MAX, tool_members, ARRAY_SIZE(tool_members));
+    if (check->error || json_array_size(check->details) > n_before)
+        return check->error;
+    return make_channel(check, tools, &request->tools);
 }
 
-/* A name that means a language which can call tools, or a refusal. */
-static int check_language(const char *lang, const struct language_table *languages, struct exec_body_refusal *refusal)
+/* The name must mean a language which can call tools. */
+static void check_language(struct check *check, const char *lang, const struct language_table *languages)
 {
-    CLEANUP_JSON json_t *details = json_array();
-    struct check check = { .details = details };
     const struct language *language = language_find(languages, lang);
 
-    if (!details)
-        return -ENOMEM;
     if (!language || !language->tools[0])
-        violate(&check, "lang", 0, NULL, "unsupported_language", "Programs that call tools cannot be in this language");
+        violate(check, "lang", 0, NULL, "unsupported_language", "Programs that call tools cannot be in this language");
     else if (!language->available)
-        violate(&check, "lang", 0, NULL, "language_unavailable", "This language is not installed on this server");
-    return refuse(&check, refusal);
+        violate(check, "lang", 0, NULL, "language_unavailable", "This language is not installed on this server");
 }
 
 /* The members of a first request that POST /exec has too, as it has them. */
@@ -287,26 +277,42 @@ static json_t *as_exec(const json_t *root)
     return TAKE_PTR(body);
 }
 
+/* Takes the members that POST /exec has too. What it refuses for its shape is one more violation; the language is
+ * judged here, so that else it is the code that is blank. Returns 0 or a negative errno. */
+static int take_exec(struct check *check, const json_t *exec, const struct language_table *languages,
+                     struct execution_request *request, bool *ret_blank)
+{
+    struct exec_body_refusal refusal = EXEC_BODY_REFUSAL_INIT;
+    int r = exec_body_parse(exec, languages, request, &refusal);
+
+    if (r == EXEC_BODY_E_REFUSED) {
+        *ret_blank = refusal.status == 400;
+        r = !*ret_blank && json_array_extend(check->details, refusal.details) < 0 ? -ENOMEM : 0;
+    }
+    exec_body_refusal_deinit(&refusal);
+    return r;
+}
+
 static int take_first(const json_t *root, const struct language_table *languages, struct execution_request *request,
                       struct ptc_body *body, struct exec_body_refusal *refusal)
 {
     CLEANUP_JSON json_t *exec = as_exec(root);
+    CLEANUP_JSON json_t *details = json_array();
     const char *lang = json_string_value(json_object_get(exec, "lang"));
+    const json_t *token = json_object_get(root, "continuation_token");
+    struct check check = { .details = details };
     int r;
 
-    if (!exec)
+    if (!exec || !details)
         return -ENOMEM;
-    r = lang ? check_language(lang, languages, refusal) : 0; /* if it is no text, the shape is refused */
+    if (is_given(token) && !json_is_string(token))
+        violate(&check, "continuation_token", 0, NULL, "string_type", "Input should be a valid string");
+    if (lang) /* if it is no text, the shape is refused */
+        check_language(&check, lang, languages);
+    r = take_tools(&check, root, request);
     if (r == 0)
-        r = take_tools(root, request, refusal);
-    if (r == 0)
-        r = exec_body_parse(exec, languages, request, refusal);
-    if (r != EXEC_BODY_E_REFUSED || refusal->status != 400)
-        return r;
-    /* The language is fine, so it is the code that is blank. */
-    exec_body_refusal_deinit(refusal);
-    body->blank = true;
-    return 0;
+        r = take_exec(&check, exec, languages, request, &body->blank);
+    return r ? r : refuse(&check, refusal);
 }
 
 int ptc_body_parse(const json_t *root, const struct language_table *languages, struct execution_request *request,
@@ -320,15 +326,6 @@ int ptc_body_parse(const json_t *root, const struct language_table *languages, s
         if (strlen(ret_body->token) != json_string_length(token))
             ret_body->token = ""; /* none of ours holds a NUL */
         return check_results(root, ret_body, ret_refusal);
-    }
-    if (is_given(token) && !json_is_string(token)) {
-        CLEANUP_JSON json_t *details = json_array();
-        struct check check = { .details = details };
-
-        if (!details)
-            return -ENOMEM;
-        violate(&check, "continuation_token", 0, NULL, "string_type", "Input should be a valid string");
-        return refuse(&check, ret_refusal);
     }
     return take_first(root, languages, request, ret_body, ret_refusal);
 }

@@ -96,6 +96,21 @@ def test_what_is_wrong_with_an_item(client, item, field, code, message):
     ], reply
 
 
+def test_all_that_is_wrong(client):
+    """8.4, P2: every violation of a body is reported, whichever part of the body it is in."""
+    wrong = {
+        **{"code": 5, "lang": "ruby", "tools": [{}, {"name": "x", "parameters": 1}], "timeout": 999, "entity_id": "a b"},
+        **{"files": [{"id": "a", "name": "b"}], "continuation_token": 5},
+    }
+    reply = client.post(PATH, wrong)
+    assert reply.status == 422 and [detail["field"] for detail in reply.json["details"]] == [
+        *("body -> continuation_token", "body -> lang", "body -> tools -> 0 -> name", "body -> tools -> 1 -> parameters"),
+        *("body -> code", "body -> entity_id", "body -> files -> 0 -> storage_session_id", "body -> timeout"),
+    ], reply
+    reply = client.post(PATH, {"code": "", "lang": "ruby"})
+    assert reply.status == 422 and [detail["field"] for detail in reply.json["details"]] == ["body -> lang"], reply
+
+
 def test_malformed_json_and_keys(client):
     assert client.request("POST", PATH, b"{", {"Content-Type": "application/json"}).status == 422
     assert client.post(PATH, {"code": "print(1)"}, key=None).status == 401
