@@ -38,6 +38,7 @@ struct api {
     unsigned max_upload_files;    /* of one upload */
     bool agent_bypass_extensions; /* skills may ship any extension (files.md F2) */
     bool show_docs, debug;
+    bool has_pool;       /* interpreters wait for programs */
     bool wan_access;     /* cells reach public addresses (security.md S4.2) */
     uint16_t proxy_port; /* of the proxy in cells (S4.3); 0 = there is none */
 

@@ -2,7 +2,8 @@
 /* health.c -- is the server there, are its parts, can it run code (admin.md A1; extensions.md X2).
  *
  * The names of the services are the contract's: redis stands for the state store, s3 for the object store, nsjail for
- * the sandbox. Probes may take seconds, so they are waited for on offload threads. */
+ * the sandbox, sandbox_pool for what waits for programs. Probes may take seconds, so they are waited for on offload
+ * threads. */
 #include "api/health.h"
 
 #include <errno.h>
@@ -43,6 +44,7 @@ enum service_id {
     SERVICE_REDIS,
     SERVICE_S3,
     SERVICE_NSJAIL,
+    SERVICE_POOL, /* the last: it is there only if there is a pool */
     SERVICE_COUNT,
 };
 
@@ -52,6 +54,8 @@ static bool ask_sandbox(void *context, char ret_reason[static PROBE_REASON_SIZE]
 static json_t *sandbox_details(struct api *api);
 static json_t *kv_details(struct api *api);
 static json_t *blob_details(struct api *api);
+static bool ask_pool(void *context, char ret_reason[static PROBE_REASON_SIZE]);
+static json_t *pool_details(struct api *api);
 
 static const struct service {
     const char *name;
@@ -62,6 +66,7 @@ static const struct service {
     [SERVICE_REDIS] = { "redis", ask_kv, 1000, kv_details },
     [SERVICE_S3] = { "s3", ask_blobs, 2000, blob_details },
     [SERVICE_NSJAIL] = { "nsjail", ask_sandbox, INFINITY, sandbox_details },
+    [SERVICE_POOL] = { "sandbox_pool", ask_pool, INFINITY, pool_details },
 };
 
 struct health {
@@ -137,6 +142,33 @@ static json_t *sandbox_details(struct api *api)
     return details;
 }
 
+/* A pool that is empty costs time and nothing else. */
+static bool ask_pool(void *context, char ret_reason[static PROBE_REASON_SIZE])
+{
+    (void)context;
+    (void)ret_reason;
+    return true;
+}
+
+static json_t *pool_details(struct api *api)
+{
+    const struct language_table *table = api->engine->languages;
+    const struct warm_counts *counts = api->engine->warm;
+    json_t *languages = json_object();
+
+    for (size_t i = 0; i < table->n_languages; i++)
+        if (table->languages[i].available && table->languages[i].warm != WARM_NONE)
+            json_object_set_new(languages, table->languages[i].code,
+                                json_integer(language_count_warm(&table->languages[i], counts)));
+    return json_pack("{s:b, s:s, s:i, s:o}", "enabled", 1, "architecture", "codecell-zygote", "total_available",
+                     (int)language_count_all_warm(counts), "languages", languages);
+}
+
+static size_t count_services(const struct api *api)
+{
+    return api->has_pool ? SERVICE_COUNT : SERVICE_POOL;
+}
+
 static enum status status_of(const struct service *service, const struct probe_answer *answer)
 {
     if (!answer->fine)
@@ -161,10 +193,11 @@ static json_t *service_json(struct api *api, const struct service *service, cons
     return object;
 }
 
-static json_t *summary_json(const unsigned counts[static UNHEALTHY + 1])
+static json_t *summary_json(size_t n_services, const unsigned counts[static UNHEALTHY + 1])
 {
-    return json_pack("{s:i, s:i, s:i, s:i}", "total_services", SERVICE_COUNT, "healthy_services", (int)counts[HEALTHY],
-                     "degraded_services", (int)counts[DEGRADED], "unhealthy_services", (int)counts[UNHEALTHY]);
+    return json_pack("{s:i, s:i, s:i, s:i}", "total_services", (int)n_services, "healthy_services",
+                     (int)counts[HEALTHY], "degraded_services", (int)counts[DEGRADED], "unhealthy_services",
+                     (int)counts[UNHEALTHY]);
 }
 
 /* Asks all services at once and renders the report of A1.2. Returns its text (the caller's) or NULL without memory. */
@@ -173,14 +206,15 @@ static char *report_make(struct health *health, enum status *ret_worst)
     CLEANUP_JSON json_t *list = json_object();
     CLEANUP_JSON json_t *report = NULL;
     uint64_t tickets[SERVICE_COUNT];
+    size_t n_services = count_services(health->api);
     unsigned counts[UNHEALTHY + 1] = { 0 };
     char timestamp[CLOCK_ISO_SIZE];
     int64_t deadline_us = clock_monotonic_us() + PROBE_LIMIT_MS * 1000LL;
 
     *ret_worst = HEALTHY;
-    for (size_t i = 0; i < SERVICE_COUNT; i++)
+    for (size_t i = 0; i < n_services; i++)
         tickets[i] = probe_start(&health->probes[i]);
-    for (size_t i = 0; i < SERVICE_COUNT; i++) {
+    for (size_t i = 0; i < n_services; i++) {
         struct probe_answer answer = probe_wait(&health->probes[i], tickets[i], deadline_us);
         enum status status = status_of(&services[i], &answer);
 
@@ -190,7 +224,7 @@ static char *report_make(struct health *health, enum status *ret_worst)
     }
     clock_format_iso(clock_wall_ms(), timestamp);
     report = json_pack("{s:s, s:s, s:O, s:o}", "status", status_names[*ret_worst], "timestamp", timestamp, "services",
-                       list, "summary", summary_json(counts));
+                       list, "summary", summary_json(n_services, counts));
     return json_dumps(report, JSON_ANSWER);
 }
 

@@ -17,9 +17,10 @@ static json_t *aliases_json(char *const *aliases)
 
 static json_t *language_json(const struct engine *engine, const struct language *language)
 {
-    json_t *entry = json_pack("{s:s, s:s, s:o, s:s?, s:b, s:b}", "code", language->code, "name", language->name,
-                              "aliases", aliases_json(language->aliases), "version", language_version(language),
-                              "available", language->available, "warm", language_is_warm(language, engine->warm));
+    json_t *entry =
+        json_pack("{s:s, s:s, s:o, s:s?, s:b, s:b}", "code", language->code, "name", language->name, "aliases",
+                  aliases_json(language->aliases), "version", language_version(language), "available",
+                  language->available, "warm", language_count_warm(language, engine->warm) > 0);
 
     if (entry && !language->available && language->reason)
         json_object_set_new(entry, "reason", json_string(language->reason));

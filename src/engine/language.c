@@ -298,12 +298,21 @@ char *language_argument(const char *element, const struct language_values *value
     return text;
 }
 
-bool language_is_warm(const struct language *language, const struct warm_counts *counts)
+unsigned language_count_warm(const struct language *language, const struct warm_counts *counts)
 {
     unsigned n = 0;
 
     for (int kind = WARM_NONE + 1; kind < WARM_KINDS && counts; kind++)
         if (kind == (int)language->warm || warm_can_be(language->warm, (enum warm_kind)kind))
             n += atomic_load(&counts->waiting[kind]);
-    return n > 0;
+    return n;
+}
+
+unsigned language_count_all_warm(const struct warm_counts *counts)
+{
+    unsigned n = 0;
+
+    for (int kind = WARM_NONE + 1; kind < WARM_KINDS && counts; kind++)
+        n += atomic_load(&counts->waiting[kind]);
+    return n;
 }

@@ -109,5 +109,8 @@ void language_set_version(struct language_table *table, const char *code, const 
 
 struct warm_counts; /* wire/warm_counts.h */
 
-/* True if an interpreter of the language waits for a program at this moment. */
-bool language_is_warm(const struct language *language, const struct warm_counts *counts);
+/* How many interpreters or compilers that wait at this moment can be a program of the language. */
+unsigned language_count_warm(const struct language *language, const struct warm_counts *counts);
+
+/* How many wait in all. One that can be a program of two languages counts once here. */
+unsigned language_count_all_warm(const struct warm_counts *counts);

@@ -69,15 +69,6 @@ def test_the_examples_of_a_run(client):
     assert (run.code, run["signal"], run["status"], run["message"]) == (1, None, "RE", None)
 
 
-@pytest.mark.parametrize("part", ["redis", "s3", "nsjail"])
-def test_health_of_one_part(client, part):
-    """A1.3, 1.6: with a key, bare and under /v1, whatever serves its purpose."""
-    for prefix in ("", "/v1"):
-        reply = client.get(f"{prefix}/health/{part}")
-        assert reply.status == 200 and reply.json["status"] in ("healthy", "degraded"), reply
-    assert client.get(f"/health/{part}", key=None).status == 401
-
-
 DEFAULTS = {
     "13.1": {
         **{"API_HOST": "0.0.0.0", "API_PORT": "8000", "API_DEBUG": "false", "API_RELOAD": "false", "ENABLE_HTTPS": ""},

@@ -50,6 +50,7 @@ void api_rules_handlers(const struct config *config, struct api *api)
     api->ptc_pause_ttl_ms = config->ptc_pause_ttl_seconds * 1000;
     api->agent_bypass_extensions = config->agent_upload_bypass_extensions;
     api->show_docs = config->enable_docs;
+    api->has_pool = config->sandbox_pool_enabled;
     api->debug = config->api_debug;
     api->wan_access = config->enable_wan_access;
     api->proxy_port = config->enable_sandbox_network ? (uint16_t)config->sandbox_egress_port : 0;
