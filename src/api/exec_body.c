@@ -351,6 +351,25 @@ static char *real_text(double real)
     return strdup(text);
 }
 
+/* The same for a list or an object, whose numbers all get as many digits as the one that needs most. */
+static char *tree_text(const json_t *value)
+{
+    char *text = NULL;
+    bool same = false;
+
+    for (unsigned digits = 15; digits <= 17 && !same; digits++) {
+        CLEANUP_JSON json_t *read = NULL;
+
+        free(text);
+        text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(digits));
+        if (!text || strlen(text) > EXEC_BODY_ARG_BYTES_MAX)
+            break; /* one that will be refused need not be read again */
+        read = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+        same = json_equal(value, read);
+    }
+    return text;
+}
+
 /* The text of one argument that is no list. Returns NULL without memory. */
 static char *arg_text(const json_t *value)
 {
@@ -358,7 +377,7 @@ static char *arg_text(const json_t *value)
         return strdup(json_string_value(value));
     if (json_is_real(value))
         return real_text(json_real_value(value));
-    return json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    return tree_text(value);
 }
 
 static bool arg_is_absent(const json_t *value)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """exec.md 10.1 to 10.5, 10.8, 10.10 and 10.12: request, arguments, limits, output text and answer."""
 
+import json
 import re
 import time
 
@@ -181,6 +182,16 @@ def test_boolean_args(client, args, texts):
     """10.4."""
     run = client.exec('echo "$1"', "bash", args=args)
     assert run.stdout.strip() in texts
+
+
+def test_numbers_in_args(client):
+    """10.4: a number is the same and as short as it can be, alone and inside of something."""
+    code = 'printf "%s\\n" "$@"'
+    args = [0.1, {"a": 0.1, "b": [2.1, 3]}, [0.1 + 0.2], [1e300, -0.5, 7]]
+    run = client.exec(code, "bash", args=args)
+    assert run.lines()[:2] == ["0.1", '{"a":0.1,"b":[2.1,3]}'] and run.lines()[2] == "[0.30000000000000004]", dict(run)
+    assert [json.loads(line) for line in run.lines()] == args, dict(run)
+    assert client.exec(code, "bash", args={"a": 0.1}).stdout == '{"a":0.1}\n'
 
 
 def test_argv0(client):
