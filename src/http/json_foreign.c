@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,11 +13,11 @@
 #define DIGITS       "0123456789"
 #define NUMBER_CHARS DIGITS "+-.eE"
 
-/* The nearest that fit: none is longer than what it stands for. */
-static const char *const nearest[2][2] = {
-    { "9223372036854775807", "-9223372036854775808" },
-    { "1e308", "-1e308" },
-};
+/* An integer that does not fit has at least 19 characters, and becomes a real of at most this many, with the zero byte.
+ */
+#define TAMED_BYTES_MAX           24
+#define TAMED_LENGTH_MAX(length_) ((length_) + (length_) / 19 * 4)
+#define REAL_MAX                  "1e308" /* no longer than what it stands for */
 
 /* The length of the number that begins here; 0 if none does. All texts of this file end with a zero byte. */
 static size_t number_length(const char *text, bool *ret_real)
@@ -55,38 +56,52 @@ static bool fits(const char *number, bool real)
     return errno == 0;
 }
 
+struct taming {
+    char *to; /* where to write on */
+    bool changed;
+};
+
+static void copy(struct taming *taming, const char *from, size_t length)
+{
+    memcpy(taming->to, from, length);
+    taming->to += length;
+}
+
 /* Returns the first byte behind it. */
-static char *tame_number(char *number, bool *changed)
+static const char *tame_number(struct taming *taming, const char *number)
 {
     size_t span = strspn(number, NUMBER_CHARS);
     bool real;
 
-    if (number_length(number, &real) == span && !fits(number, real)) {
-        const char *text = nearest[real][*number == '-'];
-        size_t length = strlen(text);
+    if (number_length(number, &real) != span || fits(number, real)) {
+        copy(taming, number, span);
+    } else {
+        double value = strtod(number, NULL);
 
-        for (size_t i = 0; i < span; i++)
-            number[i] = i < length ? text[i] : ' ';
-        *changed = true;
+        taming->to += isinf(value) ? snprintf(taming->to, TAMED_BYTES_MAX, "%s" REAL_MAX, value < 0 ? "-" : "")
+                                   : snprintf(taming->to, TAMED_BYTES_MAX, "%.16e", value);
+        taming->changed = true;
     }
     return number + span;
 }
 
-/* Returns true if there was something to change. */
-static bool tame(char *text, const char *end)
+static bool tame(struct taming *taming, const char *text, const char *end)
 {
-    bool changed = false, quoted = false;
-    char *p = text;
+    bool quoted = false;
+    const char *p = text;
 
     while (p < end) {
-        if (quoted && *p == '\\')
-            p += 2; /* at most behind the zero byte */
-        else if (!quoted && strchr(DIGITS "-", *p) && *p)
-            p = tame_number(p, &changed);
-        else
-            quoted ^= *p++ == '"';
+        if (quoted && *p == '\\' && p + 1 < end) {
+            copy(taming, p, 2);
+            p += 2;
+        } else if (!quoted && strchr(DIGITS "-", *p) && *p) {
+            p = tame_number(taming, p);
+        } else {
+            quoted ^= *p == '"';
+            copy(taming, p++, 1);
+        }
     }
-    return changed;
+    return taming->changed;
 }
 
 static json_t *parse(const char *text, size_t length)
@@ -97,14 +112,16 @@ static json_t *parse(const char *text, size_t length)
 json_t *json_foreign_parse(const char *text, size_t length)
 {
     json_t *json = parse(text, length);
-    CLEANUP_FREE char *copy = NULL;
+    CLEANUP_FREE char *ended = NULL, *tamed = NULL;
+    struct taming taming = { 0 };
 
     if (json)
         return json;
-    copy = malloc(length + 1);
-    if (!copy)
+    ended = malloc(length + 1);
+    taming.to = tamed = malloc(TAMED_LENGTH_MAX(length) + TAMED_BYTES_MAX);
+    if (!ended || !tamed)
         return NULL;
-    memcpy(copy, text, length);
-    copy[length] = '\0';
-    return tame(copy, copy + length) ? parse(copy, length) : NULL;
+    memcpy(ended, text, length);
+    ended[length] = '\0';
+    return tame(&taming, ended, ended + length) ? parse(tamed, (size_t)(taming.to - tamed)) : NULL;
 }

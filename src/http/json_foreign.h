@@ -8,6 +8,6 @@
 #include <jansson.h>
 #include <stddef.h>
 
-/* Parses length bytes of text. A number that does not fit becomes the nearest that does of its kind, 1e308 for reals.
- * Returns a new reference, or NULL if it is no JSON or there is no memory. */
+/* Parses length bytes of text. An integer of more than 64 bits becomes the nearest real, as in JavaScript, and what is
+ * beyond those becomes 1e308. Returns a new reference, or NULL if it is no JSON or there is no memory. */
 json_t *json_foreign_parse(const char *text, size_t length);

@@ -192,6 +192,8 @@ def test_numbers_in_args(client):
     assert run.lines()[:2] == ["0.1", '{"a":0.1,"b":[2.1,3]}'] and run.lines()[2] == "[0.30000000000000004]", dict(run)
     assert [json.loads(line) for line in run.lines()] == args, dict(run)
     assert client.exec(code, "bash", args={"a": 0.1}).stdout == '{"a":0.1}\n'
+    large = client.exec(code, "bash", args=[12345678901234567890, [-(2**70)]])
+    assert [json.loads(line) for line in large.lines()] == [float(12345678901234567890), [-float(2**70)]], dict(large)
 
 
 def test_argv0(client):
