@@ -24,6 +24,7 @@
 #include "cell/init.h"
 #include "cell/mount_api.h"
 #include "cell/namespaces.h"
+#include "cell/paths.h"
 #include "cell/proc.h"
 #include "cell/rlimits.h"
 #include "cell/scratch.h"
@@ -249,6 +250,12 @@ static int drop_privileges(struct birth *birth)
     return r ? r : die_with_keeper(birth); /* the change of user cleared it */
 }
 
+static int confine_paths(struct birth *birth)
+{
+    (void)birth;
+    return paths_confine(false);
+}
+
 static int load_filter(struct birth *birth)
 {
     return seccomp_filter_load(birth->options->filter);
@@ -273,6 +280,7 @@ static const struct {
     { "user", become_user },
     { "namespaces", open_namespaces },
     { "privileges", drop_privileges },
+    { "paths", confine_paths },
     { "system call filter", load_filter },
     { "wait", wait_for_program },
     { "standard input", own_null_device },

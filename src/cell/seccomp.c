@@ -350,7 +350,9 @@ static const char *const refused[] = {
 };
 
 /* Allowed to zygotes, whatever is said of them above; taken back from their copies. */
-static const char *const granted[] = { "clone3", "seccomp", "setns", "unshare" };
+static const char *const granted[] = {
+    "clone3", "landlock_add_rule", "landlock_create_ruleset", "landlock_restrict_self", "seccomp", "setns", "unshare"
+};
 
 /* prctl options by which a zygote's copy gives up its rights. */
 static const int zygote_prctl_options[] = { PR_CAPBSET_DROP, PR_SET_SECUREBITS };

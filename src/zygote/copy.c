@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "cell/credentials.h"
+#include "cell/paths.h"
 #include "cell/rlimits.h"
 #include "wire/packet.h"
 
@@ -129,6 +130,12 @@ static int drop_privileges(struct copy *copy)
 {
     (void)copy;
     return credentials_drop();
+}
+
+static int confine_paths(struct copy *copy)
+{
+    (void)copy;
+    return paths_confine(true);
 }
 
 /* It takes back what the zygote's own filter allows beyond a cell's, and is nothing without that. */
@@ -317,8 +324,10 @@ struct step {
 };
 
 static const struct step walls[] = {
-    { "descriptors", take_descriptors },   { "user", become_user },     { "privileges", drop_privileges },
-    { "system call filter", load_filter }, { "session", lead_session }, { "dumpable", become_dumpable },
+    { "descriptors", take_descriptors },   { "user", become_user },
+    { "privileges", drop_privileges },     { "paths", confine_paths },
+    { "system call filter", load_filter }, { "session", lead_session },
+    { "dumpable", become_dumpable },
 };
 
 /* The first foreign byte comes with the first of these. */

@@ -162,9 +162,8 @@ def need_keepers():
 
 
 def replace_root(_):
-    """A cell, where it is no mount point, gives the directory that cells are mounted below another name."""
-    in_data('os.rename("root", "gone")')
-    say(renamed=not os.path.exists(os.path.join(DATA, "root")))
+    """The directory that cells are mounted below gets another name, and another one its own."""
+    os.rename(os.path.join(DATA, "root"), os.path.join(DATA, "gone"))
     os.mkdir(os.path.join(DATA, "root"))
     need_keepers()
 
@@ -173,6 +172,15 @@ def remove_root(_):
     """A cell, where it is no mount point, removes what cells are mounted on."""
     in_data('print(*[os.system("rmdir -p " + each) for each in ("root", "root/tree")])')
     need_keepers()
+
+
+def lead_out(_):
+    """A program gets directories of the host's through what it calls tools through."""
+    look = 'sys.exit(len([1 for name in ("etc/passwd", "../etc/passwd", ".", "..") if not refused(name)]))'
+    refused = 'def refused(name):\n try: os.close(os.open(name, 0, dir_fd=fd))\n except OSError: return True\n'
+    for each in (os.open("/", os.O_PATH), os.open("/etc", os.O_RDONLY), os.open(DATA, os.O_RDONLY)):
+        _, near = start(f"python3 -c '{RECEIVE}\nimport sys\n{refused}\n{look}'", given=each)
+        say(reached=struct.unpack_from("<IIIi", near.recv(4096))[3])
 
 
 def let_go(_):
@@ -217,6 +225,7 @@ SCENARIOS = {
     "hold": hold,
     "replace_root": replace_root,
     "remove_root": remove_root,
+    "lead_out": lead_out,
     "let_go": let_go,
     "deaf": deaf,
     **{f"strange {which}": functools.partial(lambda which, _: strange(which), which) for which in STRANGE},

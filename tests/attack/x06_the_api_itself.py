@@ -2,7 +2,6 @@
 """The process that speaks HTTP, taken over: what the kernel still lets it do. tests/unit/test_confine.c tries the walls
 call by call; here the running server is looked at, every thread of it."""
 
-import ctypes
 import os
 import signal
 import tempfile
@@ -39,11 +38,6 @@ def test_x06_versions_are_known_all_the_same(server):
     assert host.until(known, 60, 0.2)
 
 
-def landlock():
-    """The version of Landlock that the kernel speaks, 0 for none."""
-    return max(0, ctypes.CDLL(None).syscall(444, None, 0, 1))
-
-
 @pytest.fixture
 def open_place():
     """A directory that every user may write to."""
@@ -63,7 +57,7 @@ def test_x06_the_log_file_is_opened_again(server_with, open_place):
 
 def test_x06_another_directory_of_the_same_name_is_out_of_reach(server_with, open_place):
     """What any user may write is not for the api to write: Landlock, and not the rights of its user, refuses."""
-    require(landlock(), "Landlock in the kernel")
+    require(host.landlock(), "Landlock in the kernel")
     place = f"{open_place}/log"
     os.mkdir(place)
     os.chmod(place, 0o777)

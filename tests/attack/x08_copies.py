@@ -46,10 +46,11 @@ def test_x08_what_only_zygotes_may(told_by):
     """Calls that a zygote needs to make its copies, and that these get back as any cell has them."""
     told = told_by(
         "result.update(seccomp=sc('seccomp', 2, 0, 0), setns=sc('setns', -1, 0), unshare=sc('unshare', 0x10000000))\n"
-        "result.update(clone3=sc('clone3', 0, 0), bound=sc('prctl', 24, 63), bits=sc('prctl', 28, 0))",
+        "result.update(clone3=sc('clone3', 0, 0), bound=sc('prctl', 24, 63), bits=sc('prctl', 28, 0))\n"
+        "result.update(rules=sc('landlock_create_ruleset', 0, 0, 1), confine=sc('landlock_restrict_self', -1, 0))",
     )
     assert [told[call] for call in ("seccomp", "setns", "unshare")] == ["EPERM"] * 3, told
-    assert [told[call] for call in ("clone3", "bound", "bits")] == ["ENOSYS"] * 3, told
+    assert [told[call] for call in ("clone3", "bound", "bits", "rules", "confine")] == ["ENOSYS"] * 5, told
 
 
 LOCKS_PY = """

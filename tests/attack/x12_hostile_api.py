@@ -11,6 +11,7 @@ import tempfile
 import pytest
 
 from support import host
+from support.need import require
 from support.server import BUILD, REPOSITORY, Server
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hostile_api.py")
@@ -104,7 +105,8 @@ def test_x12_the_root_of_cells_is_what_was_built(taken_over):
     """Its mount point lies in DATA_DIR. Keepers that are started later find the tree, whatever the name leads to."""
     hostile = taken_over("replace_root")
     assert host.until(hostile.codes, 90, 0.2), (hostile.said(), hostile.server.log_tail())
-    assert hostile.said() == [{"renamed": True}, SERVED, CODES], hostile.server.log_tail()
+    assert hostile.said() == [SERVED, CODES], hostile.server.log_tail()
+    assert os.path.exists(os.path.join(hostile.place, "data", "gone", "tree"))
 
 
 def test_x12_the_root_of_cells_stays_where_it_is(taken_over):
@@ -123,6 +125,14 @@ def test_x12_no_program_gets_what_no_api_has(taken_over, which):
     assert host.until(hostile.codes, 60, 0.2), (hostile.said(), hostile.server.log_tail())
     assert hostile.said() == [{"codes": [7] * 4}]
     assert "the api sent an invalid message and is ended" in hostile.server.log()
+
+
+def test_x12_descriptors_lead_nowhere(taken_over):
+    """A program may be sent one by whoever it speaks with. What lies outside its root stays closed: Landlock refuses."""
+    require(host.landlock() >= 2, "Landlock in the kernel")
+    hostile = taken_over("lead_out")
+    assert host.until(hostile.codes, 60, 0.2), (hostile.said(), hostile.server.log_tail())
+    assert hostile.said() == [{"reached": 0}] * 3 + [{"codes": [7] * 4}]
 
 
 def test_x12_without_its_channel_it_ends(taken_over):

@@ -195,3 +195,8 @@ def all_namespaces():
     for pid in pids():
         found.update(value for value in namespaces(pid).values() if value)
     return found
+
+
+def landlock():
+    """The version of Landlock that the kernel speaks, 0 for none."""
+    return max(0, ctypes.CDLL(None).syscall(444, None, 0, 1))

@@ -195,7 +195,7 @@ void check_descriptors(const struct check_context *context, struct check_report 
                   "only %llu descriptors may be open", (unsigned long long)limit.rlim_max);
 }
 
-/* Those that limits_raise() could not lift. */
+/* Those that ulimits_raise() could not lift. */
 static const struct {
     int resource;
     rlim_t least;

@@ -120,6 +120,7 @@ ROWS = [
             "(void)wire_send_within(run->fds[WIRE_RUN_CHANNEL], &run->failed, NULL, 0);",
             "(void)wire_send(run->fds[WIRE_RUN_CHANNEL], &run->failed, NULL);",
         ),
+        behind="what waits for a dead api is killed after 10 s; a living one harms itself",
     ),
     wall(
         "warden: what ran for a dead api may stay",
@@ -147,9 +148,15 @@ ROWS = [
         ("warden/unprivileged.c", "prctl(PR_SET_PDEATHSIG, SIGKILL)", "prctl(PR_SET_PDEATHSIG, SIGTERM)"),
     ),
     wall(
-        "root: others may write where it is mounted",
+        "root: others may write where it is mounted, and descriptors lead there",
         "x12::test_x12_the_root_of_cells_stays_where_it_is",
         ("warden/warden_setup.c", "fchmod(fd, 0700) < 0", "fchmod(fd, 0777) < 0"),
+        ("cell/paths.c", "if (version < VERSION_MIN)", "if (version >= 0)"),
+    ),
+    wall(
+        "root: descriptors lead out of it",
+        "x12::test_x12_descriptors_lead_nowhere",
+        ("cell/paths.c", "if (version < VERSION_MIN)", "if (version >= 0)"),
     ),
     wall(
         "root: keepers look for it by its name",
