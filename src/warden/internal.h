@@ -85,7 +85,9 @@ struct warden {
     struct warm_counts *warm; /* what the api is shown of ready */
     int warm_fd;
     bool greeted, stopping, finished;
-    bool tls_renewed; /* what the api was started with may be out of date */
+    bool api_ran;         /* one of them has had a program run */
+    int64_t api_first_us; /* when the first one was started */
+    bool tls_renewed;     /* what the api was started with may be out of date */
     int status;
 };
 

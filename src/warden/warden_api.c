@@ -16,6 +16,8 @@
 #include "warden/internal.h"
 #include "warden/run_fds.h"
 
+#define API_START_US 120000000 /* at most, until the first one serves */
+
 static int start_api(struct warden *w)
 {
     int r = api_process_start(&w->api, w->options->api_program);
@@ -33,6 +35,7 @@ int api_open(struct warden *w)
         .program_fd = open(w->options->api_program, O_RDONLY | O_CLOEXEC),
         .uid = (uid_t)w->options->api_uid,
     };
+    w->api_first_us = clock_monotonic_us();
     return w->api.program_fd < 0 ? error_from_errno() : start_api(w);
 }
 
@@ -134,6 +137,7 @@ void api_on_message(struct warden *w)
         end_api(w, r);
         return;
     }
+    w->api_ran = true;
     if (message.run.continues[0]) {
         struct waiting_run run = { .request = message.run };
 
@@ -159,18 +163,6 @@ static void forget_waiting(struct warden *w)
     }
 }
 
-/* Exit status 78 (EX_CONFIG) says that starting it again would end the same way; with 126 and 127 it never began. */
-static bool ends_for_good(const struct warden *w, int status)
-{
-    if (!WIFEXITED(status) || (WEXITSTATUS(status) != 78 && WEXITSTATUS(status) < 126))
-        return false;
-    if (WEXITSTATUS(status) >= 126)
-        log_error("the api cannot be started as user %u: its process ended before its program began (`codecell doctor` "
-                  "tells what this host lacks)",
-                  w->api.uid);
-    return true;
-}
-
 /* Whoever hangs, or does not want to, must not keep the server from ending. */
 void api_tend(struct warden *w)
 {
@@ -180,22 +172,35 @@ void api_tend(struct warden *w)
     kill(w->api.pid, SIGKILL);
 }
 
+/* Exit status 78 (EX_CONFIG) says that starting it again would end the same way; with 126 and 127 it never began. Once
+ * it has served, the status may be the word of one that was taken over, at which no server ends, nor stays ended. */
+static bool ends_for_good(const struct warden *w, int status)
+{
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+
+    if (w->api_ran || clock_monotonic_us() - w->api_first_us > API_START_US)
+        return false;
+    if (code >= 126)
+        log_error("the api cannot be started as user %u: its process ended before its program began (`codecell doctor` "
+                  "tells what this host lacks)",
+                  w->api.uid);
+    return code == 78 || code >= 126;
+}
+
 void api_on_death(struct warden *w, int status)
 {
-    bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-
     w->api.pid = -1;
     cleanup_close_fd(&w->api.channel_fd);
     w->api.channel_fd = -1;
     forget_waiting(w);
     keepers_orphan(w);
     if (w->stopping || ends_for_good(w, status)) {
-        w->status = clean ? 0 : WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+        w->status = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
         w->finished = true;
         return;
     }
     /* One that was told to stop, and by whom: a daemon that watches memory, or a kill by name. */
-    if (clean)
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         log_error("the api was told to stop, though not the server, and is started again");
     else
         log_error("the api died (status %d) and is started again", status);

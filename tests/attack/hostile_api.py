@@ -183,6 +183,12 @@ def lead_out(_):
         say(reached=struct.unpack_from("<IIIi", near.recv(4096))[3])
 
 
+def resign(code):
+    """It has served, and says that it need not be started again."""
+    exit_code("true")
+    os._exit(code)
+
+
 def let_go(_):
     """Nobody hears of it any more, and it stays."""
     say(was=os.getpid())
@@ -227,6 +233,7 @@ SCENARIOS = {
     "remove_root": remove_root,
     "lead_out": lead_out,
     "let_go": let_go,
+    **{f"resign {code}": functools.partial(lambda code, _: resign(code), code) for code in (0, 78, 127)},
     "deaf": deaf,
     **{f"strange {which}": functools.partial(lambda which, _: strange(which), which) for which in STRANGE},
 }

@@ -135,6 +135,14 @@ def test_x12_descriptors_lead_nowhere(taken_over):
     assert hostile.said() == [{"reached": 0}] * 3 + [{"codes": [7] * 4}]
 
 
+@pytest.mark.parametrize("code", [0, 78, 127])
+def test_x12_it_has_no_say_in_the_servers_end(taken_over, code):
+    """An exit status that means "do not start me again" counts of one that could not start, not of one that served."""
+    hostile = taken_over(f"resign {code}")
+    assert host.until(hostile.codes, 60, 0.2), (hostile.said(), hostile.server.log_tail())
+    assert hostile.codes() == [[7] * 4]
+
+
 def test_x12_without_its_channel_it_ends(taken_over):
     hostile = taken_over("let_go")
     assert host.until(hostile.codes, 30, 0.2), (hostile.said(), hostile.server.log_tail())

@@ -120,7 +120,6 @@ ROWS = [
             "(void)wire_send_within(run->fds[WIRE_RUN_CHANNEL], &run->failed, NULL, 0);",
             "(void)wire_send(run->fds[WIRE_RUN_CHANNEL], &run->failed, NULL);",
         ),
-        behind="what waits for a dead api is killed after 10 s; a living one harms itself",
     ),
     wall(
         "warden: what ran for a dead api may stay",
@@ -136,6 +135,11 @@ ROWS = [
         "warden: an api without its channel may stay",
         "x12::test_x12_without_its_channel_it_ends",
         ("warden/warden_api.c", "is ended\");\n    kill(w->api.pid, SIGKILL);\n    cleanup", "is ended\");\n    cleanup"),
+    ),
+    wall(
+        "warden: ends when the api says so",
+        "x12::test_x12_it_has_no_say_in_the_servers_end",
+        ("warden/warden_api.c", "    if (w->api_ran || clock_monotonic_us()", "    if (clock_monotonic_us()"),
     ),
     wall(
         "warden: waits for the api to stop",
