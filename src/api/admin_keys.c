@@ -90,7 +90,7 @@ static bool take_body(struct http_request *request, bool creation, struct key_bo
     if (r == KEY_BODY_E_REFUSED)
         answer_error(request, 422, "Request validation failed", body->details, NULL, NULL);
     else if (r < 0)
-        answer_fault(request, 500, "An unexpected error occurred", "cannot read the body", r);
+        answer_unexpected(request, "cannot read the body", r);
     return r == 0;
 }
 

@@ -36,6 +36,11 @@ void answer_fault(struct http_request *request, unsigned status, const char *tex
     http_respond_error(request, status, text, NULL, 0, NULL);
 }
 
+void answer_unexpected(struct http_request *request, const char *what, int error)
+{
+    answer_fault(request, 500, ANSWER_UNEXPECTED, what, error);
+}
+
 json_t *answer_capacity_json(const struct http_request *request, unsigned retry_after_seconds)
 {
     json_t *body = http_error_json(request, 503, "Server is at capacity", NULL, 0);
@@ -63,5 +68,5 @@ void answer_offloaded(struct http_request *request, void (*run)(void *request))
     if (r == OFFLOAD_E_FULL)
         answer_capacity(request, OFFLOAD_RETRY_SECONDS);
     else if (r < 0)
-        answer_fault(request, 500, "An unexpected error occurred", "cannot hand work over", r);
+        answer_unexpected(request, "cannot hand work over", r);
 }

@@ -17,6 +17,10 @@ void answer_invalid(struct http_request *request, const char *field, const char 
  * text (http-api.md 8.5). */
 void answer_fault(struct http_request *request, unsigned status, const char *text, const char *what, int error);
 
+/* The same with a 500, for what no client can do anything about. */
+#define ANSWER_UNEXPECTED "An unexpected error occurred"
+void answer_unexpected(struct http_request *request, const char *what, int error);
+
 /* 503 Server is at capacity, with the time to come back after (extensions.md X2). */
 void answer_capacity(struct http_request *request, unsigned retry_after_seconds);
 

@@ -62,7 +62,7 @@ static void answer_with_result(void *context, const struct execution_job *job)
 
     if (r < 0) {
         log_error("execution %s: cannot render the answer: %s", execution_id, strerror(-r));
-        answer_with_error(call, 500, "An unexpected error occurred");
+        answer_with_error(call, 500, ANSWER_UNEXPECTED);
         return;
     }
     exec_job_send(call->request, execution_id, call->streaming, text, length);

@@ -31,7 +31,7 @@ void exec_job_fault(struct http_request *request, struct execution_job *job, int
     if (job)
         run_forget(job->request.run);
     execution_job_free(job);
-    answer_fault(request, 500, "An unexpected error occurred", "cannot prepare the execution", error);
+    answer_unexpected(request, "cannot prepare the execution", error);
 }
 
 int exec_job_new(struct http_request *request, struct execution_job **ret_job)

@@ -80,7 +80,7 @@ static void answer_with_result(void *context, const struct execution_job *job)
 
     if (r < 0) {
         log_error("execution %s: cannot render the answer: %s", job->request.execution_id, strerror(-r));
-        answer_with_error(call, 500, "An unexpected error occurred");
+        answer_with_error(call, 500, ANSWER_UNEXPECTED);
         return;
     }
     live_started(live, job->request.execution_id, job->result.session_id); /* if it was cancelled before it began */

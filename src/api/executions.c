@@ -80,7 +80,7 @@ void handle_execution(struct http_request *request)
     if (text)
         http_respond(request, 200, "application/json", NULL, text, strlen(text));
     else
-        answer_fault(request, 500, "An unexpected error occurred", "cannot render the execution", -ENOMEM);
+        answer_unexpected(request, "cannot render the execution", -ENOMEM);
 }
 
 void handle_execution_cancel(struct http_request *request)
@@ -139,7 +139,7 @@ void handle_execution_stream(struct http_request *request)
     else if (r == LIVE_E_UNKNOWN)
         http_respond_error(request, 400, "Last-Event-ID is not the id of an event", NULL, 0, NULL);
     else
-        answer_fault(request, 500, "An unexpected error occurred", "cannot follow the execution", r);
+        answer_unexpected(request, "cannot follow the execution", r);
 }
 
 static bool read_eof(struct http_request *request, bool *ret_eof)
@@ -200,5 +200,5 @@ void handle_execution_stdin(struct http_request *request)
     else if (r == FEED_E_FULL)
         answer_full(request, length);
     else
-        answer_fault(request, 500, "An unexpected error occurred", "cannot keep input", r);
+        answer_unexpected(request, "cannot keep input", r);
 }

@@ -162,7 +162,7 @@ void handle_files(struct http_request *request)
     if (list)
         http_respond_json(request, 200, list);
     else
-        answer_fault(request, 500, "An unexpected error occurred", "cannot render the list", -ENOMEM);
+        answer_unexpected(request, "cannot render the list", -ENOMEM);
 }
 
 void handle_object(struct http_request *request)
@@ -180,7 +180,7 @@ void handle_object(struct http_request *request)
     if (body)
         http_respond_json(request, 200, body);
     else
-        answer_fault(request, 500, "An unexpected error occurred", "cannot render the file", -ENOMEM);
+        answer_unexpected(request, "cannot render the file", -ENOMEM);
 }
 
 /* Runs on an offload thread: deleting waits for the disk. */

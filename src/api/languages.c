@@ -36,7 +36,7 @@ void handle_languages(struct http_request *request)
     for (size_t i = 0; i < table->n_languages; i++)
         if (json_array_append_new(list, language_json(api->engine, &table->languages[i])) < 0) {
             json_decref(list);
-            answer_fault(request, 500, "An unexpected error occurred", "cannot render the languages", -ENOMEM);
+            answer_unexpected(request, "cannot render the languages", -ENOMEM);
             return;
         }
     http_respond_json(request, 200, list);

@@ -78,7 +78,7 @@ static void end_rendered(const struct call *call, int r, char *text, size_t leng
         return;
     }
     log_error("execution %s: cannot render the answer: %s", call->execution_id, strerror(-r));
-    end_json(call, 500, http_error_json(call->request, 500, "An unexpected error occurred", NULL, 0));
+    end_json(call, 500, http_error_json(call->request, 500, ANSWER_UNEXPECTED, NULL, 0));
 }
 
 static void end_error(const struct call *call, const char *error, const char *session_id, const char *err)
@@ -315,7 +315,7 @@ static void start(struct execution_job *job, struct http_request *request, const
     if (r == RUNNING_E_FULL)
         answer_capacity(request, 1);
     else if (r < 0)
-        answer_fault(request, 500, "An unexpected error occurred", "cannot prepare the execution", r);
+        answer_unexpected(request, "cannot prepare the execution", r);
 }
 
 static const json_t *find_result(const json_t *results, const char *id)
@@ -379,7 +379,7 @@ static void go_on(struct execution_job *job, struct http_request *request, const
         ptc_runs_drop(copy.api->ptc_runs, job);
         copy.request = request;
         log_error("execution %s: cannot go on: %s", copy.execution_id, strerror(-r));
-        end_json(&copy, 500, http_error_json(request, 500, "An unexpected error occurred", NULL, 0));
+        end_json(&copy, 500, http_error_json(request, 500, ANSWER_UNEXPECTED, NULL, 0));
         return;
     }
     http_request_suspend(request);
@@ -426,7 +426,7 @@ static void handle_body(struct http_request *request, const char *request_id, js
     if (r == EXEC_BODY_E_REFUSED)
         answer_error(request, (unsigned)refusal.status, refusal.error, refusal.details, refusal.extra, NULL);
     else if (r < 0)
-        answer_fault(request, 500, "An unexpected error occurred", "cannot prepare the execution", r);
+        answer_unexpected(request, "cannot prepare the execution", r);
     else if (body.token)
         handle_continuation(request, request_id, &body);
     else
@@ -442,7 +442,7 @@ static json_t *parse(struct http_request *request)
     int r = ptc_results_cut(body, length, &rest);
 
     if (r < 0 && r != -EBADMSG) {
-        answer_fault(request, 500, "An unexpected error occurred", "cannot read the results", r);
+        answer_unexpected(request, "cannot read the results", r);
         return NULL;
     }
     return r == 0 && rest.data ? http_json_object_of(request, rest.data, rest.length) : http_json_object(request);

@@ -31,7 +31,7 @@ static void answer_body(struct http_request *request, json_t *body)
     if (body)
         http_respond_json(request, 200, body);
     else
-        answer_fault(request, 500, "An unexpected error occurred", "cannot render the answer", -ENOMEM);
+        answer_unexpected(request, "cannot render the answer", -ENOMEM);
 }
 
 /* ---- A5.1: failed attempts ---- */
