@@ -3,17 +3,12 @@
  * here in full, so that the linker takes nothing of the real one. For one source file of a test program. */
 #pragma once
 
+#include "check.h"
+
 #include <jansson.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <setjmp.h>
-
-#include <cmocka.h>
 
 #include "http/http.h"
 

@@ -2,15 +2,14 @@
 /* scratch.h -- a directory for one test, small or read-only file systems, and a process that dies at a bad moment. */
 #pragma once
 
+#include "check.h"
+
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +17,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <setjmp.h>
-
-#include <cmocka.h>
 
 struct scratch {
     char path[64];

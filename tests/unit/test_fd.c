@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "check.h"
+
 #include "scratch.h"
 
 #include <errno.h>

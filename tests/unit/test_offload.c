@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <unistd.h>
+#include "check.h"
 
-#include <cmocka.h>
+#include <stdatomic.h>
+#include <unistd.h>
 
 #include "api/offload.h"
 

@@ -1,18 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where the server runs: containers, user ids, capacity, the data directory. */
-#include <errno.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "scratch.h"
 
-#include <cmocka.h>
+#include <errno.h>
 
 #include "base/cleanup.h"
 #include "main/place/capacity.h"
@@ -121,24 +111,11 @@ static void test_this_machine_has_capacity(void **state)
     assert_true(capacity.memory_bytes > 0);
 }
 
-/* A directory of the test's own; removed by its end. */
-static int make_home(void **state)
+static const char *home(void **state)
 {
-    char path[] = "/tmp/test-place-XXXXXX";
+    const struct scratch *scratch = *state;
 
-    if (!mkdtemp(path))
-        return -1;
-    *state = strdup(path);
-    return 0;
-}
-
-static int remove_home(void **state)
-{
-    char command[256];
-
-    snprintf(command, sizeof(command), "rm -rf '%s'", (char *)*state);
-    free(*state);
-    return system(command); /* NOLINT(cert-env33-c) */
+    return scratch->path;
 }
 
 static void test_data_dir_is_made_whole(void **state)
@@ -146,7 +123,7 @@ static void test_data_dir_is_made_whole(void **state)
     char path[256], child[300], reason[512] = "";
     struct stat st;
 
-    snprintf(path, sizeof(path), "%s/a/b/data", (char *)*state);
+    snprintf(path, sizeof(path), "%s", scratch_path(*state, "a/b/data"));
     for (int again = 0; again < 2; again++)
         assert_int_equal(data_dir_prepare(path, geteuid(), reason, sizeof(reason)), 0);
     assert_int_equal(stat(path, &st), 0);
@@ -163,11 +140,11 @@ static void test_foreign_files_are_not_taken_over(void **state)
 
     if (geteuid() != 0)
         skip();
-    snprintf(path, sizeof(path), "%s/letters.txt", (char *)*state);
+    snprintf(path, sizeof(path), "%s", scratch_path(*state, "letters.txt"));
     file = fopen(path, "w");
     assert_non_null(file);
     fclose(file);
-    assert_int_equal(data_dir_prepare(*state, 12345, reason, sizeof(reason)), DATA_DIR_E_REFUSED);
+    assert_int_equal(data_dir_prepare(home(state), 12345, reason, sizeof(reason)), DATA_DIR_E_REFUSED);
     assert_non_null(strstr(reason, "letters.txt"));
 }
 
@@ -177,7 +154,7 @@ static void test_directory_of_another_user_is_refused(void **state)
 
     if (geteuid() != 0)
         skip();
-    snprintf(path, sizeof(path), "%s/data", (char *)*state);
+    snprintf(path, sizeof(path), "%s", scratch_path(*state, "data"));
     assert_int_equal(mkdir(path, 0700), 0);
     assert_int_equal(chown(path, 4321, 4321), 0);
     assert_int_equal(data_dir_prepare(path, 12345, reason, sizeof(reason)), DATA_DIR_E_REFUSED);
@@ -189,9 +166,9 @@ static void test_links_are_not_followed(void **state)
 {
     char path[256], reason[512] = "";
 
-    snprintf(path, sizeof(path), "%s/blobs", (char *)*state);
+    snprintf(path, sizeof(path), "%s", scratch_path(*state, "blobs"));
     assert_int_equal(symlink("/tmp", path), 0);
-    assert_true(data_dir_prepare(*state, geteuid(), reason, sizeof(reason)) < 0);
+    assert_true(data_dir_prepare(home(state), geteuid(), reason, sizeof(reason)) < 0);
 }
 
 static void test_one_server_at_a_time(void **state)
@@ -199,16 +176,16 @@ static void test_one_server_at_a_time(void **state)
     CLEANUP_CLOSE int first = -1, second = -1;
     char reason[512] = "";
 
-    assert_int_equal(data_dir_lock(*state, 0, &first, reason, sizeof(reason)), 0);
-    assert_int_equal(data_dir_lock(*state, 60, &second, reason, sizeof(reason)), DATA_DIR_E_BUSY);
-    assert_non_null(strstr(reason, *state));
+    assert_int_equal(data_dir_lock(home(state), 0, &first, reason, sizeof(reason)), 0);
+    assert_int_equal(data_dir_lock(home(state), 60, &second, reason, sizeof(reason)), DATA_DIR_E_BUSY);
+    assert_non_null(strstr(reason, home(state)));
     close(TAKE_FD(first));
-    assert_int_equal(data_dir_lock(*state, 0, &second, reason, sizeof(reason)), 0);
+    assert_int_equal(data_dir_lock(home(state), 0, &second, reason, sizeof(reason)), 0);
 }
 
 static void test_the_key_is_made_once(void **state)
 {
-    CLEANUP_CLOSE int dir = open(*state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CLEANUP_CLOSE int dir = open(home(state), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     uint8_t first[32] = { 0 }, again[32] = { 1 }, none[32] = { 0 };
     struct stat st;
 
@@ -238,12 +215,12 @@ int main(void)
         cmocka_unit_test(test_user_ids_come_from_the_map),
         cmocka_unit_test(test_slots),
         cmocka_unit_test(test_this_machine_has_capacity),
-        cmocka_unit_test_setup_teardown(test_data_dir_is_made_whole, make_home, remove_home),
-        cmocka_unit_test_setup_teardown(test_foreign_files_are_not_taken_over, make_home, remove_home),
-        cmocka_unit_test_setup_teardown(test_directory_of_another_user_is_refused, make_home, remove_home),
-        cmocka_unit_test_setup_teardown(test_links_are_not_followed, make_home, remove_home),
-        cmocka_unit_test_setup_teardown(test_one_server_at_a_time, make_home, remove_home),
-        cmocka_unit_test_setup_teardown(test_the_key_is_made_once, make_home, remove_home),
+        cmocka_unit_test_setup_teardown(test_data_dir_is_made_whole, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_foreign_files_are_not_taken_over, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_directory_of_another_user_is_refused, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_links_are_not_followed, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_one_server_at_a_time, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_the_key_is_made_once, scratch_setup, scratch_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
