@@ -12,6 +12,7 @@
 #include "api/events.h"
 #include "api/exec_answer.h"
 #include "api/handlers.h"
+#include "api/query.h"
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "engine/feed.h"
@@ -142,25 +143,6 @@ void handle_execution_stream(struct http_request *request)
         answer_unexpected(request, "cannot follow the execution", r);
 }
 
-static bool read_eof(struct http_request *request, bool *ret_eof)
-{
-    static const struct {
-        const char *text;
-        bool eof;
-    } values[] = { { "true", true }, { "1", true }, { "", true }, { "false", false }, { "0", false } };
-    const char *value = http_request_query(request, "eof");
-
-    *ret_eof = false;
-    for (size_t i = 0; value && i < ARRAY_SIZE(values); i++)
-        if (strcmp(value, values[i].text) == 0) {
-            *ret_eof = values[i].eof;
-            return true;
-        }
-    if (value)
-        answer_invalid(request, "query -> eof", "bool_parsing", "Input should be a valid boolean");
-    return !value;
-}
-
 static void answer_full(struct http_request *request, size_t length)
 {
     char text[96], seconds[16];
@@ -185,10 +167,10 @@ void handle_execution_stdin(struct http_request *request)
     CLEANUP(cleanup_feed) struct feed *feed = NULL;
     const char *body;
     size_t length;
-    bool eof;
+    bool eof = false;
     int r;
 
-    if (!run || !read_eof(request, &eof))
+    if (!run || !query_read_flag(request, "eof", &eof))
         return;
     body = http_request_body(request, &length);
     feed = run_feed(run);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* files.c -- listing, freshness and deletion of stored files (files.md F3, F4, F6). */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/answer.h"
@@ -9,6 +8,7 @@
 #include "api/handlers.h"
 #include "api/offload.h"
 #include "api/path_id.h"
+#include "api/query.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 
@@ -124,21 +124,12 @@ static json_t *files_json(const struct file_record *files, size_t n_files, file_
     return list;
 }
 
-/* version is checked and not used (F3). Returns false after answering. */
-static bool query_is_fine(struct http_request *request)
+/* Checked and not used (F3). Returns false after answering. */
+static bool check_version(struct http_request *request)
 {
-    const char *version = http_request_query(request, "version");
-    char *end;
+    int64_t version = 0;
 
-    if (!version)
-        return true;
-    errno = 0;
-    (void)strtoll(version, &end, 10);
-    if (errno == 0 && end != version && *end == '\0')
-        return true;
-    answer_invalid(request, "query -> version", "int_parsing",
-                   "Input should be a valid integer, unable to parse string as an integer");
-    return false;
+    return query_read_integer(request, "version", INT64_MIN, INT64_MAX, &version);
 }
 
 void handle_files(struct http_request *request)
@@ -150,7 +141,7 @@ void handle_files(struct http_request *request)
     json_t *list;
     int r = 0;
 
-    if (!query_is_fine(request))
+    if (!check_version(request))
         return;
     if (session_id)
         r = file_list(api->engine->kv, http_request_tenant(request), session_id, &files, &n_files);
@@ -171,7 +162,7 @@ void handle_object(struct http_request *request)
     struct file_texts texts;
     json_t *body;
 
-    if (!query_is_fine(request) || !path_file(request, NULL, &file))
+    if (!check_version(request) || !path_file(request, NULL, &file))
         return;
     texts = file_texts(&file);
     body = json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:b}", "lastModified", texts.last_modified, "name",

@@ -17,6 +17,7 @@
 #include "api/handlers.h"
 #include "api/offload.h"
 #include "api/probe.h"
+#include "api/query.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -279,35 +280,14 @@ static void check_all(void *context)
     respond_report(request, report, status);
 }
 
-/* Returns false after having answered 422. */
-static bool use_cache_read(struct http_request *request, bool *ret)
-{
-    static const struct {
-        const char *text;
-        bool value;
-    } spellings[] = { { "true", true }, { "1", true }, { "false", false }, { "0", false } };
-    const char *text = http_request_query(request, "use_cache");
-
-    *ret = true;
-    if (!text)
-        return true;
-    for (size_t i = 0; i < ARRAY_SIZE(spellings); i++)
-        if (strcasecmp(text, spellings[i].text) == 0) {
-            *ret = spellings[i].value;
-            return true;
-        }
-    answer_invalid(request, "query -> use_cache", "bool_parsing", "Input should be a valid boolean");
-    return false;
-}
-
 void handle_health_detailed(struct http_request *request)
 {
     const struct api *api = http_request_data(request);
     enum status status;
-    bool use_cache;
+    bool use_cache = true;
     char *report;
 
-    if (!use_cache_read(request, &use_cache))
+    if (!query_read_flag(request, "use_cache", &use_cache))
         return;
     report = report_cached(api->health, use_cache, &status);
     if (report)

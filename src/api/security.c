@@ -2,12 +2,12 @@
 /* security.c -- what happened, for whoever holds the master key (admin.md A5). */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/answer.h"
 #include "api/gate.h"
 #include "api/handlers.h"
+#include "api/query.h"
 #include "base/clock.h"
 #include "domain/audit.h"
 #include "http/address.h"
@@ -200,41 +200,6 @@ void handle_security_rate_limits(struct http_request *request)
 
 /* ---- A5.3: events ---- */
 
-/* An empty parameter is as none: forms send those. */
-static const char *given(const struct http_request *request, const char *name)
-{
-    const char *text = http_request_query(request, name);
-
-    return text && *text ? text : NULL;
-}
-
-/* Returns false after having answered. */
-static bool read_limit(struct http_request *request, size_t *ret_limit)
-{
-    const char *text = given(request, "limit");
-    char *end;
-    long value;
-
-    *ret_limit = EVENTS_DEFAULT;
-    if (!text)
-        return true;
-    errno = 0;
-    value = strtol(text, &end, 10);
-    if (errno || end == text || *end || *text < '0' || *text > '9') {
-        answer_invalid(request, "query -> limit", "int_parsing",
-                       "Input should be a valid integer, unable to parse string as an integer");
-        return false;
-    }
-    if (value < 1 || value > EVENTS_MAX) {
-        answer_invalid(request, "query -> limit", value < 1 ? "greater_than_equal" : "less_than_equal",
-                       value < 1 ? "Input should be greater than or equal to 1"
-                                 : "Input should be less than or equal to 1000");
-        return false;
-    }
-    *ret_limit = (size_t)value;
-    return true;
-}
-
 /* A query string makes a space of the plus in +01:00. */
 static bool parse_time(const char *text, int64_t *ret_wall_ms)
 {
@@ -249,11 +214,11 @@ static bool parse_time(const char *text, int64_t *ret_wall_ms)
 
 static bool read_filter(struct http_request *request, struct audit_filter *ret_filter)
 {
-    const char *since = given(request, "since");
+    const char *since = query_text(request, "since");
 
     *ret_filter = (struct audit_filter){
-        .type = given(request, "event_type"),
-        .severity = given(request, "severity"),
+        .type = query_text(request, "event_type"),
+        .severity = query_text(request, "severity"),
     };
     if (!since || parse_time(since, &ret_filter->since_ms))
         return true;
@@ -286,11 +251,11 @@ void handle_security_events(struct http_request *request)
     struct audit_filter filter;
     char **texts = NULL;
     json_t *body = NULL;
-    size_t limit;
+    int64_t limit = EVENTS_DEFAULT;
 
-    if (!read_limit(request, &limit) || !read_filter(request, &filter))
+    if (!query_read_integer(request, "limit", 1, EVENTS_MAX, &limit) || !read_filter(request, &filter))
         return;
-    if (audit_recent(api->engine->audit, &filter, limit, &texts) == 0)
+    if (audit_recent(api->engine->audit, &filter, (size_t)limit, &texts) == 0)
         body = events_json(api->engine->audit, texts);
     audit_recent_free(texts);
     answer_body(request, body);

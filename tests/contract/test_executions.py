@@ -243,7 +243,7 @@ def test_input_of_any_type(server, client):
             reply = client.request("POST", f"/executions/{events.id}/stdin", b"x", headers=headers)
             assert reply.status == 204, (kind, reply)
         assert client.request("POST", f"/executions/{events.id}/stdin?eof=maybe").status == 422
-        assert client.request("POST", f"/executions/{events.id}/stdin?eof=1").status == 204
+        assert client.request("POST", f"/executions/{events.id}/stdin?eof=True").status == 204
         assert text_of(events.all(), "stdout") == "xxxx"
 
 

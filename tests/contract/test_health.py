@@ -88,7 +88,7 @@ def test_health_of_the_pool(client, server_with):
 def test_health_is_cached(client):
     """A1.2: for half a minute, unless the caller wants to know."""
     first = client.get("/health/detailed?use_cache=0").json
-    for query in ("", "?use_cache=true", "?use_cache=1"):
+    for query in ("", "?use_cache=true", "?use_cache=TRUE", "?use_cache=1", "?use_cache"):
         assert client.get(f"/health/detailed{query}").json == first, query
     assert client.get("/health/detailed?use_cache=false").json["timestamp"] > first["timestamp"]
     assert client.get("/health/detailed?use_cache=perhaps").status == 422
