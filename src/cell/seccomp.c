@@ -28,341 +28,10 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/fd.h"
-
-/* Allowed whatever the arguments. Names, since some do not exist on every architecture; those are skipped. Missing on
- * purpose: inotify, as on a kernel without it. A watch on the runtime tree, whose inodes all cells and the host share,
- * tells who else runs what. */
-static const char *const allowed[] = {
-    /* files and directories */
-    "access",
-    "chdir",
-    "chmod",
-    "chown",
-    "close",
-    "close_range",
-    "copy_file_range",
-    "creat",
-    "dup",
-    "dup2",
-    "dup3",
-    "faccessat",
-    "faccessat2",
-    "fallocate",
-    "fchdir",
-    "fchmod",
-    "fchmodat",
-    "fchown",
-    "fchownat",
-    "fdatasync",
-    "fgetxattr",
-    "flistxattr",
-    "flock",
-    "fremovexattr",
-    "fstat",
-    "fstatfs",
-    "fsync",
-    "ftruncate",
-    "futimesat",
-    "getcwd",
-    "getdents",
-    "getdents64",
-    "getxattr",
-    "lchown",
-    "lgetxattr",
-    "link",
-    "linkat",
-    "listxattr",
-    "llistxattr",
-    "lremovexattr",
-    "lseek",
-    "lstat",
-    "mkdir",
-    "mkdirat",
-    "newfstatat",
-    "open",
-    "openat",
-    "openat2",
-    "pread64",
-    "preadv",
-    "pwrite64",
-    "pwritev",
-    "pwritev2",
-    "read",
-    "readahead",
-    "readlink",
-    "readlinkat",
-    "readv",
-    "removexattr",
-    "rename",
-    "renameat",
-    "renameat2",
-    "rmdir",
-    "sendfile",
-    "splice",
-    "stat",
-    "statfs",
-    "statx",
-    "symlink",
-    "symlinkat",
-    "sync_file_range",
-    "tee",
-    "truncate",
-    "umask",
-    "unlink",
-    "unlinkat",
-    "utime",
-    "utimensat",
-    "utimes",
-    "write",
-    "writev",
-    /* waiting for descriptors and events */
-    "epoll_create",
-    "epoll_create1",
-    "epoll_ctl",
-    "epoll_ctl_old",
-    "epoll_pwait",
-    "epoll_pwait2",
-    "epoll_wait",
-    "eventfd",
-    "eventfd2",
-    "pipe",
-    "pipe2",
-    "poll",
-    "ppoll",
-    "pselect6",
-    "select",
-    "signalfd",
-    "signalfd4",
-    "timerfd_create",
-    "timerfd_gettime",
-    "timerfd_settime",
-    /* memory */
-    "brk",
-    "get_mempolicy",
-    "madvise",
-    "membarrier",
-    "mincore",
-    "mlock",
-    "mlock2",
-    "mlockall",
-    "mprotect",
-    "mremap",
-    "msync",
-    "munlock",
-    "munlockall",
-    "munmap",
-    "pkey_alloc",
-    "pkey_free",
-    "pkey_mprotect",
-    "remap_file_pages",
-    /* processes and threads */
-    "arch_prctl",
-    "capget",
-    "capset",
-    "execve",
-    "execveat",
-    "exit",
-    "exit_group",
-    "fork",
-    "getcpu",
-    "getegid",
-    "geteuid",
-    "getgid",
-    "getgroups",
-    "getpgid",
-    "getpgrp",
-    "getpid",
-    "getppid",
-    "getpriority",
-    "getresgid",
-    "getresuid",
-    "getrlimit",
-    "get_robust_list",
-    "getrusage",
-    "getsid",
-    "gettid",
-    "getuid",
-    "get_thread_area",
-    "pidfd_open",
-    "pidfd_send_signal",
-    "rseq",
-    "sched_getaffinity",
-    "sched_getattr",
-    "sched_getparam",
-    "sched_get_priority_max",
-    "sched_get_priority_min",
-    "sched_getscheduler",
-    "sched_rr_get_interval",
-    "sched_setaffinity",
-    "sched_setattr",
-    "sched_setparam",
-    "sched_setscheduler",
-    "sched_yield",
-    "setfsgid",
-    "setfsuid",
-    "setgid",
-    "setgroups",
-    "setpgid",
-    "setpriority",
-    "setregid",
-    "setresgid",
-    "setresuid",
-    "setreuid",
-    "set_robust_list",
-    "setsid",
-    "set_thread_area",
-    "set_tid_address",
-    "setuid",
-    "times",
-    "uname",
-    "vfork",
-    "wait4",
-    "waitid",
-    "waitpid",
-    "sysinfo",
-    /* signals */
-    "alarm",
-    "getitimer",
-    "kill",
-    "pause",
-    "restart_syscall",
-    "rt_sigaction",
-    "rt_sigpending",
-    "rt_sigprocmask",
-    "rt_sigqueueinfo",
-    "rt_sigreturn",
-    "rt_sigsuspend",
-    "rt_sigtimedwait",
-    "rt_tgsigqueueinfo",
-    "setitimer",
-    "sigaltstack",
-    "tgkill",
-    "tkill",
-    /* time, randomness */
-    "clock_getres",
-    "clock_gettime",
-    "clock_nanosleep",
-    "getrandom",
-    "gettimeofday",
-    "nanosleep",
-    "time",
-    "timer_create",
-    "timer_delete",
-    "timer_getoverrun",
-    "timer_gettime",
-    "timer_settime",
-    /* sockets, once made */
-    "accept",
-    "accept4",
-    "bind",
-    "connect",
-    "getpeername",
-    "getsockname",
-    "getsockopt",
-    "listen",
-    "recvfrom",
-    "recvmmsg",
-    "recvmsg",
-    "sendmmsg",
-    "sendmsg",
-    "sendto",
-    "shutdown",
-    /* System V IPC, private to the cell's namespace */
-    "msgctl",
-    "msgget",
-    "msgrcv",
-    "msgsnd",
-    "semctl",
-    "semget",
-    "semop",
-    "semtimedop",
-    "shmat",
-    "shmctl",
-    "shmdt",
-};
-
-/* Known and refused. Unnamed calls get ENOSYS; these get EPERM because programs and tests ask for the reason. */
-static const char *const refused[] = {
-    "acct",
-    "add_key",
-    "adjtimex",
-    "bpf",
-    "chroot",
-    "clock_adjtime",
-    "clock_settime",
-    "delete_module",
-    "fanotify_init",
-    "fanotify_mark",
-    "finit_module",
-    "fsconfig",
-    "fsmount",
-    "fsopen",
-    "fspick",
-    "init_module",
-    "ioperm",
-    "iopl",
-    "kcmp",
-    "kexec_file_load",
-    "kexec_load",
-    "keyctl",
-    "lookup_dcookie",
-    "mbind",
-    "migrate_pages",
-    "mount",
-    "mount_setattr",
-    "move_mount",
-    "move_pages",
-    "name_to_handle_at",
-    "nfsservctl",
-    "open_by_handle_at",
-    "open_tree",
-    "perf_event_open",
-    "pidfd_getfd",
-    "pivot_root",
-    "process_madvise",
-    "process_mrelease",
-    "process_vm_readv",
-    "process_vm_writev",
-    "ptrace",
-    "quotactl",
-    "quotactl_fd",
-    "reboot",
-    "request_key",
-    "seccomp",
-    "setdomainname",
-    "sethostname",
-    "set_mempolicy",
-    "set_mempolicy_home_node",
-    "setns",
-    "settimeofday",
-    "swapoff",
-    "swapon",
-    "syslog",
-    "_sysctl",
-    "umount",
-    "umount2",
-    "unshare",
-    "uselib",
-    "userfaultfd",
-    "ustat",
-    "vhangup",
-    "vmsplice",
-};
-
-/* Allowed to zygotes, whatever is said of them above; taken back from their copies. */
-static const char *const granted[] = {
-    "clone3", "landlock_add_rule", "landlock_create_ruleset", "landlock_restrict_self", "seccomp", "setns", "unshare"
-};
+#include "cell/seccomp_calls.h"
 
 /* prctl options by which a zygote's copy gives up its rights. */
 static const int zygote_prctl_options[] = { PR_CAPBSET_DROP, PR_SET_SECUREBITS };
-
-/* As on a file system without extended attributes, which every tool that copies them has to live with. The kernel
- * charges nobody for an access control list, 64 KiB an inode. */
-static const char *const unsupported[] = { "fsetxattr", "lsetxattr", "setxattr", "setxattrat" };
-
-/* Succeed without doing anything: a flush of every file system of the host is not a program's to order. */
-static const char *const ignored[] = { "sync", "syncfs" };
 
 /* prctl options a program has use for. */
 static const int prctl_options[] = {
@@ -523,12 +192,12 @@ static int add(scmp_filter_ctx context, uint32_t action, const char *name, unsig
     return seccomp_rule_add_array(context, action, number, n, compare);
 }
 
-static int add_names(scmp_filter_ctx context, uint32_t action, const char *const *names, size_t n)
+static int add_calls(scmp_filter_ctx context, uint32_t action, const struct seccomp_calls *calls)
 {
     int r = 0;
 
-    for (size_t i = 0; i < n && r == 0; i++)
-        r = add(context, action, names[i], 0, NULL);
+    for (size_t i = 0; i < calls->n && r == 0; i++)
+        r = add(context, action, calls->names[i], 0, NULL);
     return r;
 }
 
@@ -543,17 +212,17 @@ static int add_values(scmp_filter_ctx context, uint32_t action, const char *name
     return r;
 }
 
-static bool is_among(const char *name, const char *const *names, size_t n)
+static bool is_among(const char *name, const struct seccomp_calls *calls)
 {
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(name, names[i]) == 0)
+    for (size_t i = 0; i < calls->n; i++)
+        if (strcmp(name, calls->names[i]) == 0)
             return true;
     return false;
 }
 
 static int add_granted(scmp_filter_ctx context)
 {
-    int r = add_names(context, SCMP_ACT_ALLOW, granted, ARRAY_SIZE(granted));
+    int r = add_calls(context, SCMP_ACT_ALLOW, &seccomp_granted);
 
     return r ? r
              : add_values(context, SCMP_ACT_ALLOW, "prctl", 0, zygote_prctl_options, ARRAY_SIZE(zygote_prctl_options));
@@ -565,10 +234,11 @@ static int take_granted_back(scmp_filter_ctx context)
     int r =
         add_values(context, SCMP_ACT_ERRNO(ENOSYS), "prctl", 0, zygote_prctl_options, ARRAY_SIZE(zygote_prctl_options));
 
-    for (size_t i = 0; i < ARRAY_SIZE(granted) && r == 0; i++) {
-        int error = is_among(granted[i], refused, ARRAY_SIZE(refused)) ? EPERM : ENOSYS;
+    for (size_t i = 0; i < seccomp_granted.n && r == 0; i++) {
+        const char *name = seccomp_granted.names[i];
+        int error = is_among(name, &seccomp_refused) ? EPERM : ENOSYS;
 
-        r = add(context, SCMP_ACT_ERRNO((uint16_t)error), granted[i], 0, NULL);
+        r = add(context, SCMP_ACT_ERRNO((uint16_t)error), name, 0, NULL);
     }
     return r;
 }
@@ -577,9 +247,9 @@ static int add_refused(scmp_filter_ctx context, bool but_granted)
 {
     int r = 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(refused) && r == 0; i++)
-        if (!but_granted || !is_among(refused[i], granted, ARRAY_SIZE(granted)))
-            r = add(context, SCMP_ACT_ERRNO(EPERM), refused[i], 0, NULL);
+    for (size_t i = 0; i < seccomp_refused.n && r == 0; i++)
+        if (!but_granted || !is_among(seccomp_refused.names[i], &seccomp_granted))
+            r = add(context, SCMP_ACT_ERRNO(EPERM), seccomp_refused.names[i], 0, NULL);
     return r;
 }
 
@@ -770,12 +440,12 @@ static int export_program(scmp_filter_ctx context, struct seccomp_filter *ret_fi
 
 static int add_common(scmp_filter_ctx context)
 {
-    int r = add_names(context, SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed));
+    int r = add_calls(context, SCMP_ACT_ALLOW, &seccomp_allowed);
 
     if (r == 0)
-        r = add_names(context, SCMP_ACT_ERRNO(EOPNOTSUPP), unsupported, ARRAY_SIZE(unsupported));
+        r = add_calls(context, SCMP_ACT_ERRNO(EOPNOTSUPP), &seccomp_unsupported);
     if (r == 0)
-        r = add_names(context, SCMP_ACT_ERRNO(0), ignored, ARRAY_SIZE(ignored));
+        r = add_calls(context, SCMP_ACT_ERRNO(0), &seccomp_ignored);
     return r ? r : add_arguments(context);
 }
 

@@ -30,7 +30,7 @@ ROWS = [
     wall(
         "copies: what zygotes may is not taken back",
         "x08::test_x08_what_only_zygotes_may unit:seccomp",
-        (SECCOMP, "r = add(context, SCMP_ACT_ERRNO((uint16_t)error), granted[i], 0, NULL);", "r = error > 0 ? 0 : -1;"),
+        (SECCOMP, "r = add(context, SCMP_ACT_ERRNO((uint16_t)error), name, 0, NULL);", "r = error > 0 ? 0 : -1;"),
         (SECCOMP, 'add_values(context, SCMP_ACT_ERRNO(ENOSYS), "prctl", 0,', 'add_values(context, SCMP_ACT_ERRNO(ENOSYS), "prctl", 5,'),
         copies=True,
     ),

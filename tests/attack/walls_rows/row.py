@@ -23,6 +23,7 @@ ROOTFS = "cell/rootfs.c"
 RULES = "cell/wan_rules.c"
 SCRATCH = "cell/scratch.c"
 SECCOMP = "cell/seccomp.c"
+SECCOMP_CALLS = "cell/seccomp_calls.c"
 SLOT = "warden/slot.c"
 SLOT_PLACE = "warden/slot_place.c"
 SLOT_RUN = "warden/slot_run.c"
@@ -38,12 +39,12 @@ def wall(name, tests, *edits, behind="", copies=False):
 
 def allow(*calls):
     """Lets calls through that the filter refuses by name or by default."""
-    return SECCOMP, '    "waitpid",\n', '    "waitpid",\n' + "".join(f'    "{call}",\n' for call in calls)
+    return SECCOMP_CALLS, '    "waitpid",\n', '    "waitpid",\n' + "".join(f'    "{call}",\n' for call in calls)
 
 
 def let(call):
     """No longer refuses a call by name; goes with allow()."""
-    return SECCOMP, f'    "{call}",\n', ""
+    return SECCOMP_CALLS, f'    "{call}",\n', ""
 
 
 def no_step(name, function):

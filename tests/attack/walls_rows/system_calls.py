@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The system-call filter of cells."""
 
-from walls_rows.row import CELL, SECCOMP, allow, let, no_step, unused, wall
+from walls_rows.row import CELL, SECCOMP, SECCOMP_CALLS, allow, let, no_step, unused, wall
 
 ROWS = [
     wall(
@@ -15,7 +15,7 @@ ROWS = [
         "k05 k07::test_k07_every_call_denied x05::test_x05_the_filter_and_not_the_kernel_answers",
         (SECCOMP, "[SECCOMP_CELL] = { SCMP_ACT_ERRNO(ENOSYS), add_cell }", "[SECCOMP_CELL] = { SCMP_ACT_ALLOW, add_cell }"),
         (SECCOMP, "[SECCOMP_ZYGOTE] = { SCMP_ACT_ERRNO(ENOSYS)", "[SECCOMP_ZYGOTE] = { SCMP_ACT_ALLOW"),
-        (SECCOMP, "r = add_names(context, SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed));", "r = allowed[0] ? 0 : -1;"),
+        (SECCOMP, "r = add_calls(context, SCMP_ACT_ALLOW, &seccomp_allowed);", "r = seccomp_allowed.n ? 0 : -1;"),
         (SECCOMP, "return r ? r : add_arguments(context);", "(void)add_arguments; return r;"),
     ),
     wall(
@@ -204,13 +204,13 @@ ROWS = [
     wall(
         "seccomp: flushes of all file systems",
         "x05::test_x05_the_filter_and_not_the_kernel_answers",
-        (SECCOMP, 'ignored[] = { "sync", "syncfs" };', 'ignored[] = { "nothing" };'),
+        (SECCOMP_CALLS, 'ignored[] = { "sync", "syncfs" };', 'ignored[] = { "nothing" };'),
         allow("sync", "syncfs"),
     ),
     wall(
         "seccomp: access control lists",
         "x01::test_x01_access_control_lists",
-        (SECCOMP, '{ "fsetxattr", "lsetxattr", "setxattr", "setxattrat" };', '{ "nothing" };'),
+        (SECCOMP_CALLS, '{ "fsetxattr", "lsetxattr", "setxattr", "setxattrat" };', '{ "nothing" };'),
         allow("fsetxattr", "lsetxattr", "setxattr"),
     ),
     wall(
