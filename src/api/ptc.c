@@ -518,7 +518,6 @@ static void on_dropped(struct execution_job *job)
 int ptc_init(struct api *api)
 {
     const struct ptc_runs_options options = {
-        .admission = api->admission,
         .max_waiting = api->ptc_max_paused,
         .max_bytes = api->engine->paused_memory.budget_bytes,
         .ttl_ms = api->ptc_pause_ttl_ms,

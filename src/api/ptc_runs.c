@@ -52,7 +52,7 @@ static struct waiting *take_out(struct ptc_runs *runs, struct waiting **link)
 
 void ptc_runs_drop(struct ptc_runs *runs, struct execution_job *job)
 {
-    admission_abandon(runs->options.admission, job);
+    admission_abandon(job);
     job->result.outcome = OUTCOME_CANCELLED;
     run_done(job->request.run, &job->result);
     if (runs->options.dropped)

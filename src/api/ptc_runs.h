@@ -17,7 +17,6 @@
 struct ptc_runs;
 
 struct ptc_runs_options {
-    struct admission *admission;
     unsigned max_waiting; /* beyond it one is dropped, the oldest of the key that has most */
     int64_t max_bytes;    /* the same for the memory that they hold together */
     int64_t ttl_ms;

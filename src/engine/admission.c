@@ -462,9 +462,8 @@ int admission_resume(struct admission *admission, struct execution_job *job)
     return r;
 }
 
-void admission_abandon(struct admission *admission, struct execution_job *job)
+void admission_abandon(struct execution_job *job)
 {
-    (void)admission;
     job->paused = execution_drop(job->paused);
 }
 

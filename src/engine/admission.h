@@ -74,7 +74,7 @@ int admission_submit(struct admission *admission, struct execution_job *job, uns
 int admission_resume(struct admission *admission, struct execution_job *job);
 
 /* Kills the program of a paused job, which stays the caller's; done is not called. */
-void admission_abandon(struct admission *admission, struct execution_job *job);
+void admission_abandon(struct execution_job *job);
 
 /* Numbers for health and metrics; those that wait to go on wait too. */
 unsigned admission_running(struct admission *admission);

@@ -21,10 +21,11 @@
 #include "engine/plain.h"
 #include "engine/tool_channel.h"
 #include "store/blob.h"
+#include "store/digest.h"
 #include "store/kv.h"
 
 #define EXECUTION_ARGS_MAX   4096
-#define EXECUTION_QUEUE_SIZE 65 /* a SHA-256 in hex */
+#define EXECUTION_QUEUE_SIZE DIGEST_HEX_SIZE
 #define EXECUTION_FILES_MAX  1000
 
 /* A reference to a file, as the client sent it (exec.md 10.1). Absent strings are "". */

@@ -12,8 +12,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define BLOB_DIGEST_SIZE 65 /* hex SHA-256 and NUL */
-#define BLOB_KEY_SIZE    65
+#include "store/digest.h"
+
+#define BLOB_DIGEST_SIZE DIGEST_HEX_SIZE
+#define BLOB_KEY_SIZE    DIGEST_HEX_SIZE
 
 enum blob_outcome {
     BLOB_E_NOT_FOUND = 1,

@@ -17,9 +17,8 @@
 static atomic_uint n_abandoned;
 static atomic_bool key_is_bad;
 
-void admission_abandon(struct admission *admission, struct execution_job *job)
+void admission_abandon(struct execution_job *job)
 {
-    (void)admission;
     (void)job;
     atomic_fetch_add(&n_abandoned, 1);
 }
