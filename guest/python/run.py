@@ -229,16 +229,26 @@ def give_children_site(subprocess):
     subprocess._args_from_interpreter_flags = lambda: [option for option in options() if option != "-S"]
 
 
+def import_traceback():
+    path = sys.path
+    sys.path = [entry for entry in path if entry != WORKSPACE]  # a user's collections.py must not spoil this
+    import traceback
+
+    sys.path = path
+    return traceback
+
+
 def show_lines_of_threads(threading):
     """The interpreter's own way to show what ends a thread reads the lines from files (up to Python 3.12)."""
     show = threading.excepthook
+    traceback = import_traceback()  # now: sys.path, which that changes, will be other threads' too
 
     def excepthook(args, /):
         if args.exc_type is SystemExit or args.exc_value is None or sys.stderr is None:
             return show(args)
         name = args.thread.name if args.thread else threading.get_ident()
         print("Exception in thread %s:" % name, file=sys.stderr, flush=True)
-        print_exception(args.exc_value)
+        traceback.print_exception(args.exc_value)
         sys.stderr.flush()
 
     threading.excepthook = threading.__excepthook__ = excepthook
@@ -418,22 +428,13 @@ def is_success(status):
     return status is None or (isinstance(status, int) and status == 0)
 
 
-def print_exception(error):
-    path = sys.path
-    sys.path = [entry for entry in path if entry != WORKSPACE]  # a user's collections.py must not spoil this
-    import traceback
-
-    sys.path = path
-    traceback.print_exception(error)
-
-
 def report(error):
     """Shows an uncaught exception as the interpreter would, without the frames of this file."""
     error.__traceback__ = own_frames_removed(error.__traceback__)
     if sys.excepthook is not sys.__excepthook__:
         sys.excepthook(type(error), error, error.__traceback__)
         return
-    print_exception(error)
+    import_traceback().print_exception(error)
 
 
 class Program:

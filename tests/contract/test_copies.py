@@ -33,6 +33,34 @@ def test_it_is_a_copy(server):
         assert host.until(lambda: "Seccomp_filters:\t2" in client.exec("print(open('/proc/self/status').read())", "py").stdout, 60)
 
 
+THREADS = """
+import sys
+held = '/mnt/data' in sys.path
+open('helper.py', 'w').write('x = 1')
+import threading
+sys.setswitchinterval(1e-6)
+def fail():
+    barrier.wait()
+    raise ValueError('in a thread')
+lost = 0
+for _ in range(20):
+    barrier = threading.Barrier(9)
+    threads = [threading.Thread(target=fail) for _ in range(8)]
+    for thread in threads: thread.start()
+    barrier.wait()
+    while any(thread.is_alive() for thread in threads): lost += '/mnt/data' not in sys.path
+import helper
+print(held, lost, helper.x)
+"""
+
+
+def test_threads_that_fail_leave_imports_alone(run):
+    """10.7.6: the program imports from its directory whatever its threads do."""
+    answer = run(THREADS)
+    assert (answer.code, answer.stdout) == (0, "True 0 1\n"), dict(answer)
+    assert "ValueError: in a thread" in answer.stderr, dict(answer)
+
+
 def libraries():
     """The names that programs may use without importing them, and the modules that they stand for (exec.md 10.7.6)."""
     run = runpy.run_path(os.path.join(os.path.dirname(__file__), "../../guest/python/run.py"), run_name="run")
