@@ -120,6 +120,7 @@ class Sources:
     def __init__(self, text):
         self.text = text
         self.earlier = {}
+        self.registered = set()  # the names that linecache knows of these
 
     def lasting_name(self, filename):
         """The name for code that outlives its program; None if it is no program's."""
@@ -138,8 +139,11 @@ class Sources:
             self.register(sys.modules["linecache"])
 
     def register(self, linecache):
-        linecache.cache.pop(PROGRAM, None)  # or it would be the text of an earlier one
-        for name, text in {**self.earlier, FILENAME: self.text}.items():
+        texts = {**self.earlier, FILENAME: self.text}
+        for name in self.registered - texts.keys() | {PROGRAM}:
+            linecache.cache.pop(name, None)  # it would be the text of a program that is over
+        self.registered = texts.keys()
+        for name, text in texts.items():
             linecache.cache[name] = (len(text), None, lines_of(text), name)
 
     def get_source(self, module):

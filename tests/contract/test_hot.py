@@ -109,6 +109,15 @@ def test_a_function_that_is_carried_on_keeps_its_lines(session):
         "    half = lambda x: x / 0  # of the lambda"], dict(failed)
 
 
+def test_the_lines_of_what_is_gone_are_forgotten(session):
+    """10.7.6: a session that goes on for long does not keep the text of each of its programs."""
+    session.begin("import linecache")
+    for number in range(6):
+        session.hot(f"def mine(): return {number}")
+    shown = session.hot("print([mine.__code__.co_filename, '<code>'] == sorted(name for name in linecache.cache if 'code' in name))")
+    assert shown == "True\n"
+
+
 def test_every_run_has_its_own_files(session):
     """10.6, 10.9: what was written, changed and deleted in between is there; nothing else is."""
     first = session.begin("open('a.txt', 'w').write('one')\nopen('/tmp/t', 'w').write('t')\nkeep = 1")
