@@ -501,6 +501,7 @@ def begin(path, source, show, session):
         return Program(set_up_main(sources), set_up_hooks(sources, path, show), sources)
     if sys.path[:1] != [WORKSPACE]:
         sys.path.insert(0, WORKSPACE)
+    program.namespace.pop("__warningregistry__", None)  # what the last one was warned of, this one has yet to hear
     program.sources.next_program(text, program.codes)
     renew_hooks(program.hook, program.sources, show)
     return program

@@ -109,6 +109,15 @@ def test_a_function_that_is_carried_on_keeps_its_lines(session):
         "    half = lambda x: x / 0  # of the lambda"], dict(failed)
 
 
+def test_every_program_is_warned(session):
+    """10.7.6: a warning is shown once, by each program whose it is."""
+    warns = "import warnings\nfor _ in range(2): warnings.warn('careful')"
+    assert session.begin(warns + "\nkeep = 1").stderr.count("UserWarning: careful") == 1
+    for _ in range(2):
+        run = session(warns)
+        assert (run.usage["warm"], run.stderr.count("UserWarning: careful")) == ("hot", 1), dict(run)
+
+
 def test_the_lines_of_what_is_gone_are_forgotten(session):
     """10.7.6: a session that goes on for long does not keep the text of each of its programs."""
     session.begin("import linecache")
