@@ -58,7 +58,8 @@ function awaitsOutside(source) {
 
 // Returns a require() and an import() that resolve as they would in the program.
 function programLoaders(main) {
-  main._compile('module.exports = { require, load: (specifier) => import(specifier) };', PROGRAM);
+  const load = '(specifier, script, attributes) => import(specifier, { with: attributes, assert: attributes })';
+  main._compile(`module.exports = { require, load: ${load} };`, PROGRAM);
   const loaders = main.exports;
   main.exports = {};
   return loaders;

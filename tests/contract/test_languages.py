@@ -415,6 +415,15 @@ def test_js_output_is_whole_at_exit(client, need_language, stream):
         assert answer[stream].endswith("[Output truncated - size limit exceeded]" + "\n" * (stream == "stdout")), len(answer[stream])
 
 
+@pytest.mark.parametrize("first", ["", "import os from 'os';", "await 1;"], ids=["plain", "module", "await"])
+def test_js_import_with_attributes(client, need_language, first):
+    need_language("js")
+    code = "import('fs').then(async (fs) => {\nfs.writeFileSync('a.json', '{\"b\": 5}');\n" \
+        "console.log((await import('./a.json', { with: { type: 'json' } })).default.b) });"
+    answer = client.exec(f"{first}\n{code}", "js")
+    assert (answer.code, answer.stdout) == (0, "5\n"), dict(answer)
+
+
 def test_js_type_module_of_the_workspace_does_not_matter(run, upload):
     assert_clean(run("js", "sum", files=upload({"package.json": b'{"type": "module"}'})), "55\n")
 
