@@ -56,10 +56,12 @@ function awaitsOutside(source) {
   }
 }
 
-// Returns a require() and an import() that resolve as they would in the program.
-function programLoaders(main) {
+// Returns a require() and an import() that resolve as they would in the program. Node.js reads a source map only of what is compiled
+// as CommonJS, and looks for it by the file's name.
+function programLoaders(main, source) {
+  const map = source.match(/^\/\/# sourceMappingURL=.*/gm)?.pop() ?? '';
   const load = '(specifier, script, attributes) => import(specifier, { with: attributes, assert: attributes })';
-  main._compile(`module.exports = { require, load: ${load} };`, PROGRAM);
+  main._compile(`module.exports = { require, load: ${load} };\n${map}`, PROGRAM);
   const loaders = main.exports;
   main.exports = {};
   return loaders;
@@ -209,7 +211,7 @@ function letItRunItself(source, path) {
 function run(source) {
   const main = makeMainModule();
   if (MODULE_WORDS.test(source) && (awaitsOutside(source) || !compilesAsCommonJs(source))) {
-    const loaders = programLoaders(main);
+    const loaders = programLoaders(main, source);
     const asyncBody = compileAsync(source, loaders.load);
     if (asyncBody) return start(asyncBody, main.exports, main.exports, loaders.require, main, PROGRAM, WORKSPACE);
     if (!compilesAsCommonJs(source)) return startModule(compileModule(source, loaders.load), loaders); // or await is a name

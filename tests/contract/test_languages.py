@@ -299,6 +299,15 @@ def test_js_es_module(run, place):
     assert sorted(answer.names()) == sorted(JS_FILES)
 
 
+@pytest.mark.parametrize("first", ["", "await 1;"], ids=["plain", "await"])
+def test_ts_traces_show_the_lines_of_the_source(client, need_language, first):
+    need_language("ts")
+    answer = client.exec(first + "\ninterface Shape {\n  side: number;\n}\nfunction fail(shape: Shape): never {\n"
+                         "  throw new RangeError('on purpose');\n}\nfail({ side: 1 });", "ts")
+    assert "    at fail (/mnt/data/code.ts:6:9)\n" in answer.stderr, dict(answer)
+    assert "/mnt/data/code.ts:6\n  throw new RangeError('on purpose');\n" in answer.stderr, dict(answer)
+
+
 def test_js_await_outside_of_functions(run, place):
     assert_clean(run("js", "await", session_id=place(JS_FILES)), "true /mnt/data true 42\n")
 
