@@ -18,6 +18,7 @@ import sys
 WORKSPACE = "/mnt/data"
 PROGRAM = WORKSPACE + "/code.py"
 FILENAME = "<code>"  # of the program, in tracebacks
+EARLIER_CHARACTERS_MAX = 1 << 17  # of the texts of earlier programs that are kept for tracebacks
 PACKAGES = "/opt/skill-deps/python"  # of the operator's (SKILL_DEPS_PATH), if there are any
 STATE_FOUND = "/run/build/.state.in"
 STATE_LEFT = "/run/build/.state"
@@ -130,8 +131,11 @@ class Sources:
             return "<code %s>" % _imp.source_hash(0, self.text.encode("utf-8", "replace")).hex()[:6]
         return filename if filename in self.earlier else None
 
-    def text_of(self, name):
-        return self.earlier.get(name, self.text)
+    def add_text(self, name, texts):
+        """Adds the text behind a lasting name to texts, unless it makes them too many: a state must not fail for them."""
+        text = self.earlier.get(name, self.text)
+        if name not in texts and len(text) + sum(map(len, texts.values())) <= EARLIER_CHARACTERS_MAX:
+            texts[name] = text
 
     def take_earlier(self, texts):
         self.earlier.update(texts)
@@ -160,9 +164,12 @@ class Sources:
             functions = [each for each in gc.get_objects() if type(each) is type(rename)]
             for function in functions:
                 function.__code__ = renamed.get(id(function.__code__), function.__code__)
-            self.earlier[self.lasting_name(FILENAME)] = self.text
             alive = {function.__code__.co_filename for function in functions}
-            self.earlier = {name: text for name, text in self.earlier.items() if name in alive}
+            texts = {}
+            for name in [self.lasting_name(FILENAME), *reversed(self.earlier)]:
+                if name in alive:
+                    self.add_text(name, texts)
+            self.earlier = dict(reversed(texts.items()))
         self.text = text
 
 

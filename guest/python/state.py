@@ -8,7 +8,7 @@ programs of that session put there. A state is one version byte, then two pickle
 values   the variables by name, in one pickle, so that what they share they share again
 modules  names that were bound to modules, and which
 needs    the names that functions and methods among the values read
-sources  the texts of the programs that functions among the values come from, by the file names of their code; it may be absent
+sources  texts of programs that functions among the values come from, by the file names of their code; it may be absent
 
 Functions and classes of the program travel by value and come back with the next program's names as their globals.
 Nothing here ever raises, prints or warns: a state that cannot be read counts as absent, a value that cannot be written
@@ -453,7 +453,7 @@ def full_pickler(sink, namespace, used_sources):
             name = sources.lasting_name(code.co_filename)
             if name is None:
                 return code
-            used_sources[name] = sources.text_of(name)
+            sources.add_text(name, used_sources)
             return code.replace(co_filename=name)
 
         def without_original_bases(self, value):

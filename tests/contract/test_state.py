@@ -529,6 +529,20 @@ def test_size_limit(server_with):
         assert session("print(x, len(zeros))") == f"3 {30 << 20}\n"
 
 
+@pytest.mark.parametrize("stored", [True, False], ids=["stored", "alive"])
+def test_the_text_of_programs_leaves_room_for_what_they_define(server_with, stored):
+    """S3.5: what is kept for tracebacks counts little against the limit; the latest programs have it."""
+    with server_with(STATE_MAX_SIZE_MB="1").client() as client:
+        session = Session(client, stored=stored)
+        for number in range(8):
+            session(f"def f{number}(x): return {number} / x  # {os.urandom(25000).hex() if number < 7 else 'the last'}")
+            session(f"# {os.urandom(400000).hex()}\ndef g{number}(): return {number}")
+        client.cool(session.id)
+        assert session("print(sum(f(1) + g() for f, g in zip((f0, f1, f2, f3, f4, f5, f6, f7), (g0, g1, g2, g3, g4, g5, g6, g7))))") == "56.0\n"
+        assert "  # the last\n" in session.any("f7(0)").stderr
+        assert 'File "<code ' in session.any("f0(0)").stderr
+
+
 def test_saving_never_ends_a_run_that_succeeded(client):
     """S3.5: what there is no memory to save is not saved; what was saved can be loaded."""
     for value in ("'abcdef' * (60 << 20)", "['string number %d' % i for i in range(4000000)]", "list(range(11000000))"):
