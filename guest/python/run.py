@@ -119,16 +119,23 @@ class Sources:
     which inspect looks for classes."""
 
     def __init__(self, text):
-        self.text = text
+        self.set_text(text)
         self.earlier = {}
         self.registered = set()  # the names that linecache knows of these
+
+    def set_text(self, text):
+        self.text = text
+        self.own_lasting_name = None  # not asked for yet
 
     def lasting_name(self, filename):
         """The name for code that outlives its program; None if it is no program's."""
         if filename == FILENAME:
-            import _imp
+            if self.own_lasting_name is None:
+                import _imp
 
-            return "<code %s>" % _imp.source_hash(0, self.text.encode("utf-8", "replace")).hex()[:6]
+                digest = _imp.source_hash(0, self.text.encode("utf-8", "replace"))
+                self.own_lasting_name = "<code %s>" % digest.hex()[:6]
+            return self.own_lasting_name
         return filename if filename in self.earlier else None
 
     def add_text(self, name, texts):
@@ -170,7 +177,7 @@ class Sources:
                 if name in alive:
                     self.add_text(name, texts)
             self.earlier = dict(reversed(texts.items()))
-        self.text = text
+        self.set_text(text)
 
 
 def rename(code, filename, renamed):
