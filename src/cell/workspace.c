@@ -175,10 +175,13 @@ static int visit_directory(struct walk *walk, int dir_fd, const char *name, size
     int fd = open_beneath(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
     char opaque[4] = "";
 
-    if (fd < 0 || depth >= HARVEST_DEPTH_MAX) {
-        cleanup_close_fd(&fd);
+    if (fd < 0) {
         walk->result->skipped++;
         return 0;
+    }
+    if (depth >= HARVEST_DEPTH_MAX) {
+        close(fd);
+        return report(walk, HARVEST_UNREACHED, -1, 0);
     }
     if (fgetxattr(fd, "trusted.overlay.opaque", opaque, sizeof(opaque)) == 1 && opaque[0] == 'y') {
         int r = report(walk, HARVEST_OPAQUE, -1, 0);
@@ -236,7 +239,7 @@ static int walk_directory(struct walk *walk, int fd, size_t path_length, unsigne
             break;
         }
         if (at + length > HARVEST_PATH_MAX) {
-            walk->result->skipped++;
+            r = report(walk, HARVEST_UNREACHED, -1, 0);
             continue;
         }
         if (at > 0)

@@ -32,6 +32,7 @@ enum harvest_kind {
     HARVEST_FILE,
     HARVEST_WHITEOUT, /* this name of the lower layer is gone or hidden */
     HARVEST_OPAQUE,
+    HARVEST_UNREACHED, /* this directory holds something too deep, or of too long a path, to be looked at */
 };
 
 struct harvest_options {
@@ -45,7 +46,7 @@ struct harvest_options {
 
 struct harvest_result {
     bool complete;
-    unsigned skipped; /* path too long, too deep, not readable */
+    unsigned skipped; /* not readable */
     bool file_at_limit;
 };
 

@@ -460,7 +460,7 @@ static int read_display(struct execution *x)
     return result->shown ? 0 : -ENOMEM;
 }
 
-/* What was left out, beyond all bounds of depth or length, may have been a result or have hidden an input. */
+/* What was left out may have been a result or have hidden an input. */
 static bool saw_everything(const struct cell_outcome *cell)
 {
     return cell->harvested && cell->done.complete && cell->done.skipped == 0;

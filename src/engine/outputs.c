@@ -187,11 +187,24 @@ static int on_file(struct outputs *outputs, const char *path, int64_t size_bytes
     return 0;
 }
 
+/* What is below the directory is not known, but perhaps that it does not count. */
+static void note_unreached(struct outputs *outputs, const char *directory)
+{
+    char below[WIRE_PATH_SIZE + 8];
+
+    snprintf(below, sizeof(below), "%s/_", directory);
+    outputs->unreached |= !is_skipped(outputs, below) || inputs_below(outputs->inputs, directory, strlen(directory));
+}
+
 int outputs_entry(void *context, const struct wire_entry *entry, int fd)
 {
     CLEANUP_CLOSE int owned = fd;
     struct outputs *outputs = context;
 
+    if (entry->kind == WIRE_ENTRY_UNREACHED) {
+        note_unreached(outputs, entry->path);
+        return 0;
+    }
     /* A file where a folder was leaves nothing of what was in there. */
     if (entry->kind != WIRE_ENTRY_FILE || inputs_below(outputs->inputs, entry->path, strlen(entry->path)))
         inputs_cover(outputs->inputs, entry->path);
@@ -311,6 +324,7 @@ int outputs_store(struct outputs *outputs, const char *session_id, bool complete
     }
     for (size_t i = 0; i < n_stored; i++)
         list_stored(outputs, &records[i], &outputs->candidates[stored[i]]);
+    complete = complete && !outputs->unreached;
     if (!complete) {
         result->truncation.max_scan++;
         result->truncation.skipped++;

@@ -24,6 +24,7 @@ struct outputs {
     struct execution_result *result;     /* its truncation is filled as entries arrive */
     struct output_candidate *candidates; /* sorted by path */
     size_t n_candidates;
+    bool unreached; /* there is more where results or inputs may be */
 };
 
 /* Returns 0 or -ENOMEM. */

@@ -74,6 +74,7 @@ static int send_entry(void *context, enum harvest_kind kind, const char *path, i
         [HARVEST_FILE] = WIRE_ENTRY_FILE,
         [HARVEST_WHITEOUT] = WIRE_ENTRY_WHITEOUT,
         [HARVEST_OPAQUE] = WIRE_ENTRY_OPAQUE,
+        [HARVEST_UNREACHED] = WIRE_ENTRY_UNREACHED,
     };
     struct run *run = context;
     struct wire_entry entry = { .type = WIRE_ENTRY, .kind = kinds[kind], .size_bytes = size_bytes };

@@ -142,10 +142,11 @@ struct wire_ended {
 };
 
 enum wire_entry_kind {
-    WIRE_ENTRY_FILE,     /* a regular file of the writable layer; one descriptor, open for reading */
-    WIRE_ENTRY_WHITEOUT, /* this path of the lower layer was deleted */
-    WIRE_ENTRY_OPAQUE,   /* this directory hides what the lower layer holds below it */
-    WIRE_ENTRY_STATE,    /* the state that the program left, not beyond state_bytes_max; one descriptor, for reading */
+    WIRE_ENTRY_FILE,      /* a regular file of the writable layer; one descriptor, open for reading */
+    WIRE_ENTRY_WHITEOUT,  /* this path of the lower layer was deleted */
+    WIRE_ENTRY_OPAQUE,    /* this directory hides what the lower layer holds below it */
+    WIRE_ENTRY_UNREACHED, /* this directory holds something too deep, or of too long a path, to be looked at */
+    WIRE_ENTRY_STATE,     /* the state that the program left, not beyond state_bytes_max; one descriptor, for reading */
     WIRE_ENTRY_STATE_TOO_LARGE, /* it left one that is larger: size_bytes */
     WIRE_ENTRY_BUILT, /* what the compile step made, sent while the program runs; one descriptor, of which the api
                          must believe nothing before it has looked at its seals and its size */
@@ -164,7 +165,7 @@ struct wire_entry {
 struct wire_done {
     uint32_t type;
     uint32_t complete;      /* 0 = a bound was reached and entries are missing */
-    uint32_t skipped;       /* files left out for their name, depth or kind of link */
+    uint32_t skipped;       /* files and directories left out that could not be opened */
     uint32_t file_at_limit; /* 1 = a file had reached its size limit */
 };
 

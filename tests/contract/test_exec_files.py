@@ -647,6 +647,15 @@ def test_what_the_scan_does_not_reach(client, write):
     assert "deleted_files" not in run, dict(run)
 
 
+@pytest.mark.parametrize("place", [".cache", "node_modules", "a/.b/venv"])
+def test_what_the_scan_does_not_reach_where_no_results_are(client, place):
+    """10.9.2, 10.9.6: it is not missing."""
+    deep = "/".join([place] + ["d"] * 40)
+    up = client.upload(("gone.txt", b"x"))
+    run = client.exec(f"mkdir -p {deep}; echo x > {deep}/x; rm gone.txt", "bash", files=[up.reference(0)])
+    assert run["deleted_files"] == ["gone.txt"] and "artifact_truncation" not in run, dict(run)
+
+
 def test_what_is_laid_out_ahead(server_with):
     """10.6.1: with and without inputs in turns, in one slot, whose cell has an empty workspace before its program is known."""
     server = server_with(MAX_CONCURRENT_EXECUTIONS="1")

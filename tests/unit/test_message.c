@@ -49,6 +49,7 @@ static const struct sample {
     { { .tls = { WIRE_TLS, 0 } }, sizeof(struct wire_tls), WIRE_TLS_FDS, WIRE_FROM_WARDEN },
     { { .entry = { WIRE_ENTRY, WIRE_ENTRY_STATE, 3, "s" } }, sizeof(struct wire_entry), 1, WIRE_FROM_WARDEN },
     { { .entry = { WIRE_ENTRY, WIRE_ENTRY_STATE_TOO_LARGE, 9, "s" } }, sizeof(struct wire_entry), 0, WIRE_FROM_WARDEN },
+    { { .entry = { WIRE_ENTRY, WIRE_ENTRY_UNREACHED, 0, "a" } }, sizeof(struct wire_entry), 0, WIRE_FROM_WARDEN },
     { { .run = { .type = WIRE_RUN,
                  .processes_max = 64,
                  .execution_id = ID,

@@ -325,6 +325,29 @@ static void an_incomplete_harvest_reports_no_deletions(void **state)
     end(&h);
 }
 
+static void what_is_not_reached_matters_where_results_may_be(void **state)
+{
+    static const struct {
+        const char *directory;
+        bool matters;
+    } rows[] = {
+        { "a/b", true },      { "a/.b/c", false }, { "node_modules/b", false }, { "b/node_modules", false },
+        { "build/in", true },
+    };
+    struct bench *bench = *state;
+
+    store_file(bench, bench->session.id, "build/in/put", "x");
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct harvest h;
+
+        begin(&h, bench);
+        found_kind(&h, WIRE_ENTRY_UNREACHED, rows[i].directory);
+        (void)finish(&h, true);
+        assert_int_equal(h.result.truncation.max_scan, rows[i].matters);
+        end(&h);
+    }
+}
+
 static void a_session_that_is_gone_delivers_nothing(void **state)
 {
     struct bench *bench = *state;
@@ -438,6 +461,7 @@ int main(void)
         WITH_BENCH(hidden_directories_cover_their_inputs),
         WITH_BENCH(changes_of_infrastructure_files_are_dropped),
         WITH_BENCH(an_incomplete_harvest_reports_no_deletions),
+        WITH_BENCH(what_is_not_reached_matters_where_results_may_be),
         WITH_BENCH(a_session_that_is_gone_delivers_nothing),
         WITH_BENCH(outputs_that_cannot_be_recorded_leave_no_bytes),
         WITH_BENCH(bytes_that_a_record_names_stay),

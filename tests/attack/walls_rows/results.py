@@ -45,7 +45,7 @@ ROWS = [
     wall(
         "harvest: no limit of depth",
         "f06::test_f06_depth unit:workspace",
-        (WORKSPACE, "if (fd < 0 || depth >= HARVEST_DEPTH_MAX) {", "if (fd < 0) {"),
+        (WORKSPACE, "if (depth >= HARVEST_DEPTH_MAX) {", "if (depth > 1u << 30) {"),
     ),
     wall(
         "harvest: no limit of visits",
