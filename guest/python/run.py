@@ -241,10 +241,10 @@ def point_spawn_at_source(spawn, path):
     spawn.get_preparation_data = get_preparation_data
 
 
-def give_children_site(subprocess):
+def give_children_site(module):
     """Interpreters that libraries start with this one's options find the distribution's packages."""
-    options = subprocess._args_from_interpreter_flags
-    subprocess._args_from_interpreter_flags = lambda: [option for option in options() if option != "-S"]
+    options = module._args_from_interpreter_flags
+    module._args_from_interpreter_flags = lambda: [option for option in options() if option != "-S"]
 
 
 def import_traceback():
@@ -275,6 +275,7 @@ def show_lines_of_threads(threading):
 # What is done to a library once, whichever program uses it; what was done is taken out.
 LIBRARIES = {
     "matplotlib.font_manager": add_fonts,
+    "multiprocessing.util": give_children_site,  # it has a name of its own for what it imports from the next
     "subprocess": give_children_site,
     "threading": show_lines_of_threads,
 }

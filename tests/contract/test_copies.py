@@ -61,6 +61,17 @@ def test_threads_that_fail_leave_imports_alone(run):
     assert "ValueError: in a thread" in answer.stderr, dict(answer)
 
 
+@pytest.mark.parametrize("code, printed", [
+    ("from joblib import Parallel, delayed\nprint(Parallel(n_jobs=2)(delayed(abs)(-i) for i in range(4)))", "[0, 1, 2, 3]\n"),
+    ("import multiprocessing, numpy as np\ndef f(x): return float(np.sqrt(x))\n"
+     "if __name__ == '__main__': print(multiprocessing.get_context('spawn').Pool(1).map(f, [4]))", "[2.0]\n"),
+], ids=["joblib", "spawn"])
+def test_libraries_that_start_interpreters(run, code, printed):
+    """10.8.4: those find the libraries too, and nobody has anything to say."""
+    answer = run(code)
+    assert (answer.code, answer.stdout, answer.stderr) == (0, printed, ""), dict(answer)
+
+
 def libraries():
     """The names that programs may use without importing them, and the modules that they stand for (exec.md 10.7.6)."""
     run = runpy.run_path(os.path.join(os.path.dirname(__file__), "../../guest/python/run.py"), run_name="run")
