@@ -200,6 +200,8 @@ int warden_run(const struct warden_options *options)
         w.context.zygote_fds[kind] = -1;
     }
     prctl(PR_SET_NAME, "codecell-warden");
+    signal(SIGPIPE,
+           SIG_IGN); /* whoever reads the log may go: keepers and the proxy have it from here, programs do not */
     /* The cell of a keeper that was killed comes to us, to be reaped: until then the kernel counts it into its slot. */
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (warden_setup(&w) == 0)

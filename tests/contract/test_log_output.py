@@ -71,6 +71,24 @@ def test_nobody_waits_for_whoever_reads_the_log(program):
     assert sum(counts) > 50, counts
 
 
+def test_whoever_reads_the_log_may_go(program):
+    """Nobody dies of a line that nobody reads: the api is started again, and programs find SIGPIPE as ever."""
+    output = Output()
+    server = Server({"SANDBOX_POOL_ENABLED": "false", "LOG_LEVEL": "DEBUG"}, output=output.writing)
+    try:
+        os.close(output.reading)
+        first, warden = server.api_pid, server.pid
+        os.kill(first, signal.SIGKILL)
+        assert host.until(lambda: not host.alive(first), 10)
+        server.wait_ready()
+        assert server.pid == warden
+        with server.client(timeout=60) as client:
+            assert client.exec("yes | head -1; echo ${PIPESTATUS[0]}", "bash").stdout == "y\n141\n"
+    finally:
+        os.close(output.writing)
+        server.stop()
+
+
 @pytest.fixture
 def roots_place():
     """A directory as /var/log: everybody may go there, root alone makes files."""
