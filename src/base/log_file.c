@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
+/* In a pipe of owner's, who can fill and empty it at will, a line could wait for ever. */
 static int give(int fd, uid_t owner)
 {
     struct stat st;
@@ -17,7 +18,7 @@ static int give(int fd, uid_t owner)
     if (fcntl(fd, F_SETFL, O_APPEND) < 0 || fstat(fd, &st) < 0)
         return error_from_errno();
     if (!S_ISREG(st.st_mode))
-        return 0;
+        return st.st_uid == owner ? -EPERM : 0;
     if (st.st_nlink != 1 || (st.st_uid != 0 && st.st_uid != owner))
         return -EPERM;
     return fchown(fd, owner, (gid_t)-1) < 0 ? error_from_errno() : 0;

@@ -120,9 +120,9 @@ def test_values_that_do_not_go_together(program, server_with, tmp_path, variable
     assert sentence in server_with(**HINTS[variable]).log()
 
 
-@pytest.mark.parametrize("kind", ["link", "second name", "another's"])
-def test_a_log_file_of_somebody_else(program, open_directory, kind):
-    """13: root gives the log to the api's user, and so nothing that may be another's file."""
+@pytest.mark.parametrize("kind", ["link", "second name", "another's", "pipe"])
+def test_a_log_file_of_somebody_else(program, server, open_directory, kind):
+    """13: root gives the log to the api's user: nothing that may be another's file, and writes into no pipe of that user's."""
     place = pathlib.Path(open_directory)
     log, other = place / "codecell.log", place / "other"
     other.write_text("")
@@ -130,6 +130,9 @@ def test_a_log_file_of_somebody_else(program, open_directory, kind):
         log.symlink_to(other)
     elif kind == "second name":
         os.link(other, log)
+    elif kind == "pipe":
+        os.mkfifo(log)
+        os.chown(log, os.stat(server.data_dir).st_uid, -1)
     else:
         log.write_text("")
         os.chown(log, 12345, 12345)
@@ -137,7 +140,7 @@ def test_a_log_file_of_somebody_else(program, open_directory, kind):
     said = refused_start([program, "serve"], place, 60, **given)
     assert "LOG_FILE" in said, said
     assert said.splitlines()[0] in refused_start([program, "doctor"], place, 60, **given).splitlines()
-    assert other.stat().st_uid == 0 and log.lstat().st_uid in (0, 12345)
+    assert other.stat().st_uid == 0 and (kind == "pipe" or log.lstat().st_uid in (0, 12345))
 
 
 def test_several_at_once(program, tmp_path):

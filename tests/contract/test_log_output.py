@@ -149,3 +149,24 @@ def test_a_new_file_is_no_link(server_with, roots_place):
     os.kill(server.pid, signal.SIGHUP)
     assert host.until(lambda: host.read(old).count("cannot be opened again") == 2, 20, 0.05), host.read(old)
     assert other.read_text() == "" and other.stat().st_uid == 0
+
+
+def test_a_new_file_is_no_pipe_of_the_apis(server_with):
+    """In a directory that it may write to, it could put one there whose other end it does not read."""
+    with tempfile.TemporaryDirectory(prefix="codecell-test-") as place:
+        os.chmod(place, 0o755)
+        path, old = pathlib.Path(place) / "codecell.log", pathlib.Path(place) / "codecell.log.1"
+        server = server_with(LOG_FILE=str(path))
+        path.rename(old)
+        os.mkfifo(path, 0o600)
+        os.chown(path, old.stat().st_uid, -1)
+        reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            os.kill(server.pid, signal.SIGHUP)
+            assert host.until(lambda: "cannot be opened again" in host.read(old), 20, 0.05), host.read(old)
+            api = server.api_pid
+            os.kill(api, signal.SIGKILL)
+            assert host.until(lambda: "the api died" in host.read(old), 20, 0.05), host.read(old)
+            assert server.pid not in {pid for pid, _ in writing_to(server, path)}
+        finally:
+            os.close(reading)

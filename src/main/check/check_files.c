@@ -163,6 +163,8 @@ static const char *log_file_fault(const struct check_context *context)
         return "is a link, and none is followed";
     if (S_ISDIR(st.st_mode))
         return "is a directory";
+    if (!S_ISREG(st.st_mode) && st.st_uid == context->identity.api_uid)
+        return "is no file, and belongs to the server's user";
     if (S_ISREG(st.st_mode) && st.st_uid != 0 && st.st_uid != context->identity.api_uid)
         return "belongs to somebody else";
     return S_ISREG(st.st_mode) && st.st_nlink != 1 ? "has a second name" : NULL;
