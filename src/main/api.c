@@ -191,7 +191,6 @@ static int step_confine(struct process *p)
     const struct config *config = &p->handover.config;
     const struct confine_options options = {
         .data_dir = config->data_dir,
-        .log_file = config->log_file,
         .port = (uint16_t)config->api_port,
     };
     int r = confine_files(&options);
@@ -315,9 +314,7 @@ static bool take_signal(struct process *p)
 
     if (read(p->signal_fd, &info, sizeof(info)) != sizeof(info))
         return false;
-    if (info.ssi_signo == SIGHUP)
-        api_log_reopen(&p->handover.config);
-    return info.ssi_signo != SIGHUP;
+    return info.ssi_signo != SIGHUP; /* which the warden answers, also when somebody sends it to all */
 }
 
 /* Returns 0, -ETIMEDOUT, or -EINTR if the server is told to stop. */
@@ -413,6 +410,8 @@ static bool take_message(struct process *p)
 
     if (r == 0 && message.type == WIRE_TLS)
         api_tls_renew(p->server, fds[WIRE_TLS_CERTIFICATE], fds[WIRE_TLS_KEY]);
+    if (r == 0 && message.type == WIRE_LOG)
+        api_log_use(fds[0]);
     wire_close_fds(fds);
     return r == 0 || r == -EAGAIN || r == -EINTR;
 }

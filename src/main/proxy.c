@@ -38,7 +38,7 @@ static void load_resolver(void)
 
 static int confine(void)
 {
-    const struct confine_options options = { .log_file = "" };
+    const struct confine_options options = { 0 };
     int r;
 
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

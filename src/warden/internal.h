@@ -88,6 +88,7 @@ struct warden {
     bool api_ran;         /* one of them has had a program run */
     int64_t api_first_us; /* when the first one was started */
     bool tls_renewed;     /* what the api was started with may be out of date */
+    bool log_renewed;     /* what the api was started with is */
     int status;
 };
 
@@ -109,6 +110,7 @@ void proxy_restart(struct warden *w); /* if it is wanted and not there */
 void api_greet(struct warden *w);
 
 /* Hands over the files of the certificate again. */
+void api_renew_log(struct warden *w); /* the warden's own standard output is the api's log now */
 void api_renew_tls(struct warden *w);
 
 void api_on_message(struct warden *w);

@@ -64,15 +64,15 @@ static void on_signals(struct warden *w)
             reap(w);
             continue;
         }
-        if (info.ssi_signo != SIGHUP)
-            begin_stop(w);
-        else {
+        if (info.ssi_signo == SIGHUP) {
             log_reopen(w);
             api_renew_tls(w);
+            continue;
         }
+        begin_stop(w);
         if (w->api.pid > 0)
-            kill(w->api.pid, (int)info.ssi_signo == SIGHUP ? SIGHUP : SIGTERM);
-        else if (w->stopping)
+            kill(w->api.pid, SIGTERM);
+        else
             w->finished = true;
     }
 }

@@ -22,7 +22,7 @@ static int start_api(struct warden *w)
 {
     int r = api_process_start(&w->api, w->options->api_program);
 
-    w->greeted = false;
+    w->greeted = w->log_renewed = false;
     return r ? r : warden_watch(w, w->api.channel_fd, WATCH_API);
 }
 
@@ -63,6 +63,23 @@ void proxy_restart(struct warden *w)
         return;
     if (proxy_start(w) < 0)
         log_error("the proxy could not be started, trying again");
+}
+
+static void send_log(struct warden *w)
+{
+    const struct wire_log message = { .type = WIRE_LOG };
+    const int fd = STDOUT_FILENO;
+    int r = wire_send_within(w->api.channel_fd, &message, &fd, 0);
+
+    if (r != 0)
+        log_error("the api goes on in its old log: %s", r < 0 ? strerror(-r) : "it is gone");
+}
+
+void api_renew_log(struct warden *w)
+{
+    w->log_renewed = true;
+    if (w->greeted && w->api.channel_fd >= 0)
+        send_log(w);
 }
 
 static int open_regular(const char *path)
@@ -108,6 +125,8 @@ void api_greet(struct warden *w)
     if (w->greeted || w->api.channel_fd < 0)
         return;
     w->greeted = wire_send_within(w->api.channel_fd, &hello, &w->warm_fd, 0) == 0;
+    if (w->greeted && w->log_renewed)
+        send_log(w);
     if (w->greeted && w->tls_renewed)
         send_tls(w);
 }

@@ -17,7 +17,6 @@ int log_keep_directory(struct warden *w)
     return fcntl((int)w->options->log_dir_fd, F_SETFD, FD_CLOEXEC) < 0 ? error_from_errno() : 0;
 }
 
-/* The api opens it by itself, after this: it may not make a file there. */
 void log_reopen(struct warden *w)
 {
     const struct warden_options *o = w->options;
@@ -35,4 +34,5 @@ void log_reopen(struct warden *w)
     }
     proxy_process_log(&w->proxy, fd);
     keepers_log(w, fd);
+    api_renew_log(w);
 }

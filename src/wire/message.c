@@ -100,6 +100,7 @@ static const struct {
     [WIRE_PAUSED] = { sizeof(struct wire_paused), 0, 0, WIRE_FROM_WARDEN, NULL },
     [WIRE_SAVE] = { sizeof(struct wire_save), 0, 0, WIRE_FROM_API, NULL },
     [WIRE_SAVED] = { sizeof(struct wire_saved), 0, 0, WIRE_FROM_WARDEN, NULL },
+    [WIRE_LOG] = { sizeof(struct wire_log), 1, 1, WIRE_FROM_WARDEN, NULL },
 };
 
 int wire_check(const union wire_message *message, size_t size, size_t n_fds, enum wire_side sender)

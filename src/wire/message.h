@@ -6,8 +6,8 @@
  * message that breaks its row is never looked into; the receiver ends the conversation.
  *
  * Two kinds of conversation:
- *   main channel        api -> warden: WIRE_RUN, one a wanted execution. warden -> api: WIRE_HELLO, once, then WIRE_TLS
- *                       whenever the server was told to read its certificate again.
+ *   main channel        api -> warden: WIRE_RUN, one a wanted execution. warden -> api: WIRE_HELLO, once, then WIRE_LOG
+ *                       and WIRE_TLS whenever the server was told to open its log, and read its certificate, again.
  *   execution channel   made by the api for each execution, its other end passed along with WIRE_RUN:
  *                         warden -> api: WIRE_STARTED, WIRE_PAUSED*, WIRE_ENDED, WIRE_ENTRY*, WIRE_DONE; or WIRE_FAILED
  *                         at any time.
@@ -47,6 +47,7 @@ enum wire_type {
     WIRE_PAUSED,
     WIRE_SAVE,
     WIRE_SAVED,
+    WIRE_LOG,
     WIRE_TYPE_COUNT,
 };
 
@@ -229,6 +230,12 @@ struct wire_tls {
     uint32_t reserved;
 };
 
+/* LOG_FILE is another file now: the descriptor. The api may not look for it, nor make it. */
+struct wire_log {
+    uint32_t type;
+    uint32_t reserved;
+};
+
 union wire_message {
     uint32_t type;
     struct wire_hello hello;
@@ -244,6 +251,7 @@ union wire_message {
     struct wire_save save;
     struct wire_saved saved;
     struct wire_tls tls;
+    struct wire_log log;
 };
 
 enum wire_side {

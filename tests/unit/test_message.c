@@ -68,6 +68,7 @@ static const struct sample {
     { { .entry = { WIRE_ENTRY, WIRE_ENTRY_BUILT, 0, "built" } }, sizeof(struct wire_entry), 1, WIRE_FROM_WARDEN },
     { { .save = { WIRE_SAVE, 0 } }, sizeof(struct wire_save), 0, WIRE_FROM_API },
     { { .saved = { WIRE_SAVED, 0, 1 << 20 } }, sizeof(struct wire_saved), 0, WIRE_FROM_WARDEN },
+    { { .log = { WIRE_LOG, 0 } }, sizeof(struct wire_log), 1, WIRE_FROM_WARDEN },
 };
 
 static enum wire_side other(enum wire_side side)

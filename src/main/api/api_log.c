@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "main/api/api_log.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/log.h"
+#include "base/log_file.h"
 
 #define PATH_MAX_BYTES 512                                      /* of a path, in the access log */
 #define QUOTED_SIZE    (2 * PATH_MAX_BYTES + sizeof("\"\"...")) /* every byte escaped */
@@ -26,15 +24,12 @@ void api_log_init(const struct config *config)
     log_init(&options);
 }
 
-void api_log_reopen(const struct config *config)
+void api_log_use(int fd)
 {
-    CLEANUP_CLOSE int fd = -1;
+    int r = log_file_use(fd);
 
-    if (*config->log_file == '\0')
-        return;
-    fd = open(config->log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, 0640);
-    if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
-        log_warning("LOG_FILE cannot be opened again: %s", strerror(errno));
+    if (r < 0)
+        log_warning("the log cannot go on in its new file: %s", strerror(-r));
     else
         log_info("log file opened again");
 }

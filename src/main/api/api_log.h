@@ -8,8 +8,8 @@
 /* Lines go to stdout, which serve has pointed at LOG_FILE if there is one. */
 void api_log_init(const struct config *config);
 
-/* Opens LOG_FILE again after it was renamed (SIGHUP). Without one nothing happens. */
-void api_log_reopen(const struct config *config);
+/* Lines go there from now on: LOG_FILE, which the warden has opened again. */
+void api_log_use(int fd);
 
 /* http_options.completed: the access log. */
 void api_log_request(const struct http_summary *summary, void *data);

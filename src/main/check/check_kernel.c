@@ -67,7 +67,7 @@ void check_seccomp(const struct check_context *context, struct check_report *rep
 /* Both walls of the api around itself, for a directory that is always there. */
 static int try_confinement(const void *argument)
 {
-    const struct confine_options options = { .data_dir = "/", .log_file = "", .port = 1 };
+    const struct confine_options options = { .data_dir = "/", .port = 1 };
     int r;
 
     (void)argument;

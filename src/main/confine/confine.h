@@ -12,7 +12,6 @@
 
 struct confine_options {
     const char *data_dir; /* NULL = none */
-    const char *log_file; /* opened again on SIGHUP; "" = none */
     uint16_t port;        /* the one TCP port that may be bound; 0 = none */
 };
 

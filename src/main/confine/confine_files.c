@@ -2,7 +2,6 @@
 /* confine_files.c -- which files the api may reach: Landlock, on top of the rights of its user. */
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <linux/landlock.h>
 #include <stdio.h>
@@ -55,9 +54,8 @@ static const struct {
     (READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |           \
      LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SYM |                         \
      LANDLOCK_ACCESS_FS_REFER | FS_TRUNCATE)
-#define APPEND (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG)
 
-/* Beside the data directory and the log file's: what the C library and TLS clients read. All of it may be missing. */
+/* Beside the data directory: what the C library and TLS clients read. All of it may be missing. */
 static const struct {
     const char *path;
     uint64_t access;
@@ -129,17 +127,6 @@ static int allow_table(int ruleset_fd, uint64_t handled)
     return r;
 }
 
-/* The directory, since the file is a new one when it is opened again. */
-static int allow_log_file(int ruleset_fd, const char *log_file, uint64_t handled)
-{
-    char path[PATH_MAX];
-
-    if (*log_file == '\0')
-        return 0;
-    snprintf(path, sizeof(path), "%s", log_file);
-    return allow_optional(ruleset_fd, dirname(path), APPEND & handled);
-}
-
 static int allow_port(int ruleset_fd, uint16_t port, uint64_t handled)
 {
     const struct port_rule rule = { .access = NET_BIND_TCP, .port = port };
@@ -153,8 +140,6 @@ static int add_rules(int ruleset_fd, const struct confine_options *options, cons
 {
     int r = options->data_dir ? allow_path(ruleset_fd, options->data_dir, KEEP & handled->files) : 0;
 
-    if (r == 0)
-        r = allow_log_file(ruleset_fd, options->log_file, handled->files);
     if (r == 0)
         r = allow_table(ruleset_fd, handled->files);
     return r ? r : allow_port(ruleset_fd, options->port, handled->ports);

@@ -220,7 +220,7 @@ ROWS = [
     ),
     wall(
         "api: not confined to its files",
-        "x06::test_x06_another_directory_of_the_same_name_is_out_of_reach",
+        "x06::test_x06_what_left_its_place_is_out_of_reach",
         ("main/api.c", "int r = confine_files(&options);", "int r = options.data_dir ? 0 : confine_files(&options);"),
     ),
     wall(
