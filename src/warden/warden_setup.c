@@ -51,7 +51,8 @@ static int prepare_cgroups(struct warden *w)
 #define ROOT_FD_MIN 16 /* keepers have numbers below for what is theirs */
 #define ROOT_NAME   "tree"
 
-/* DATA_DIR is the api's, so what lies there may be, too. The api can give this directory another name, but not reach
+/* DATA_DIR is the api's, so what lies there may be, too: a link or a file in the place of either directory must not
+ * keep the server from starting, and unlink() takes no directory. The api can give this one another name, but not reach
  * the mount point in it. */
 static int open_root_place(const struct warden_options *o, int *ret_fd)
 {
@@ -59,10 +60,14 @@ static int open_root_place(const struct warden_options *o, int *ret_fd)
     CLEANUP_CLOSE int fd = -1;
 
     snprintf(path, sizeof(path), "%s/root", o->data_dir);
+    (void)unlink(path);
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
         return error_from_errno();
     fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 || fchown(fd, 0, 0) < 0 || fchmod(fd, 0700) < 0 || (mkdirat(fd, ROOT_NAME, 0755) < 0 && errno != EEXIST))
+    if (fd < 0 || fchown(fd, 0, 0) < 0 || fchmod(fd, 0700) < 0)
+        return error_from_errno();
+    (void)unlinkat(fd, ROOT_NAME, 0);
+    if (mkdirat(fd, ROOT_NAME, 0755) < 0 && errno != EEXIST)
         return error_from_errno();
     *ret_fd = TAKE_FD(fd);
     return 0;

@@ -168,6 +168,21 @@ def replace_root(_):
     need_keepers()
 
 
+def plant(what):
+    """Leaves something else in the place of that directory, or of the one in it, for the next start to find."""
+    root = os.path.join(DATA, "root")
+    os.rename(root, os.path.join(DATA, "gone"))
+    if what in ("inner link", "inner file"):
+        os.mkdir(root, 0o777)
+        root = os.path.join(root, "tree")
+    if what in ("link", "inner link"):
+        os.symlink("/etc", root)
+    else:
+        os.close(os.open(root, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    say(was=os.getpid())
+    time.sleep(3600)
+
+
 def remove_root(_):
     """A cell, where it is no mount point, removes what cells are mounted on."""
     in_data('print(*[os.system("rmdir -p " + each) for each in ("root", "root/tree")])')
@@ -231,6 +246,7 @@ SCENARIOS = {
     "hold": hold,
     "replace_root": replace_root,
     "remove_root": remove_root,
+    **{f"plant {what}": functools.partial(lambda what, _: plant(what), what) for what in ("link", "file", "inner link", "inner file")},
     "lead_out": lead_out,
     "let_go": let_go,
     **{f"resign {code}": functools.partial(lambda code, _: resign(code), code) for code in (0, 78, 127)},

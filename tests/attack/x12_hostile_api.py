@@ -118,6 +118,17 @@ def test_x12_the_root_of_cells_stays_where_it_is(taken_over):
     assert (place.st_uid, stat.S_IMODE(place.st_mode)) == (0, 0o700)
 
 
+@pytest.mark.parametrize("what", ["link", "file", "inner link", "inner file"])
+def test_x12_what_it_leaves_keeps_no_server_from_starting(taken_over, what):
+    """Where the root of cells is mounted, the next start finds something else, of which nothing is followed or kept."""
+    hostile = taken_over(f"plant {what}")
+    assert host.until(hostile.was, 60, 0.1), (hostile.said(), hostile.server.log_tail())
+    hostile.server.terminate()
+    hostile.server.start(wait=False)
+    assert host.until(hostile.codes, 60, 0.2), (hostile.said(), hostile.server.log_tail())
+    assert hostile.codes() == [[7] * 4] and os.path.isfile("/etc/passwd")
+
+
 @pytest.mark.parametrize("which", ["directory", "place", "socket", "file", "memory"])
 def test_x12_no_program_gets_what_no_api_has(taken_over, which):
     """Of a descriptor of the host's a program would make what the api's own walls forbid. Whoever sends one is ended."""
