@@ -259,20 +259,22 @@ def test_everything_at_once(server_with, open_directory):
 def test_limits_of_a_shell(server_with):
     """13: what a login allows its processes ends neither the server nor the programs of its clients."""
     # A server that is built with a sanitizer needs twenty tebibytes of addresses before it can lift these two.
-    limits = ["prlimit", "--as=70000000000000:", "--cpu=1:", "--data=70000000000000:", "--fsize=200000:", "--nproc=1:", "--"]
-    server = server_with(prefix=limits)
+    limits = ["prlimit", "--as=70000000000000:", "--cpu=1:", "--data=70000000000000:", "--fsize=200000:", "--nproc=1:"]
+    server = server_with(prefix=[*limits, "--stack=131072:", "--"])
     with server.client() as client:
-        run = client.exec("ulimit -t; ulimit -v; ulimit -d; while [ $SECONDS -lt 3 ]; do :; done; echo on", "bash")
-    assert run.stdout == "unlimited\nunlimited\nunlimited\non\n", dict(run)
+        run = client.exec("ulimit -t; ulimit -v; ulimit -d; ulimit -s; while [ $SECONDS -lt 3 ]; do :; done; echo on", "bash")
+    assert run.stdout == "unlimited\n" * 3 + "8192\non\n", dict(run)
 
 
 def test_limits_that_cannot_be_raised_are_told(program, tmp_path):
     """Issue: the server would end, or its programs would, and nobody could see why."""
     env = {"PATH": os.environ["PATH"], "API_KEY": "good-key-7d1f0c2b9a", "DATA_DIR": str(tmp_path)}
-    nobody = ["setpriv", "--reuid=65534", "--clear-groups", "prlimit", "--cpu=100:100", "--nproc=500:500", "--"]
+    nobody = ["setpriv", "--reuid=65534", "--clear-groups", "prlimit", "--cpu=100:100", "--nproc=500:500"]
+    nobody += ["--stack=1000000:1000000", "--"]
     done = subprocess.run([*nobody, program, "doctor"], env=env, cwd="/", capture_output=True, text=True, timeout=60)
     line = next(line for line in done.stdout.splitlines() if line.split()[1] == "limits")
-    assert line.startswith("warn ") and "ulimit -t -u" in line and "LimitCPU=infinity LimitNPROC=infinity" in line, line
+    assert line.startswith("warn ") and "ulimit -t -u -s" in line, line
+    assert "LimitCPU=infinity LimitNPROC=infinity LimitSTACK=infinity" in line, line
 
 
 def test_two_servers_on_one_data_directory(server_with):

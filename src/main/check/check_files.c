@@ -19,6 +19,7 @@
 #define SPACE_WANTED_BYTES (2LL << 30)
 #define DESCRIPTORS_WANTED 16384
 #define PROCESSES_WANTED   4096 /* of one user */
+#define STACK_BYTES_WANTED (8u << 20)
 
 static int become(uid_t uid)
 {
@@ -205,7 +206,7 @@ static const struct {
 } ends[] = {
     { RLIMIT_AS, RLIM_INFINITY, "v", "AS" },          { RLIMIT_CPU, RLIM_INFINITY, "t", "CPU" },
     { RLIMIT_DATA, RLIM_INFINITY, "d", "DATA" },      { RLIMIT_FSIZE, RLIM_INFINITY, "f", "FSIZE" },
-    { RLIMIT_NPROC, PROCESSES_WANTED, "u", "NPROC" },
+    { RLIMIT_NPROC, PROCESSES_WANTED, "u", "NPROC" }, { RLIMIT_STACK, STACK_BYTES_WANTED, "s", "STACK" },
 };
 
 void check_limits(const struct check_context *context, struct check_report *report)
