@@ -11,16 +11,25 @@
 #include "base/error.h"
 
 /* In a pipe of owner's, who can fill and empty it at will, a line could wait for ever. */
+const char *log_file_refusal(const struct stat *st, uid_t owner)
+{
+    if (!S_ISREG(st->st_mode))
+        return st->st_uid == owner ? "is no file, and belongs to the server's user" : NULL;
+    if (st->st_uid != 0 && st->st_uid != owner)
+        return "belongs to somebody else";
+    return st->st_nlink != 1 ? "has a second name" : NULL;
+}
+
 static int give(int fd, uid_t owner)
 {
     struct stat st;
 
     if (fcntl(fd, F_SETFL, O_APPEND) < 0 || fstat(fd, &st) < 0)
         return error_from_errno();
-    if (!S_ISREG(st.st_mode))
-        return st.st_uid == owner ? -EPERM : 0;
-    if (st.st_nlink != 1 || (st.st_uid != 0 && st.st_uid != owner))
+    if (log_file_refusal(&st, owner))
         return -EPERM;
+    if (!S_ISREG(st.st_mode))
+        return 0;
     return fchown(fd, owner, (gid_t)-1) < 0 ? error_from_errno() : 0;
 }
 

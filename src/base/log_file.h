@@ -2,7 +2,11 @@
 /* log_file.h -- a log file that root opens for a user who has no rights. */
 #pragma once
 
+#include <sys/stat.h>
 #include <sys/types.h>
+
+/* Why what lies where the log file is to be is not opened for owner, in words that follow its path; NULL if it is. */
+const char *log_file_refusal(const struct stat *st, uid_t owner);
 
 /* Opens name in the open directory to append to, making it if it is not there, and gives it to owner. The directory may
  * be owner's, and so may what lies there: no link is followed, and only a file that is nobody else's is given, by no

@@ -13,13 +13,14 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/log_file.h"
 #include "main/check/check.h"
+#include "main/place/ulimits.h"
 
 #define SPACE_NEEDED_BYTES (64LL << 20)
 #define SPACE_WANTED_BYTES (2LL << 30)
 #define DESCRIPTORS_WANTED 16384
 #define PROCESSES_WANTED   4096 /* of one user */
-#define STACK_BYTES_WANTED (8u << 20)
 
 static int become(uid_t uid)
 {
@@ -164,11 +165,7 @@ static const char *log_file_fault(const struct check_context *context)
         return "is a link, and none is followed";
     if (S_ISDIR(st.st_mode))
         return "is a directory";
-    if (!S_ISREG(st.st_mode) && st.st_uid == context->identity.api_uid)
-        return "is no file, and belongs to the server's user";
-    if (S_ISREG(st.st_mode) && st.st_uid != 0 && st.st_uid != context->identity.api_uid)
-        return "belongs to somebody else";
-    return S_ISREG(st.st_mode) && st.st_nlink != 1 ? "has a second name" : NULL;
+    return log_file_refusal(&st, context->identity.api_uid);
 }
 
 void check_log_file(const struct check_context *context, struct check_report *report)
@@ -206,7 +203,7 @@ static const struct {
 } ends[] = {
     { RLIMIT_AS, RLIM_INFINITY, "v", "AS" },          { RLIMIT_CPU, RLIM_INFINITY, "t", "CPU" },
     { RLIMIT_DATA, RLIM_INFINITY, "d", "DATA" },      { RLIMIT_FSIZE, RLIM_INFINITY, "f", "FSIZE" },
-    { RLIMIT_NPROC, PROCESSES_WANTED, "u", "NPROC" }, { RLIMIT_STACK, STACK_BYTES_WANTED, "s", "STACK" },
+    { RLIMIT_NPROC, PROCESSES_WANTED, "u", "NPROC" }, { RLIMIT_STACK, ULIMITS_STACK_BYTES, "s", "STACK" },
 };
 
 void check_limits(const struct check_context *context, struct check_report *report)
