@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "api/answer.h"
-#include "api/exec_answer.h"
 #include "api/handlers.h"
 #include "api/offload.h"
 #include "api/probe.h"

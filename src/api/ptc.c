@@ -13,7 +13,6 @@
 
 #include "api/answer.h"
 #include "api/audited.h"
-#include "api/exec_answer.h"
 #include "api/exec_job.h"
 #include "api/gate.h"
 #include "api/ptc.h"

@@ -14,8 +14,7 @@ struct seccomp_filter {
 /* For whom a filter is. */
 enum seccomp_subject {
     SECCOMP_CELL,
-    SECCOMP_ZYGOTE, /* besides what a cell may: clone into groups, enter namespaces, give up rights, confine themselves
-                     */
+    SECCOMP_ZYGOTE, /* besides what a cell may: clone into groups, enter namespaces, drop rights, confine itself */
     SECCOMP_COPY,   /* a zygote's, which has that one's filter: what is left of both is a cell's. The kernel translates
                        a filter for each copy anew, and this one has twenty instructions instead of eight hundred */
     SECCOMP_SUBJECTS,

@@ -88,7 +88,7 @@ struct warden {
     bool api_ran;         /* one of them has had a program run */
     int64_t api_first_us; /* when the first one was started */
     bool tls_renewed;     /* what the api was started with may be out of date */
-    bool log_renewed;     /* what the api was started with is */
+    bool log_renewed;     /* the log that the api was started with is not the server's any more */
     int status;
 };
 
@@ -109,9 +109,8 @@ void proxy_restart(struct warden *w); /* if it is wanted and not there */
 /* Tells the api that it may begin, once a slot is ready. */
 void api_greet(struct warden *w);
 
-/* Hands over the files of the certificate again. */
 void api_renew_log(struct warden *w); /* the warden's own standard output is the api's log now */
-void api_renew_tls(struct warden *w);
+void api_renew_tls(struct warden *w); /* hands over the files of the certificate again */
 
 void api_on_message(struct warden *w);
 void api_tend(struct warden *w); /* ends it if it does not stop */

@@ -19,9 +19,8 @@
 
 #define RETRY_MS 1000
 
-#define STOP_GRACE_US                                                                                                  \
-    20000000 /* beyond the time that running programs have: for the end of those that are cancelled                    \
-              */
+/* Beyond the time that running programs have: for the end of those that are cancelled. */
+#define STOP_GRACE_US 20000000
 
 #define EVENTS_MAX 64
 
@@ -200,8 +199,8 @@ int warden_run(const struct warden_options *options)
         w.context.zygote_fds[kind] = -1;
     }
     prctl(PR_SET_NAME, "codecell-warden");
-    signal(SIGPIPE,
-           SIG_IGN); /* whoever reads the log may go: keepers and the proxy have it from here, programs do not */
+    /* Whoever reads the log may go. Keepers and the proxy have it from here, programs do not. */
+    signal(SIGPIPE, SIG_IGN);
     /* The cell of a keeper that was killed comes to us, to be reaped: until then the kernel counts it into its slot. */
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (warden_setup(&w) == 0)

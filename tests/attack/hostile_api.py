@@ -2,8 +2,8 @@
 """What runs in the place of the api, as its user and with its channel to the warden (x12_hostile_api.py). Without the api's
 own walls: each call that it makes is one that those allow.
 
-The first one does what the file "scenario" beside it says, looks ("served") whether what ends with an api was needed to be served
-again, and dies; the next one looks ("codes") whether the warden still serves."""
+The first one does what the file "scenario" beside it says, in some of them looks ("served") whether it is served itself still,
+and dies; the next one looks ("codes") whether the warden still serves."""
 
 import array
 import contextlib
