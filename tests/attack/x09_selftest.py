@@ -6,7 +6,6 @@ import http.server
 import json
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -79,8 +78,12 @@ def _answer(**fields):
 
 def _run_as_it_is(request):
     """A program of the host's, with the rights of nobody."""
-    home = tempfile.mkdtemp(prefix="codecell-test-")
-    os.chmod(home, 0o777)
+    with tempfile.TemporaryDirectory(prefix="codecell-test-", ignore_cleanup_errors=True) as home:
+        os.chmod(home, 0o777)
+        return _run_in(home, request)
+
+
+def _run_in(home, request):
     command = {"py": ["/usr/bin/python3", "-c"], "bash": ["/bin/bash", "-c"]}[request["lang"]]
     process = subprocess.Popen(
         [*command, request["code"]],
@@ -98,7 +101,6 @@ def _run_as_it_is(request):
             os.killpg(process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        shutil.rmtree(home, ignore_errors=True)
     return _answer(stdout=out, stderr=err, code=process.returncode, outcome="ok" if process.returncode == 0 else "error")
 
 
