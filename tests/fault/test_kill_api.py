@@ -135,9 +135,11 @@ def test_the_port_is_taken_meanwhile(server_with):
     server = server_with()
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        os.kill(server.pid, signal.SIGSTOP)  # else the next api may be there before
         kill_api(server)
         taken.bind((server.host, server.port))
         taken.listen()
+        os.kill(server.pid, signal.SIGCONT)
         assert host.until(lambda: "cannot start: HTTP server" in server.log(), 10), server.log_tail()
         time.sleep(1)
         assert server.process.poll() is None, server.log_tail()
