@@ -190,14 +190,16 @@ class Server:
             if host.alive(pid)
         ]
         left += [f"cgroup {path}" for path in sorted(self.seen_cgroups - self.cgroups_before) if os.path.isdir(path)]
-        left += [
-            f"mount {line}" for line in host.mounts() - self.mounts_before if self.home in line or "codecell" in line
-        ]
+        left += [f"mount {line}" for line in host.mounts() - self.mounts_before if self._may_be_of(line)]
         for name in ("work", "blobs/incoming"):
             path = os.path.join(self.data_dir, name)
             if os.path.isdir(path):
                 left += [f"file {os.path.join(path, entry)}" for entry in os.listdir(path)]
         return left
+
+    def _may_be_of(self, mount):
+        """Whether the line is about a mount that this server may have made, and no other test."""
+        return self.home in mount or ("codecell" in mount and "codecell-test-" not in mount)
 
     def _reap_orphans(self):
         for pid in list(self.seen_pids):
