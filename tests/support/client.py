@@ -58,8 +58,15 @@ class Run(dict):
         assert len(found) == 1, f"{len(found)} entries named {name!r} in {self['files']}"
         return found[0]
 
-    def names(self):
-        return [entry["name"] for entry in self["files"]]
+    def names(self, kind=None):
+        """Of the entries; of those alone that are inherited, modified or new, if kind says so."""
+        kinds = {
+            None: lambda entry: True,
+            "inherited": lambda entry: entry.get("inherited") is True,
+            "modified": lambda entry: "modified_from" in entry,
+            "new": lambda entry: "inherited" not in entry and "modified_from" not in entry,
+        }
+        return [entry["name"] for entry in self["files"] if kinds[kind](entry)]
 
     def lines(self):
         return self["stdout"].splitlines()

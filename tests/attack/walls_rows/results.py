@@ -172,7 +172,7 @@ ROWS = [
     ),
     wall(
         "outputs: hidden files",
-        "test_exec_files::test_skip_list unit:outputs",
+        "test_exec_outputs::test_skip_list unit:outputs",
         ("engine/outputs.c", "return segment[0] == '.' || is_hidden(", "return is_hidden("),
     ),
     wall(
