@@ -159,8 +159,31 @@ function start(call, self, ...rest) {
   process.nextTick(call.bind(self, ...rest));
 }
 
+// Node.js ends a module with this that waits outside of functions for what never comes.
+const UNSETTLED = 13;
+
+// A program that has nothing more to do, and has not come to its end, is told so.
+function expectEnd(promise) {
+  let drained = false;
+  const notice = () => {
+    drained = true;
+  };
+  const end = () => {
+    if (!drained || process.exitCode !== undefined) return;
+    process.exitCode = UNSETTLED;
+    fs.writeSync(2, 'Warning: Detected unsettled top-level await\n');
+  };
+  process.on('beforeExit', notice).on('exit', end);
+  promise.then(() => process.off('beforeExit', notice).off('exit', end));
+}
+
+// Reflect.apply(), because then() would give it one argument more.
+function startAsync(body, self, ...rest) {
+  expectEnd(Promise.resolve().then(Reflect.apply.bind(Reflect, body, self, rest)));
+}
+
 function startModule(module, loaders) {
-  linkModule(module, loaders).then(module.evaluate.bind(module));
+  expectEnd(linkModule(module, loaders).then(module.evaluate.bind(module)));
 }
 
 // Node.js promises that a program's output is whole when process.exit() returns to nobody, also if it goes to a pipe; it keeps
@@ -213,7 +236,7 @@ function run(source) {
   if (MODULE_WORDS.test(source) && (awaitsOutside(source) || !compilesAsCommonJs(source))) {
     const loaders = programLoaders(main, source);
     const asyncBody = compileAsync(source, loaders.load);
-    if (asyncBody) return start(asyncBody, main.exports, main.exports, loaders.require, main, PROGRAM, WORKSPACE);
+    if (asyncBody) return startAsync(asyncBody, main.exports, main.exports, loaders.require, main, PROGRAM, WORKSPACE);
     if (!compilesAsCommonJs(source)) return startModule(compileModule(source, loaders.load), loaders); // or await is a name
   }
   start(main._compile, main, source, PROGRAM);

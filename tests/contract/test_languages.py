@@ -340,6 +340,27 @@ def test_js_await_beside_return_and_inside_of_functions_and_as_a_name(client, ne
     assert_clean(client.exec(code, "js"), printed)
 
 
+NEVER = "await new Promise(() => {})"
+
+
+@pytest.mark.parametrize("code, status", [
+    (f"{NEVER}; console.log('not reached')", 13),
+    (f"import fs from 'fs'\n{NEVER}", 13),
+    (f"const x: number = 1; {NEVER}", 13),
+    (f"process.exitCode = 3; {NEVER}", 3),
+    (f"setTimeout(() => process.exit(), 10); {NEVER}", 0),
+    ("let go; process.on('beforeExit', () => go()); await new Promise((end) => { go = end })", 0),
+    ("(async () => { await new Promise(() => {}) })(); await 1", 0),
+], ids=["script", "module", "typescript", "own status", "exit", "late", "inside"])
+def test_node_await_of_what_never_comes(client, need_language, code, status):
+    """As Node.js ends a module. Else nobody could tell such a program from one that came to its end."""
+    lang = "ts" if ": number" in code else "js"
+    need_language(lang)
+    answer = client.exec(code, lang)
+    told = "Warning: Detected unsettled top-level await\n" if status == 13 else ""
+    assert (answer.code, answer.stdout) == (status, "") and (status == 3 or answer.stderr == told), dict(answer)
+
+
 def test_js_a_commonjs_program_that_awaits_inside_fails_as_one(client, need_language):
     need_language("js")
     answer = client.exec("async function f() { await (1) }\nthrow new RangeError('here')", "js")
