@@ -141,8 +141,8 @@ void audit_post(struct audit *audit, struct audit_event *event)
         first_lost = audit->lost_unsaid++ == 0;
         audit->status.lost++;
     }
-    pthread_cond_signal(&audit->work);
     pthread_mutex_unlock(&audit->lock);
+    pthread_cond_signal(&audit->work); /* under the lock, the thread would wake only to wait for it */
     if (first_lost)
         log_error("the audit queue is full: events are being lost");
 }

@@ -432,11 +432,11 @@ int admission_submit(struct admission *admission, struct execution_job *job, uns
              wait_s > a->engine->max_queue_seconds) {
         *ret_retry_after_seconds = (unsigned)wait_s + 1;
         r = ADMISSION_E_FULL;
-    } else {
+    } else
         enqueue(a, queue, job);
-        pthread_cond_signal(&a->work);
-    }
     pthread_mutex_unlock(&a->lock);
+    if (r == 0)
+        pthread_cond_signal(&a->work); /* under the lock, a worker would wake only to wait for it */
     return r;
 }
 
@@ -456,9 +456,10 @@ int admission_resume(struct admission *admission, struct execution_job *job)
         job->resumed = true;
         job->n_ticks = 0;
         enqueue(a, queue, job);
-        pthread_cond_signal(&a->work);
     }
     pthread_mutex_unlock(&a->lock);
+    if (r == 0)
+        pthread_cond_signal(&a->work);
     return r;
 }
 
