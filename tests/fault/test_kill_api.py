@@ -130,16 +130,26 @@ def test_hundred_connections_die_with_it(server_with):
         sock.close()
 
 
+def binds(sock, server):
+    try:
+        sock.bind((server.host, server.port))
+        return True
+    except OSError:
+        return False
+
+
 def test_the_port_is_taken_meanwhile(server_with):
     """Another program has the port when the api comes back: it comes when that is gone, and the server does not end."""
     server = server_with()
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         os.kill(server.pid, signal.SIGSTOP)  # else the next api may be there before
-        kill_api(server)
-        taken.bind((server.host, server.port))
-        taken.listen()
-        os.kill(server.pid, signal.SIGCONT)
+        try:
+            kill_api(server)
+            assert host.until(lambda: binds(taken, server), 5)  # its last thread may take a moment longer
+            taken.listen()
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
         assert host.until(lambda: "cannot start: HTTP server" in server.log(), 10), server.log_tail()
         time.sleep(1)
         assert server.process.poll() is None, server.log_tail()
