@@ -61,6 +61,26 @@ static inline int fixture_teardown(void **state)
     return scratch_teardown(&scratch);
 }
 
+#define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
+
+/* Another fixture, on a tmpfs of this size below the first one's directory. */
+static inline void fixture_open_small(struct fixture *small, struct scratch *scratch, const struct fixture *first,
+                                      const char *options)
+{
+    *scratch = *first->scratch;
+    snprintf(scratch->path + strlen(scratch->path), sizeof(scratch->path) - strlen(scratch->path), "/small");
+    assert_int_equal(mkdir(scratch->path, 0700), 0);
+    scratch_limit(scratch, options);
+    small->scratch = scratch;
+    fixture_open(small);
+}
+
+static inline void fixture_close_small(struct fixture *small)
+{
+    fixture_close(small);
+    umount2(small->scratch->path, MNT_DETACH);
+}
+
 static inline struct session make_session(struct fixture *fixture, const char *entity_id, const char *user_id,
                                           int64_t ttl_ms)
 {

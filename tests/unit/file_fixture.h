@@ -105,5 +105,3 @@ static inline void age(struct fixture *fixture, const struct file_record *record
     snprintf(path, sizeof(path), "%s/blobs/objects/%.2s/%s", fixture->scratch->path, record->blob, record->blob);
     assert_int_equal(utimensat(AT_FDCWD, path, past, 0), 0);
 }
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)

@@ -191,7 +191,7 @@ static void what_cannot_be_read_after_a_deletion_does_not_undo_it(void **state)
 static void the_sweep_makes_room_on_a_full_disk(void **state)
 {
     struct scratch scratch;
-    struct fixture fixture = { .scratch = &scratch };
+    struct fixture fixture;
     struct session session;
     struct file_record record;
     static char big[200001];
@@ -199,11 +199,7 @@ static void the_sweep_makes_room_on_a_full_disk(void **state)
     unsigned n;
     int r = 0;
 
-    scratch = *((struct fixture *)*state)->scratch;
-    snprintf(scratch.path + strlen(scratch.path), sizeof(scratch.path) - strlen(scratch.path), "/small");
-    assert_int_equal(mkdir(scratch.path, 0700), 0);
-    scratch_limit(&scratch, "size=4m");
-    fixture_open(&fixture);
+    fixture_open_small(&fixture, &scratch, *state, "size=4m");
     memset(big, 'b', sizeof(big) - 1);
     session = make_session(&fixture, NULL, NULL, 1500);
     record = add(&fixture, session.id, "big", big);
@@ -216,8 +212,7 @@ static void the_sweep_makes_room_on_a_full_disk(void **state)
     assert_int_equal(n, 1);
     assert_false(has_bytes(&fixture, &record));
     assert_int_equal(session_create(fixture.kv, TENANT, NULL, NULL, TTL_MS, &probe), 0);
-    fixture_close(&fixture);
-    umount2(scratch.path, MNT_DETACH);
+    fixture_close_small(&fixture);
 }
 
 int main(void)

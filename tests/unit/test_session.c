@@ -441,24 +441,17 @@ static void the_first_requests_of_an_entity_share_one_session(void **state)
 static void a_full_disk_is_an_error(void **state)
 {
     struct scratch scratch;
-    struct fixture fixture = { .scratch = &scratch };
+    struct fixture fixture;
     struct session session;
     int r = 0;
 
-    scratch = *((struct fixture *)*state)->scratch;
-    snprintf(scratch.path + strlen(scratch.path), sizeof(scratch.path) - strlen(scratch.path), "/small");
-    assert_int_equal(mkdir(scratch.path, 0700), 0);
-    scratch_limit(&scratch, "size=2m");
-    fixture_open(&fixture);
+    fixture_open_small(&fixture, &scratch, *state, "size=2m");
     scratch_fill(scratch_path(&scratch, "ballast"));
     for (int i = 0; i < 2000 && r == 0; i++)
         r = session_create(fixture.kv, TENANT, NULL, NULL, TTL_MS, &session);
     assert_int_equal(r, -ENOSPC);
-    fixture_close(&fixture);
-    umount2(scratch.path, MNT_DETACH);
+    fixture_close_small(&fixture);
 }
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
 
 int main(void)
 {

@@ -541,8 +541,6 @@ static void states_saved_at_once_are_never_mixed(void **state)
     assert_true(n_blobs(fixture) <= 2); /* one that was stored twice within a moment waits for the sweep */
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
