@@ -54,7 +54,7 @@ def test_f03_inputs_named_as_the_source(attack, need_language, language, source,
     """A file of the user's with the source's or the program's name neither replaces it nor is overwritten by it."""
     need_language(language)
     up = attack.upload((name, b"the user's own"), ("code", b"the user's program"))
-    run = attack.exec(source, language, files=[up.reference(i) for i in range(2)], timeout=30000)
+    run = attack.exec(source, language, files=up.references(), timeout=30000)
     assert run.outcome == "ok" and run.stdout == "from the request\n", dict(run)
     assert sorted(entry["name"] for entry in run.files if entry.get("inherited")) == sorted([name, "code"]), dict(run)
     assert attack.download(up.session, up.id) == b"the user's own"

@@ -89,7 +89,7 @@ print(json.dumps(said))
 
 def test_f12_delete_and_rename_over(attack):
     up = attack.upload(("a.txt", b"a"), ("b.txt", b"b"), ("c.txt", b"c"))
-    run = attack.exec("mv a.txt b.txt; rm c.txt; echo", "bash", files=[up.reference(i) for i in range(3)])
+    run = attack.exec("mv a.txt b.txt; rm c.txt; echo", "bash", files=up.references())
     assert sorted(run.get("deleted_files")) == ["a.txt", "c.txt"], dict(run)
     assert attack.fetch(run.file("b.txt")) == b"a" and run.file("b.txt")["modified_from"]["id"] == up.ids[1], dict(run)
     assert [attack.download(up.session, each) for each in up.ids] == [b"a", b"b", b"c"]

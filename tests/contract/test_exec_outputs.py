@@ -13,7 +13,7 @@ def test_unchanged(client):
     run = client.exec(
         "touch -d 2001-01-01 b.txt; printf 3 > c.txt; chmod 600 a.txt",
         "bash",
-        files=[up.reference(i) for i in range(3)],
+        files=up.references(),
     )
     assert run.names("inherited") == ["a.txt", "b.txt", "c.txt"] == run.names(), dict(run)
     assert [entry["id"] for entry in run.files] == up.ids
@@ -98,7 +98,7 @@ def test_deleted(client):
     """10.9.1, 10.9.7: no entry; listed in deleted_files; read-only infrastructure files are not."""
     up = client.upload(("a.txt", b"1"), ("b.txt", b"2"), ("d/c.txt", b"3"))
     skill = client.upload(("s.md", b"s"), kind="skill")
-    run = client.exec("rm -r a.txt d s.md", "bash", files=[up.reference(i) for i in range(3)] + [skill.reference()])
+    run = client.exec("rm -r a.txt d s.md", "bash", files=up.references() + [skill.reference()])
     assert sorted(run["deleted_files"]) == ["a.txt", "d/c.txt"] and run.names() == ["b.txt"], dict(run)
     assert client.download(up.session, up.ids[0]) == b"1"
 
@@ -116,7 +116,7 @@ def test_whole_directory_replaced(client):
     run = client.exec(
         "rm -r d; mkdir -p d/e; printf 2 > d/b.txt; printf new > d/e/g.txt",
         "bash",
-        files=[up.reference(i) for i in range(3)],
+        files=up.references(),
     )
     assert sorted(run["deleted_files"]) == ["d/a.txt", "d/e/f.txt"], dict(run)
     assert run.names("inherited") == ["d/b.txt"] and run.names("new") == ["d/e/g.txt"], dict(run)
@@ -125,7 +125,7 @@ def test_whole_directory_replaced(client):
 def test_a_file_in_the_place_of_a_directory(client):
     """10.9.1, 10.9.7: what was in there is gone."""
     up = client.upload(("d/a.txt", b"1"), ("d/b/c.txt", b"2"), ("da.txt", b"3"))
-    run = client.exec("rm -r d; printf new > d", "bash", files=[up.reference(i) for i in range(3)])
+    run = client.exec("rm -r d; printf new > d", "bash", files=up.references())
     assert sorted(run["deleted_files"]) == ["d/a.txt", "d/b/c.txt"], dict(run)
     assert run.names("inherited") == ["da.txt"] and run.names("new") == ["d"], dict(run)
 
@@ -338,7 +338,7 @@ def test_order(client):
     run = client.exec(
         "echo x > m.txt; echo x > Zeta.txt; echo x > a.txt; mkdir a; echo x > a/b.txt; echo x > a-b.txt; echo x > é.txt",
         "bash",
-        files=[up.reference(i) for i in range(3)],
+        files=up.references(),
     )
     assert run.names() == ["b.txt", "z.txt", "Zeta.txt", "a-b.txt", "a.txt", "a/b.txt", "m.txt", "é.txt"], dict(run)
 
@@ -347,7 +347,7 @@ def test_cap(client):
     """10.9.6: ten new and changed files in sorted order; inherited ones do not count; what was dropped is said."""
     up = client.upload(*[(f"in{i:02}.txt", b"x") for i in range(12)])
     run = client.exec(
-        "for i in $(seq -w 1 14); do echo $i > out$i.txt; done", "bash", files=[up.reference(i) for i in range(12)]
+        "for i in $(seq -w 1 14); do echo $i > out$i.txt; done", "bash", files=up.references()
     )
     assert len(run.names("inherited")) == 12 and run.names("new") == [f"out{i:02}.txt" for i in range(1, 11)], dict(
         run

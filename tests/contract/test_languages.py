@@ -47,7 +47,7 @@ def upload(client):
 
     def send(files):
         up = client.upload(*files.items())
-        return [up.reference(index) for index in range(len(files))]
+        return up.references()
 
     return send
 

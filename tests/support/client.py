@@ -90,6 +90,10 @@ class Upload(dict):
         entry = self["files"][index]
         return {"id": entry["fileId"], "storage_session_id": self["session_id"], "name": entry["filename"], **extra}
 
+    def references(self):
+        """Those of all its files."""
+        return [self.reference(index) for index in range(len(self["files"]))]
+
 
 class Client:
     """Not for use by two threads at once: one connection. key=None sends no key; extra headers may present one."""
