@@ -112,7 +112,7 @@ struct address address_of_client(const struct address *peer, const struct addres
         honoured |= address_block_has(&trusted[i], peer);
     if (honoured && forwarded_for && address_parse(forwarded_for, strcspn(forwarded_for, ","), &client))
         return client;
-    if (honoured && !forwarded_for && real_ip && address_parse(real_ip, strlen(real_ip), &client))
+    if (honoured && real_ip && address_parse(real_ip, strlen(real_ip), &client))
         return client;
     return *peer;
 }

@@ -194,6 +194,9 @@ def test_failure_limit_is_per_address(strict):
         assert client.get("/files/x", headers={"X-Real-IP": "203.0.113.5"}).status == 429
         assert client.get("/files/x", headers={"X-Forwarded-For": "203.0.113.6, 203.0.113.5"}).status == 200
         assert client.get("/files/x", headers={"X-Real-IP": "203.0.113.7"}).status == 200
+        for nobody in ("unknown", "", " , 203.0.113.7"):
+            assert client.get("/files/x", headers={"X-Forwarded-For": nobody, "X-Real-IP": "203.0.113.5"}).status == 429
+            assert client.get("/files/x", headers={"X-Forwarded-For": nobody, "X-Real-IP": "203.0.113.7"}).status == 200
         assert client.get("/files/x").status == 200
 
 

@@ -154,6 +154,9 @@ static void test_forwarded_client_address(void **context)
     reply_deinit(&reply);
     reply =
         ask(server, "GET /items/1/2 HTTP/1.1\r\n" GOOD "X-Forwarded-For: \" or 1=1\r\nX-Real-IP: 203.0.113.9\r\n\r\n");
+    assert_non_null(strstr(reply.body, "\"ip\":\"203.0.113.9\""));
+    reply_deinit(&reply);
+    reply = ask(server, "GET /items/1/2 HTTP/1.1\r\n" GOOD "X-Forwarded-For: \" or 1=1\r\n\r\n");
     assert_non_null(strstr(reply.body, "\"ip\":\"127.0.0.1\""));
     reply_deinit(&reply);
     http_server_free(server);
