@@ -56,6 +56,7 @@ BAD = [
     ("MAX_CPUS", "65"),
     ("LOG_LEVEL", "LOUD"),
     ("LOG_FORMAT", "xml"),
+    ("TRUSTED_PROXIES", "::ffff:10.0.0.0/104"),
     ("EXECUTION_PROFILE", "other"),
     ("SANDBOX_UID", "0"),
     ("SANDBOX_UID", "-5"),

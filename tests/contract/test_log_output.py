@@ -170,3 +170,12 @@ def test_a_new_file_is_no_pipe_of_the_apis(server_with):
             assert server.pid not in {pid for pid, _ in writing_to(server, path)}
         finally:
             os.close(reading)
+
+
+def test_words_in_any_case(server_with):
+    """13.8: INFO or info, json or JSON, for every process that writes the log."""
+    server = server_with(LOG_LEVEL="debug", LOG_FORMAT="JSON")
+    with server.client() as client:
+        assert client.exec("echo x", "bash").stdout == "x\n"
+    assert host.until(lambda: "warden" in server.log(), 10)
+    assert {"warden", "api"} <= {json.loads(line).get("process") for line in server.log().splitlines()}, server.log()

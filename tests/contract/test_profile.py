@@ -72,9 +72,10 @@ def test_any(server_with):
         assert client.get("/files/x", headers={HEADER: "other"}).status == 400
 
 
-def test_stateful(server_with):
-    """11.4: the configured profile is asserted and reported."""
-    server = server_with(EXECUTION_PROFILE="stateful")
+@pytest.mark.parametrize("word", ["stateful", "Stateful"])
+def test_stateful(server_with, word):
+    """11.4: the configured profile is asserted and reported, in the case of the contract."""
+    server = server_with(EXECUTION_PROFILE=word)
     with server.client() as client:
         assert client.get("/files/x", headers={HEADER: "default"}).status == 409
         assert client.get("/files/x", headers={HEADER: "stateful"}).header("X-CodeAPI-Execution-Profile") == "stateful"

@@ -190,6 +190,7 @@ static int apply(struct config *config, enum config_id id, struct buffer *proble
     const char *reason;
     int r;
 
+    config_type_canonicalise(&params[id], config->texts[id]);
     if (config_type_parse(&params[id], config, config->texts[id], &reason))
         return 0;
     explain(config, id, reason, problems);

@@ -79,14 +79,15 @@ static bool parse_decimal(const char *text, double *ret_value)
     return true;
 }
 
-/* Index of text among choices, -1 if it is none. */
-static int choice_index(const char *choices, const char *text)
+/* Index of text among choices, -1 if it is none; *ret_word is where that choice begins. */
+static int choice_index(const char *choices, const char *text, const char **ret_word)
 {
     size_t length = strlen(text);
 
     for (int i = 0; choices; i++) {
         size_t word = strcspn(choices, "|");
 
+        *ret_word = choices;
         if (word == length && strncasecmp(choices, text, length) == 0)
             return i;
         choices = choices[word] ? choices + word + 1 : NULL;
@@ -108,6 +109,14 @@ static bool is_ipv4(const char *text)
     return inet_pton(AF_INET, text, &address) == 1;
 }
 
+/* An IPv4 address in the form of an IPv6 one is one: http/address.c makes no difference either. */
+static bool is_mapped(const char *text)
+{
+    struct in6_addr address;
+
+    return inet_pton(AF_INET6, text, &address) == 1 && IN6_IS_ADDR_V4MAPPED(&address);
+}
+
 /* An address, optionally with /prefix length. */
 static bool is_cidr(const char *text)
 {
@@ -121,7 +130,7 @@ static bool is_cidr(const char *text)
         return false;
     memcpy(address, text, (size_t)(slash - text));
     address[slash - text] = '\0';
-    return is_address(address) && bits <= (is_ipv4(address) ? 32 : 128);
+    return is_address(address) && bits <= (is_ipv4(address) || is_mapped(address) ? 32 : 128);
 }
 
 static bool is_hostname(const char *text)
@@ -240,7 +249,8 @@ static bool set_tristate(const struct config_param *param, void *field, const ch
 
 static bool set_choice(const struct config_param *param, void *field, const char *text, const char **ret_reason)
 {
-    int index = choice_index(param->choices, text);
+    const char *word;
+    int index = choice_index(param->choices, text, &word);
 
     (void)ret_reason;
     if (index < 0)
@@ -392,6 +402,14 @@ bool config_type_parse(const struct config_param *param, struct config *config, 
 {
     *ret_reason = NULL;
     return types[param->type].set(param, (char *)config + param->offset, text, ret_reason);
+}
+
+void config_type_canonicalise(const struct config_param *param, char *text)
+{
+    const char *word;
+
+    if (param->type == CONFIG_CHOICE && choice_index(param->choices, text, &word) >= 0)
+        memcpy(text, word, strlen(text));
 }
 
 bool config_type_takes_empty(enum config_type type)

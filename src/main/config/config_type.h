@@ -14,5 +14,8 @@
 bool config_type_parse(const struct config_param *param, struct config *config, const char *text,
                        const char **ret_reason);
 
+/* Writes a choice, in whatever case it came, as the table has it. Other types stay as they are. */
+void config_type_canonicalise(const struct config_param *param, char *text);
+
 /* True for lists, where an empty value is a value. */
 bool config_type_takes_empty(enum config_type type);
