@@ -110,10 +110,17 @@ void rate_count(struct rate_window windows[RATE_PERIODS], int64_t now_ms)
     }
 }
 
+/* One that a rule with another span began is no window of this rule: whoever lets callers wait a second after they had
+ * to wait a day must not have them wait out the day. */
+static bool is_group_current(const struct rate_rule *rule, const struct rate_window *window, int64_t now_ms)
+{
+    return is_current(window, now_ms) && window->end_ms - window->start_ms == rule->seconds * 1000;
+}
+
 bool rate_group_exceeded(enum rate_group group, const struct rate_rule *rule, const struct rate_window *window,
                          int64_t now_ms, struct rate_standing *ret_standing)
 {
-    if (rule->count == 0 || !is_current(window, now_ms) || window->used < rule->count)
+    if (rule->count == 0 || !is_group_current(rule, window, now_ms) || window->used < rule->count)
         return false;
     *ret_standing = (struct rate_standing){
         .name = groups[group], .limit = rule->count, .used = window->used, .resets_ms = window->end_ms
@@ -125,7 +132,7 @@ void rate_group_count(const struct rate_rule *rule, struct rate_window *window, 
 {
     if (rule->count == 0)
         return;
-    if (!is_current(window, now_ms))
+    if (!is_group_current(rule, window, now_ms))
         *window = (struct rate_window){ .start_ms = now_ms, .end_ms = now_ms + rule->seconds * 1000 };
     window->used++;
 }

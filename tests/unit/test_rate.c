@@ -124,6 +124,22 @@ static void a_window_of_another_time_counts_as_new(void **state)
     assert_true(rate_exceeded(limits, windows, at("2026-03-14T09:26:53Z"), &standing));
 }
 
+static void another_span_ends_a_groups_window(void **state)
+{
+    const struct rate_rule day = { .count = 1, .seconds = 86400 }, second = { .count = 1, .seconds = 1 };
+    struct rate_window window = { 0 };
+    struct rate_standing standing;
+
+    (void)state;
+    rate_group_count(&day, &window, 1000);
+    assert_true(rate_group_exceeded(RATE_EXEC, &day, &window, 2000, &standing));
+    assert_false(rate_group_exceeded(RATE_EXEC, &second, &window, 2000, &standing));
+    rate_group_count(&second, &window, 2000);
+    assert_true(rate_group_exceeded(RATE_EXEC, &second, &window, 2999, &standing));
+    assert_int_equal(standing.resets_ms, 3000);
+    assert_int_equal(standing.used, 1);
+}
+
 static void a_groups_window_begins_with_its_first_request(void **state)
 {
     const struct rate_rule rule = { .count = 2, .seconds = 30 }, off = { 0 };
@@ -187,6 +203,7 @@ int main(void)
         cmocka_unit_test(the_tightest_limit_is_told),
         cmocka_unit_test(a_window_of_another_time_counts_as_new),
         cmocka_unit_test(a_groups_window_begins_with_its_first_request),
+        cmocka_unit_test(another_span_ends_a_groups_window),
         cmocka_unit_test(names_of_tenants),
     };
 
