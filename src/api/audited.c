@@ -115,11 +115,27 @@ static void begin_execution(struct audit_event *event, const struct execution_jo
     }
 }
 
+static void tell_forbidden(struct http_request *request)
+{
+    const struct http_attempt attempt = {
+        .request_id = http_request_id(request),
+        .method = http_request_method(request),
+        .path = http_request_path(request),
+        .client_ip = http_request_client_ip(request),
+        .key_prefix = http_request_key_prefix(request),
+        .reason = "the key ended while the execution waited",
+    };
+
+    audited_attempt(&attempt, http_request_data(request));
+}
+
 void audited_execution(struct http_request *request, const struct execution_job *job, enum admission_end end)
 {
     struct audit_event event;
 
-    if (!audit_of(request) || end == ADMISSION_OVERDUE)
+    if (end == ADMISSION_FORBIDDEN)
+        tell_forbidden(request);
+    if (!audit_of(request) || end == ADMISSION_OVERDUE || end == ADMISSION_FORBIDDEN)
         return; /* what never ran */
     begin_execution(&event, job, end);
     audit_text(&event, "api_key_prefix", http_request_key_prefix(request));

@@ -137,6 +137,9 @@ void exec_job_end(struct http_request *request, struct execution_job *job, enum 
     case ADMISSION_OVERDUE:
         answer->capacity(job->context, EXEC_JOB_OVERDUE_RETRY_SECONDS);
         break;
+    case ADMISSION_FORBIDDEN:
+        answer->error(job->context, 401, EXEC_JOB_KEY_GONE);
+        break;
     case ADMISSION_PAUSED:
     case ADMISSION_REFUSED:   /* neither without tools */
     case ADMISSION_CANCELLED: /* nobody reads it, unless the server stops */

@@ -10,6 +10,7 @@ enum exec_job_outcome {
     EXEC_JOB_E_ANSWERED = 1, /* there is no job: the request was answered */
 };
 
+#define EXEC_JOB_KEY_GONE              "Invalid API key" /* of one whose key ended while it waited */
 #define EXEC_JOB_OVERDUE_RETRY_SECONDS 5 /* after which one that waited too long is told to come again */
 
 /* Makes a job of a body of POST /exec and of what exec_job_identify() adds; context, done and tick are the caller's to

@@ -237,6 +237,16 @@ static void tell_block(const struct api *api, const struct gate *gate, const str
     audited_limit(api, claim, "auth_failures", window, gate->failure_limit, gate->failure_limit);
 }
 
+static bool refuses(enum verdict verdict, unsigned seconds, struct http_refusal *ret_refusal)
+{
+    if (verdicts[verdict].status == 0)
+        return false;
+    *ret_refusal = (struct http_refusal){ .status = verdicts[verdict].status,
+                                          .text = verdicts[verdict].text,
+                                          .retry_after_seconds = seconds };
+    return true;
+}
+
 bool gate_authenticate(const struct http_claim *claim, struct http_principal *ret_principal,
                        struct http_refusal *ret_refusal, void *data)
 {
@@ -247,15 +257,32 @@ bool gate_authenticate(const struct http_claim *claim, struct http_principal *re
 
     if (verdict == BLOCKED)
         tell_block(data, gate, claim);
-    if (verdicts[verdict].status != 0) {
-        *ret_refusal = (struct http_refusal){ .status = verdicts[verdict].status,
-                                              .text = verdicts[verdict].text,
-                                              .retry_after_seconds = verdict == BLOCKED ? seconds : 0 };
+    if (refuses(verdict, verdict == BLOCKED ? seconds : 0, ret_refusal))
         return false;
-    }
     memcpy(ret_principal->tenant, holder.tenant, TENANT_SIZE);
     ret_principal->anonymous = verdict == ANONYMOUS;
     return true;
+}
+
+/* Whoever had a good key when it began has tried none out: nothing is counted against its address. */
+bool gate_confirm(const struct http_claim *claim, const struct http_principal *principal,
+                  struct http_refusal *ret_refusal, void *data)
+{
+    struct gate *gate = ((struct api *)data)->gate;
+    struct key_holder holder;
+
+    if (principal->anonymous || claim->needed == HTTP_MASTER)
+        return true; /* neither ends while the server runs */
+    return !refuses(look_up(gate, claim, &holder), 0, ret_refusal);
+}
+
+bool gate_key_is_gone(const char *key_hash, void *data)
+{
+    const struct api *api = data;
+    uint8_t digest[DIGEST_RAW_SIZE];
+    struct key_holder holder;
+
+    return digest_from_hex(key_hash, digest) && keyring_find(api->gate->ring, digest, &holder) > 0;
 }
 
 size_t gate_failures(struct gate *gate, size_t n, struct tally_count *ret_counts, int64_t *ret_total)

@@ -36,8 +36,14 @@ struct gate *gate_free(struct gate *gate); /* writes the counters; returns NULL,
 /* For http_options; their data is struct api, whose gate it is. */
 bool gate_authenticate(const struct http_claim *claim, struct http_principal *ret_principal,
                        struct http_refusal *ret_refusal, void *data);
+bool gate_confirm(const struct http_claim *claim, const struct http_principal *principal,
+                  struct http_refusal *ret_refusal, void *data);
 bool gate_admit(const struct http_claim *claim, const struct http_principal *principal, struct http_rate *ret_rate,
                 void *data);
+
+/* Whether a key that was good is not any more, for engine and ptc_runs_options. key_hash: as http_request_key_hash();
+ * "" has no end. A fault is no proof: false. data is struct api. */
+bool gate_key_is_gone(const char *key_hash, void *data);
 
 struct keyring *gate_keyring(struct gate *gate);
 const struct rate_rule *gate_rules(const struct gate *gate); /* RATE_GROUPS of them */

@@ -25,7 +25,6 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "engine/running.h"
-#include "store/digest.h"
 
 #define REQUEST_ID_HEADER "X-LibreChat-Code-Request-ID"
 
@@ -198,6 +197,9 @@ static void on_done(struct execution_job *job, enum admission_end end)
         break;
     case ADMISSION_OVERDUE:
         end_capacity(call, EXEC_JOB_OVERDUE_RETRY_SECONDS);
+        break;
+    case ADMISSION_FORBIDDEN:
+        end_json(call, 401, http_error_json(call->request, 401, EXEC_JOB_KEY_GONE, NULL, 0));
         break;
     case ADMISSION_CANCELLED:
         end_error(call, "Execution cancelled", job->result.session_id[0] ? job->result.session_id : NULL, "");
@@ -493,18 +495,6 @@ void handle_programmatic_cancel(struct http_request *request)
 
 /* ---- the life of what the handlers share ---- */
 
-/* Whether the key that started a run is still good. Requests without a key have none that could end. */
-static bool key_is_good(const char *key_hash, void *data)
-{
-    struct api *api = data;
-    uint8_t digest[DIGEST_RAW_SIZE];
-    struct key_holder holder;
-
-    if (!digest_from_hex(key_hash, digest))
-        return true;
-    return keyring_find(gate_keyring(api->gate), digest, &holder) <= 0; /* a fault is no proof */
-}
-
 static void on_dropped(struct execution_job *job)
 {
     struct call *call = job->context;
@@ -520,7 +510,7 @@ int ptc_init(struct api *api)
         .max_waiting = api->ptc_max_paused,
         .max_bytes = api->engine->paused_memory.budget_bytes,
         .ttl_ms = api->ptc_pause_ttl_ms,
-        .key_is_good = key_is_good,
+        .key_is_gone = gate_key_is_gone,
         .data = api,
         .dropped = on_dropped,
     };

@@ -99,7 +99,7 @@ static bool is_late(struct ptc_runs *runs, const struct waiting *entry, void *no
 static bool is_keyless(struct ptc_runs *runs, const struct waiting *entry, void *context)
 {
     (void)context;
-    return !runs->options.key_is_good(entry->job->request.queue, runs->options.data);
+    return runs->options.key_is_gone(entry->job->request.queue, runs->options.data);
 }
 
 static bool is_cancelled(struct ptc_runs *runs, const struct waiting *entry, void *context)

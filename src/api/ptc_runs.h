@@ -20,7 +20,7 @@ struct ptc_runs_options {
     unsigned max_waiting; /* beyond it one is dropped, the oldest of the key that has most */
     int64_t max_bytes;    /* the same for the memory that they hold together */
     int64_t ttl_ms;
-    bool (*key_is_good)(const char *key_hash, void *data); /* asked once a second for each that waits */
+    bool (*key_is_gone)(const char *key_hash, void *data); /* asked once a second for each that waits */
     void *data;
     void (*dropped)(struct execution_job *job); /* its result says cancelled; frees its context. NULL = nothing to do */
 };

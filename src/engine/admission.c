@@ -203,19 +203,33 @@ static enum admission_end execute(struct admission *a, struct execution_job *job
     return r == EXECUTION_E_PAUSED ? ADMISSION_PAUSED : r == EXECUTION_E_REFUSED ? ADMISSION_REFUSED : ADMISSION_DONE;
 }
 
+/* Whether the key of a job that has not begun is no good any more. */
+static bool is_forbidden(const struct admission *a, const struct execution_job *job)
+{
+    const struct engine *engine = a->engine;
+
+    return engine->key_is_gone && !job->resumed && engine->key_is_gone(job->request.queue, engine->key_data);
+}
+
+static enum admission_end begin(struct admission *a, struct execution_job *job)
+{
+    if (client_is_gone(job) || atomic_load(&a->engine->cancel_all))
+        return give_up(job);
+    return is_forbidden(a, job) ? ADMISSION_FORBIDDEN : execute(a, job);
+}
+
 /* Runs one job outside the lock. */
 static void run_job(struct admission *a, unsigned index, struct execution_job *job)
 {
-    bool wanted = !client_is_gone(job) && !atomic_load(&a->engine->cancel_all);
     int64_t begun_us = clock_monotonic_us();
     enum admission_end end;
 
     job->request.wake_fd = a->wake_fds[index];
-    end = wanted ? execute(a, job) : give_up(job);
+    end = begin(a, job);
     pthread_mutex_lock(&a->lock);
     a->running[index] = NULL; /* no tick after this */
     a->n_running--;
-    if (end != ADMISSION_CANCELLED)
+    if (end != ADMISSION_CANCELLED && end != ADMISSION_FORBIDDEN)
         a->mean_run_ms += ((double)(clock_monotonic_us() - begun_us) / 1000 - a->mean_run_ms) / 16;
     tell_idle(a);
     pthread_mutex_unlock(&a->lock);

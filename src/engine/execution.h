@@ -174,6 +174,11 @@ struct engine {
     struct state_rules state;
     bool state_enabled, state_after_errors;
 
+    /* Asked when the turn of one comes that waited: whether the key is no good any more whose hash is request.queue.
+     * NULL = keys do not end. */
+    bool (*key_is_gone)(const char *key_hash, void *data);
+    void *key_data;
+
     struct paused_memory paused_memory; /* of programs that wait for their clients */
     struct plain_sessions plain_sessions;
 

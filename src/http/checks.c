@@ -166,14 +166,6 @@ static bool has_certificate(const struct http_request *request)
     return info && gnutls_certificate_verify_peers2(info->tls_session, &faults) == GNUTLS_E_SUCCESS && faults == 0;
 }
 
-static bool check_certificate(struct http_request *request)
-{
-    if (!request->server->options.tls_client_ca || has_certificate(request))
-        return false;
-    http_respond_error(request, 403, "A valid client certificate is required", NULL, 0, NULL);
-    return true;
-}
-
 /* ---- 2: CORS ---- */
 
 static bool is_allowed_origin(const struct http_options *options, const char *origin)
@@ -277,11 +269,11 @@ static void note_key(struct http_request *request, const struct auth_credential 
     memcpy(request->claim.key_digest, credential->digest, AUTH_DIGEST_SIZE);
 }
 
-static void note_claim(struct http_request *request, enum http_auth needed)
+static void note_claim(struct http_request *request)
 {
     struct http_claim *claim = &request->claim;
 
-    claim->needed = needed;
+    claim->needed = needed_auth(request);
     claim->group = request->match.route ? request->match.route->group : 0;
     claim->key_prefix = request->key_prefix;
     memcpy(claim->client, request->client.bytes, HTTP_ADDRESS_SIZE);
@@ -348,23 +340,44 @@ static enum MHD_Result find_filled(void *context, enum MHD_ValueKind kind, const
     return filled->value ? MHD_NO : MHD_YES;
 }
 
-static bool check_auth(struct http_request *request)
+/* Returns 0 or a negative errno. */
+static int learn_claim(struct http_request *request)
 {
-    const struct http_options *options = &request->server->options;
     CLEANUP(auth_credential_deinit) struct auth_credential credential = { 0 };
-    struct http_refusal refusal = { .status = 500, .text = "Internal security error" };
     struct filled key = { .header = "X-API-Key" };
-    enum http_auth needed = needed_auth(request);
     int r;
 
     MHD_get_connection_values(request->connection, MHD_HEADER_KIND, find_filled, &key);
-    r = auth_credential_init(&credential, key.value, request_header(request, "Authorization"), options->bearer_enabled);
-    if (r == 0) {
-        note_key(request, &credential);
-        if (needed == HTTP_OPEN)
-            return false;
-        note_claim(request, needed);
-    }
+    r = auth_credential_init(&credential, key.value, request_header(request, "Authorization"),
+                             request->server->options.bearer_enabled);
+    if (r < 0)
+        return r;
+    note_key(request, &credential);
+    note_claim(request);
+    return 0;
+}
+
+/* Whoever has a key and no certificate is told of like anybody else who asks without the right to. */
+static bool check_certificate(struct http_request *request)
+{
+    static const struct http_refusal refusal = { .status = 403, .text = "A valid client certificate is required" };
+
+    if (!request->server->options.tls_client_ca || has_certificate(request))
+        return false;
+    if (needed_auth(request) != HTTP_OPEN && learn_claim(request) == 0)
+        tell_attempt(request, &refusal);
+    answer_refusal(request, &refusal);
+    return true;
+}
+
+static bool check_auth(struct http_request *request)
+{
+    const struct http_options *options = &request->server->options;
+    struct http_refusal refusal = { .status = 500, .text = "Internal security error" };
+    int r = learn_claim(request);
+
+    if (r == 0 && request->claim.needed == HTTP_OPEN)
+        return false;
     if (r < 0 || !options->gate.authenticate ||
         !options->gate.authenticate(&request->claim, &request->principal, &refusal, options->data)) {
         tell_attempt(request, &refusal);
@@ -512,6 +525,19 @@ static bool check_route(struct http_request *request)
         answer_unrouted(request, 405, "Method Not Allowed", headers);
     else
         answer_unrouted(request, 404, "Not Found", NULL);
+    return true;
+}
+
+bool checks_confirm(struct http_request *request)
+{
+    const struct http_options *options = &request->server->options;
+    struct http_refusal refusal = { .status = 500, .text = "Internal security error" };
+
+    if (!options->gate.confirm || request->phase != PHASE_BODY || request->claim.needed == HTTP_OPEN ||
+        options->gate.confirm(&request->claim, &request->principal, &refusal, options->data))
+        return false;
+    tell_attempt(request, &refusal);
+    answer_refusal(request, &refusal);
     return true;
 }
 

@@ -138,11 +138,16 @@ struct http_rate {
     char message[128]; /* of a refusal */
 };
 
-/* Decides who may call. Both functions are called on server threads, several at a time, and must not block. */
+/* Decides who may call. Its functions are called on server threads, several at a time, and must not block. */
 struct http_gate {
     /* Step 4 of http-api.md 3, not for open paths. Returns true with *ret_principal, or false with *ret_refusal. */
     bool (*authenticate)(const struct http_claim *claim, struct http_principal *ret_principal,
                          struct http_refusal *ret_refusal, void *data);
+
+    /* Whether one that it let pass may still call, now that its body is here: hours later, if a client sends it slowly.
+     * Returns false with *ret_refusal. NULL = who was let pass may. */
+    bool (*confirm)(const struct http_claim *claim, const struct http_principal *principal,
+                    struct http_refusal *ret_refusal, void *data);
 
     /* Step 6: counts the request. Returns false if a limit is used up: the client gets a 429. *ret_rate is empty before
      * the call. NULL = no limits. */
@@ -277,7 +282,7 @@ const char *http_request_client_ip(const struct http_request *request);  /* http
 const char *http_request_tenant(const struct http_request *request);     /* "" on open paths */
 const char *http_request_key_prefix(const struct http_request *request); /* "sk-exa..." or "anonymous"; for logs */
 const char *http_request_key_hash(const struct http_request *request);   /* SHA-256 in hex, or "" without a good key */
-int64_t http_request_received_us(const struct http_request *request);    /* monotonic, when the headers were complete */
+int64_t http_request_received_us(const struct http_request *request);    /* monotonic, when all of it was here */
 
 /* The text that {name} took, decoded. Never NULL for a name of the row's pattern. "*" names the rest. */
 const char *http_request_param(const struct http_request *request, const char *name);

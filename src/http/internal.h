@@ -87,8 +87,8 @@ struct http_request {
     struct http_claim claim;
     struct http_principal principal;
     struct http_rate rate;
-    char *cors_origin; /* to be allowed in the answer; NULL = none */
-    int64_t received_us;
+    char *cors_origin;             /* to be allowed in the answer; NULL = none */
+    int64_t begun_us, received_us; /* its line was here; all of it was */
     bool has_body, expects_continue;
     bool must_close;         /* where the request ends is in doubt: nothing after it is a request */
     uint64_t declared_bytes; /* UINT64_MAX = unknown */
@@ -144,6 +144,9 @@ const char *request_header(const struct http_request *request, const char *name)
 
 /* Runs the checks of http-api.md 3 that come before the body. Returns true if one of them answered. */
 bool checks_run(struct http_request *request);
+
+/* Asks the gate once more, now that a body is here. Returns true if the request was answered. */
+bool checks_confirm(struct http_request *request);
 
 /* ---- body.c ---- */
 

@@ -56,7 +56,7 @@ struct http_request *request_new(struct http_server *server, const char *target)
     request->server = server;
     request->references = 1;
     request->fd_to_close = -1;
-    request->received_us = clock_monotonic_us();
+    request->begun_us = clock_monotonic_us();
     id_generate(request->id);
     pthread_mutex_init(&request->lock, NULL);
     pthread_cond_init(&request->room, NULL);

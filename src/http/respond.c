@@ -78,7 +78,7 @@ static void add_duration(const struct http_request *request, struct MHD_Response
 {
     char text[32];
 
-    snprintf(text, sizeof(text), "%.2f", (double)(clock_monotonic_us() - request->received_us) / 1000);
+    snprintf(text, sizeof(text), "%.2f", (double)(clock_monotonic_us() - request->begun_us) / 1000);
     MHD_add_response_header(response, "X-Response-Time-Ms", text);
 }
 

@@ -112,7 +112,8 @@ static enum MHD_Result finish(struct http_request *request)
 {
     if (request->phase != PHASE_HANDLED) {
         connection_enter(request->guarded, CONNECTION_BUSY);
-        if (!body_end(request)) {
+        request->received_us = clock_monotonic_us();
+        if (!checks_confirm(request) && !body_end(request)) {
             handle(request);
             if (request->suspended)
                 return MHD_YES; /* called again once resumed, perhaps at this very moment */
@@ -151,7 +152,7 @@ static void tell(struct http_request *request, bool aborted)
         .client_ip = request->client_ip,
         .pattern = request->match.route ? request->match.route->pattern : NULL,
         .key_prefix = request->key_prefix,
-        .duration_us = clock_monotonic_us() - request->received_us,
+        .duration_us = clock_monotonic_us() - request->begun_us,
         .request_bytes = request->body_bytes,
         .aborted = aborted,
     };

@@ -21,6 +21,7 @@
 
 #include "api/api.h"
 #include "api/audited.h"
+#include "api/gate.h"
 #include "api/ptc.h"
 #include "base/build_info.h"
 #include "base/cleanup.h"
@@ -290,6 +291,8 @@ static int step_api(struct process *p)
 static int step_gate(struct process *p)
 {
     p->api.keys = p->keys;
+    p->engine.key_is_gone = gate_key_is_gone;
+    p->engine.key_data = &p->api;
     return api_gate_new(&p->handover.config, p->keys, &p->api.gate);
 }
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from support import host
-from support.client import exec_bytes, in_threads, raw_connect
+from support.client import exec_bytes, in_threads, raw_connect, read_reply
 from support.server import Server
 
 OTHER = "another-tenants-Key-7f3q"
@@ -110,6 +110,24 @@ def test_queue_time_limit(server_with):
     thread.join()
     assert reply.status == 503 and reply.error == "Server is at capacity" and took < 4.5, (took, reply)
     assert int(reply.header("retry-after")) >= 1
+
+
+def test_a_slow_body_is_no_wait_in_the_queue(server_with):
+    """X1, X2, exec.md 10.11: a request is there when its body is; before, it waits for its client."""
+    server = server_with(MAX_CONCURRENT_EXECUTIONS="1", MAX_QUEUE_SECONDS="3")
+    whole = exec_bytes(server, {"lang": "bash", "code": "echo x"})
+    with raw_connect(server) as idle, raw_connect(server) as busy:
+        for sock in (idle, busy):
+            sock.sendall(whole[:-1])
+        time.sleep(3.5)
+        idle.sendall(whole[-1:])
+        reply = read_reply(idle)
+        assert reply.status == 200 and reply.header("content-length") and reply.json["usage"]["queue_ms"] < 3000, reply
+        thread = start_blocker(server, 2)
+        busy.sendall(whole[-1:])
+        reply = read_reply(busy)
+    thread.join()
+    assert reply.status == 200 and reply.json["stdout"] == "x\n", reply
 
 
 def test_fair_between_keys(single):

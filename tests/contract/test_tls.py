@@ -243,6 +243,26 @@ def test_doctor_is_content_with_a_good_one(place):
     assert status == "ok" and re.search("(89|90) more days", text), text
 
 
+def test_without_a_client_certificate(server_with, certificate):
+    """1.9, S5.2: nobody gets in, and whoever tries with a key leaves a trace."""
+    tls = {"ENABLE_HTTPS": "true", "SSL_CERT_FILE": certificate[0], "SSL_KEY_FILE": certificate[1]}
+    server = server_with(wait=False, SSL_CA_CERTS=certificate[0], **tls)
+    context = ssl.create_default_context(cafile=certificate[0])
+
+    def refused():
+        try:
+            return request(server, context, "GET", "/files/x")[0] == 403
+        except OSError:
+            return False
+
+    assert host.until(refused, 60, 0.05), server.log_tail()
+    assert request(server, context, "GET", "/health")[0] == 403
+    assert host.until(lambda: server.events("authentication"), 5)
+    event = server.events("authentication")[-1]
+    assert event["success"] is False and event["api_key_prefix"] == server.key[:6] + "...", event
+    assert event["endpoint"] == "GET /files/x" and event["reason"] == "A valid client certificate is required", event
+
+
 def test_client_authorities_that_are_none_stop_the_start(server_with, place):
     """No client would get in."""
     certificate, key = make_certificate(place, "live", days=90)

@@ -252,7 +252,7 @@ struct http_options make_options(void)
 
     options.routes = routes;
     options.n_routes = ARRAY_SIZE(routes);
-    options.gate = (struct http_gate){ authenticate, admit };
+    options.gate = (struct http_gate){ .authenticate = authenticate, .admit = admit };
     options.areas = areas;
     options.upload_prefixes = upload_prefixes;
     options.profile = (struct http_profile){

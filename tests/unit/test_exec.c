@@ -138,7 +138,7 @@ static void test_a_fault_of_the_infrastructure(void **state)
     }
 }
 
-static void test_overdue_and_cancelled_jobs(void **state)
+static void test_jobs_that_never_ran(void **state)
 {
     static const struct {
         enum admission_end end;
@@ -146,18 +146,20 @@ static void test_overdue_and_cancelled_jobs(void **state)
     } cases[] = {
         { ADMISSION_OVERDUE, "Server is at capacity" },
         { ADMISSION_CANCELLED, "Service is shutting down" },
+        { ADMISSION_FORBIDDEN, "Invalid API key" },
     };
 
     (void)state;
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
         struct http_request request = { .data = &api, .body = GOOD_BODY };
+        int status = cases[i / 2].end == ADMISSION_FORBIDDEN ? 401 : 503;
         bool streaming = i % 2;
 
         follow(&request);
         if (streaming)
             admission.job->tick(admission.job);
         admission.job->done(admission.job, cases[i / 2].end);
-        assert_int_equal(request.status, streaming ? 200 : 503);
+        assert_int_equal(request.status, streaming ? 200 : status);
         assert_string_equal(fake_http_text(&request, "error"), cases[i / 2].error);
         if (cases[i / 2].end == ADMISSION_OVERDUE)
             assert_true(json_integer_value(json_object_get(request.answer, "retry_after_seconds")) > 0);
@@ -218,7 +220,7 @@ int main(void)
         cmocka_unit_test(test_a_short_run_is_an_ordinary_answer),
         cmocka_unit_test(test_a_long_run_sends_spaces),
         cmocka_unit_test(test_a_fault_of_the_infrastructure),
-        cmocka_unit_test(test_overdue_and_cancelled_jobs),
+        cmocka_unit_test(test_jobs_that_never_ran),
         cmocka_unit_test(test_a_result_that_cannot_be_told),
         cmocka_unit_test(test_a_full_server),
         cmocka_unit_test(test_a_stopping_server),

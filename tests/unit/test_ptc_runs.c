@@ -29,16 +29,16 @@ struct execution_job *execution_job_free(struct execution_job *job)
     return NULL;
 }
 
-static bool key_is_good(const char *key_hash, void *data)
+static bool key_is_gone(const char *key_hash, void *data)
 {
     (void)data;
-    return strcmp(key_hash, "bad") != 0 || !atomic_load(&key_is_bad);
+    return strcmp(key_hash, "bad") == 0 && atomic_load(&key_is_bad);
 }
 
 static struct ptc_runs *new_runs(unsigned max_waiting, int64_t ttl_ms)
 {
     const struct ptc_runs_options options = {
-        .max_waiting = max_waiting, .max_bytes = MAX_BYTES, .ttl_ms = ttl_ms, .key_is_good = key_is_good
+        .max_waiting = max_waiting, .max_bytes = MAX_BYTES, .ttl_ms = ttl_ms, .key_is_gone = key_is_gone
     };
     struct ptc_runs *runs;
 

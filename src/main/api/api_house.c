@@ -242,12 +242,8 @@ static void keep_counters(struct api_house *house)
 static bool is_out_of_use(void *context, const struct hot_cell *cell)
 {
     struct api *api = context;
-    uint8_t digest[DIGEST_RAW_SIZE];
-    struct key_holder holder;
 
-    if (session_is_expired(api->engine->kv, cell->session.id) == 1)
-        return true;
-    return digest_from_hex(cell->queue, digest) && keyring_find(gate_keyring(api->gate), digest, &holder) > 0;
+    return session_is_expired(api->engine->kv, cell->session.id) == 1 || gate_key_is_gone(cell->queue, api);
 }
 
 static void *house_main(void *data)

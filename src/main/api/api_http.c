@@ -80,7 +80,7 @@ int api_http_init(struct api_http *http, const struct handover *handover)
     o->port = (uint16_t)config->api_port;
     o->n_threads = thread_count();
     o->bearer_enabled = config->auth_bearer_enabled;
-    o->gate = (struct http_gate){ .authenticate = gate_authenticate, .admit = gate_admit };
+    o->gate = (struct http_gate){ .authenticate = gate_authenticate, .confirm = gate_confirm, .admit = gate_admit };
     o->areas = areas;
     o->cors_enabled = config->enable_cors;
     o->profile = (struct http_profile){
@@ -88,7 +88,7 @@ int api_http_init(struct api_http *http, const struct handover *handover)
         .answer_header = "X-CodeAPI-Execution-Profile",
         .name = config->texts[CONFIG_EXECUTION_PROFILE],
         .known = profiles,
-        .accept_any = strcasecmp(config->texts[CONFIG_EXECUTION_PROFILE], "any") == 0,
+        .accept_any = strcmp(config->texts[CONFIG_EXECUTION_PROFILE], "any") == 0,
     };
     if (o->profile.accept_any)
         o->profile.name = profiles[0];

@@ -10,8 +10,8 @@ ROWS = [
         "c10::test_c10_guessed_keys",
         (
             "api/gate.c",
-            "if (verdicts[verdict].status != 0) {",
-            "if (verdicts[verdict].status != 0 && verdict != UNKNOWN_KEY) {",
+            "if (verdicts[verdict].status == 0)",
+            "if (verdicts[verdict].status == 0 || verdict == UNKNOWN_KEY)",
         ),
     ),
     wall(
@@ -41,6 +41,16 @@ ROWS = [
             "return entry->generation == key_store_generation(ring->options.store) &&",
             "return entry->generation != UINT64_MAX &&",
         ),
+    ),
+    wall(
+        "door: a key that ends while a body arrives",
+        "test_keys::test_a_key_that_ends_before_the_body",
+        ("http/checks.c", "if (!options->gate.confirm ||", "if (true ||"),
+    ),
+    wall(
+        "door: a key that ends while a run waits",
+        "test_keys::test_a_key_that_ends_in_the_queue",
+        ("engine/admission.c", "return is_forbidden(a, job) ?", "return false && is_forbidden(a, job) ?"),
     ),
     wall(
         "door: the limits of a key",
