@@ -174,7 +174,7 @@ def test_a_new_file_is_no_pipe_of_the_apis(server_with):
 
 def test_words_in_any_case(server_with):
     """13.8: INFO or info, json or JSON, for every process that writes the log."""
-    server = server_with(LOG_LEVEL="debug", LOG_FORMAT="JSON")
+    server = server_with(LOG_LEVEL="debug", LOG_FORMAT="JSON", SANDBOX_POOL_ENABLED="true")
     with server.client() as client:
         assert client.exec("echo x", "bash").stdout == "x\n"
     assert host.until(lambda: "warden" in server.log(), 10)
