@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* files.c -- listing, freshness and deletion of stored files (files.md F3, F4, F6). */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/answer.h"
@@ -112,6 +113,16 @@ static file_form form_of(const char *detail)
     return file_full;
 }
 
+/* F3. Files of one moment, as those of an upload are, have no other order that a client could know. */
+static int compare_listed(const void *left, const void *right)
+{
+    const struct file_record *a = left, *b = right;
+
+    if (a->created_ms != b->created_ms)
+        return a->created_ms < b->created_ms ? -1 : 1;
+    return strcmp(a->id, b->id);
+}
+
 static json_t *files_json(const struct file_record *files, size_t n_files, file_form form)
 {
     json_t *list = json_array();
@@ -149,6 +160,8 @@ void handle_files(struct http_request *request)
         answer_fault(request, 503, "File storage is unavailable", "cannot list files", r);
         return;
     }
+    if (n_files > 1)
+        qsort(files, n_files, sizeof(*files), compare_listed);
     list = files_json(files, n_files, form_of(http_request_query(request, "detail")));
     if (list)
         http_respond_json(request, 200, list);

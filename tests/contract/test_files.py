@@ -119,16 +119,15 @@ def test_bad_version(client, uploaded):
 
 
 def test_order(client):
-    """F3: by creation; uploads, outputs and aliases together."""
+    """F3: by creation, then id; uploads, outputs and aliases together."""
     up = client.upload(("z.txt", b"1"), ("a.txt", b"2"), ("m.txt", b"3"))
     client.exec("echo 4 > b.txt", "bash", session_id=up.session)
     client.exec("echo 5 > a.txt", "bash", session_id=up.session)
     listed = client.files(up.session, "simple")
-    assert [entry["name"] for entry in listed][:3] == ["z.txt", "a.txt", "m.txt"] and [
-        entry["name"] for entry in listed
-    ][-1] == "a.txt", listed
-    stamps = [entry["lastModified"] for entry in client.files(up.session, "summary")]
-    assert stamps == sorted(stamps)
+    names = [entry["name"] for entry in listed]
+    assert sorted(names[:3]) == ["a.txt", "m.txt", "z.txt"] and names[-1] == "a.txt", listed
+    places = [(entry["lastModified"], entry["id"]) for entry in client.files(up.session, "normalized")]
+    assert places == sorted(places) and [place[1] for place in places] == [entry["id"] for entry in listed]
     assert [entry["path"] for entry in listed][-2:] == ["/outputs/b.txt", "/outputs/a.txt"], listed
 
 
