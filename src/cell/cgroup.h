@@ -141,6 +141,9 @@ struct pollfd cgroup_slot_oom_poll(const struct cgroup_slot *slot);
  * cgroup_slot_begin(), perhaps not yet the one it is about to. */
 uint32_t cgroup_slot_oom_kills(struct cgroup_slot *slot);
 
+/* The same number at any time. Takes no memory, so it may be asked for when the slot has none. */
+uint32_t cgroup_slot_kills(const struct cgroup_slot *slot);
+
 /* Processor time since cgroup_slot_begin() in microseconds, -1 = this host cannot tell. */
 int64_t cgroup_slot_cpu_us(const struct cgroup_slot *slot);
 

@@ -113,6 +113,11 @@ struct pollfd cgroup_slot_oom_poll(const struct cgroup_slot *slot)
     return (struct pollfd){ .fd = slot->oom_fd, .events = slot->unified[CGROUP_MEMORY] ? POLLPRI : POLLIN };
 }
 
+uint32_t cgroup_slot_kills(const struct cgroup_slot *slot)
+{
+    return increase(kills_below(slot), slot->base_kills_below);
+}
+
 uint32_t cgroup_slot_oom_kills(struct cgroup_slot *slot)
 {
     char told[256];
@@ -120,7 +125,7 @@ uint32_t cgroup_slot_oom_kills(struct cgroup_slot *slot)
     /* Reading makes the descriptor wait for the next time. */
     ssize_t n = unified ? pread(slot->oom_fd, told, sizeof(told), 0) : read(slot->oom_fd, told, sizeof(told));
 
-    return n < 0 ? 0 : increase(kills_below(slot), slot->base_kills_below);
+    return n < 0 ? 0 : cgroup_slot_kills(slot);
 }
 
 int64_t cgroup_slot_cpu_us(const struct cgroup_slot *slot)

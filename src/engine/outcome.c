@@ -33,9 +33,10 @@ static bool was_success(const struct cell_outcome *cell)
     return cell->end.reason == WIRE_END_EXITED && cell->end.exit_code == 0 && cell->end.signal == 0;
 }
 
+/* Kills are counted up to the server's own: whatever that was for came later. */
 static bool was_memory(const struct cell_outcome *cell)
 {
-    return cell->end.oom_kills > 0;
+    return cell->end.oom_kills > 0 && !was_success(cell);
 }
 
 static bool was_disk(const struct cell_outcome *cell)
@@ -53,14 +54,18 @@ static bool was_signal(const struct cell_outcome *cell)
     return cell->end.signal != 0 || cell->end.reason != WIRE_END_EXITED;
 }
 
-/* First match wins: what the server did, then success, then what the kernel refused, then how the program ended. */
+/* First match wins: the client's will, the kernel's kills, the server's, then success, then what the kernel refused,
+ * then how the program ended. */
 static const struct {
     bool (*holds)(const struct cell_outcome *cell);
     enum execution_outcome outcome;
 } rules[] = {
-    { was_cancelled, OUTCOME_CANCELLED },     { was_flood, OUTCOME_OUTPUT_LIMIT },
-    { was_timeout, OUTCOME_TIMEOUT },         { was_success, OUTCOME_OK },
-    { was_memory, OUTCOME_OUT_OF_MEMORY },    { was_disk, OUTCOME_DISK_LIMIT },
+    { was_cancelled, OUTCOME_CANCELLED },
+    { was_memory, OUTCOME_OUT_OF_MEMORY },
+    { was_flood, OUTCOME_OUTPUT_LIMIT },
+    { was_timeout, OUTCOME_TIMEOUT },
+    { was_success, OUTCOME_OK },
+    { was_disk, OUTCOME_DISK_LIMIT },
     { was_processes, OUTCOME_PROCESS_LIMIT },
 };
 

@@ -40,6 +40,15 @@ uint64_t slot_parked_bytes(const struct slot *slot)
     return bytes > 0 ? (uint64_t)bytes : 1;
 }
 
+/* Memory that ran out while the cell was being killed ended nothing. */
+static uint32_t oom_kills(const struct slot *slot, const struct run *run, const struct cgroup_figures *figures)
+{
+    uint32_t now = run->pace.killed_us ? cgroup_slot_kills(&slot->cgroup) : 0;
+    uint32_t later = now > run->kernel_kills ? now - run->kernel_kills : 0;
+
+    return later < figures->oom_kills ? figures->oom_kills - later : 0;
+}
+
 static int send_ended(struct slot *slot, struct run *run)
 {
     struct cgroup_figures figures;
@@ -55,7 +64,7 @@ static int send_ended(struct slot *slot, struct run *run)
     };
 
     cgroup_slot_figures(&slot->cgroup, &figures);
-    ended.oom_kills = figures.oom_kills;
+    ended.oom_kills = oom_kills(slot, run, &figures);
     ended.process_limit = figures.process_limit;
     ended.cpu_us = figures.cpu_us;
     ended.memory_peak_bytes = figures.memory_peak_bytes;

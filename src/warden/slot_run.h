@@ -31,7 +31,8 @@ struct run {
     int64_t waited_us;                         /* how long it has, in earlier pauses */
     struct pace pace;
     struct brake brake;
-    enum wire_end_reason reason;
+    enum wire_end_reason reason; /* of the keeper's kill */
+    uint32_t kernel_kills;       /* for memory, that came before it */
     bool reported, hung_up, built_sent;
     unsigned full_before;      /* scratch file systems, as bits, that an earlier run of the session left full */
     bool rests;                /* it has ended well, and its cell stands still instead of being dead */

@@ -22,6 +22,7 @@ static void kill_for(struct slot *slot, struct run *run, enum wire_end_reason re
     if (run->pace.killed_us)
         return;
     run->reason = reason;
+    run->kernel_kills = cgroup_slot_kills(&slot->cgroup);
     pace_kill(&run->pace, &slot->cgroup, clock_monotonic_us());
     cell_kill(&slot->cell);
 }

@@ -129,7 +129,7 @@ struct wire_ended {
     uint32_t step;          /* index of the step that ended last */
     int32_t exit_code;      /* if signal is 0 */
     int32_t signal;         /* 0 = exited */
-    uint32_t oom_kills;     /* processes the kernel killed for memory */
+    uint32_t oom_kills;     /* processes the kernel killed for memory, before the keeper killed the rest */
     uint32_t process_limit; /* forks that the process limit refused */
     uint32_t disk_full;     /* 1 = /mnt/data, /tmp or another private file system was full at the end */
     uint64_t wall_us;

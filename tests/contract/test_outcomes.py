@@ -154,6 +154,23 @@ def test_earlier_cause_decides(client):
     assert run.outcome == "output_limit", dict(run)
 
 
+CHILD_HOG = "python3 -c 'x = bytearray(2 ** 30)'; echo then=$?; "
+
+
+@pytest.mark.parametrize("later", ["sleep 60", "yes", "exit 3"])
+def test_memory_that_came_first_decides(client, later):
+    """X1: what the kernel killed for memory is the outcome, whatever the program that went on was killed for later."""
+    run = client.exec(CHILD_HOG + later, "bash", timeout=8000)
+    assert (run.outcome, run["status"], run.code) == ("out_of_memory", "SG", 137), dict(run)
+    assert run.stdout.startswith("then=137\n"), dict(run)
+
+
+def test_memory_that_was_survived(client):
+    """X1: a program that lost a child and exited 0 is ok."""
+    run = client.exec(CHILD_HOG + "exit 0", "bash")
+    assert (run.outcome, run.code, run.stdout) == ("ok", 0, "then=137\n"), dict(run)
+
+
 def test_prepare_is_not_the_programs_time(client):
     """10.5: sandbox start-up and mounting do not count."""
     usage = client.exec("true", "bash").usage

@@ -372,6 +372,7 @@ static void figures_are_what_moved_since_the_beginning(void **state)
             put(scratch, version->files[i].name, version->files[i].after);
         cgroup_slot_figures(&slot, &figures);
         assert_int_equal(figures.oom_kills, version->oom_kills);
+        assert_int_equal(cgroup_slot_kills(&slot), version->oom_kills);
         assert_int_equal(figures.process_limit, version->process_limit);
         assert_int_equal(figures.cpu_us, 3000);
         assert_int_equal(figures.memory_peak_bytes, -1);
@@ -442,6 +443,7 @@ static void a_counter_that_cannot_be_read_has_not_moved(void **state)
     put(scratch, "pids.events", "max 6\n");
     cgroup_slot_figures(&slot, &figures);
     assert_int_equal(figures.oom_kills, 0);
+    assert_int_equal(cgroup_slot_kills(&slot), 0);
     assert_int_equal(figures.process_limit, 0);
     assert_int_equal(figures.cpu_us, -1);
     assert_true(cgroup_slot_processes(&slot) < 0);

@@ -21,6 +21,7 @@ struct row {
     int exit_code, signal;
     const char *status, *message, *text; /* text = stderr of the answer */
     uint32_t file_at_limit;
+    bool flooded, cancelled;
 };
 
 /* clang-format off */
@@ -76,6 +77,7 @@ static const struct row rows[] = {
         "OL",
         "stdout length exceeded",
         "x\nstdout length exceeded",
+        .flooded = true,
     },
     { "disk full", END(.exit_code = 1, .disk_full = 1), NULL, NULL, OUTCOME_DISK_LIMIT, 1, 0, "RE", NULL,
       "Code execution failed with exit code 1" },
@@ -92,7 +94,7 @@ static const struct row rows[] = {
     { "forks refused, then a signal", END(.signal = SIGTERM, .process_limit = 1), "x", NULL, OUTCOME_PROCESS_LIMIT,
       128 + SIGTERM, SIGTERM, "SG", NULL, "x" },
     { "hang-up", END(.reason = WIRE_END_KILLED), NULL, NULL, OUTCOME_CANCELLED, 137, SIGKILL, "SG", NULL,
-      "Code execution failed with exit code 137" },
+      "Code execution failed with exit code 137", .cancelled = true },
     { "lost", END(.reason = WIRE_END_LOST), NULL, NULL, OUTCOME_SIGNAL, 137, SIGKILL, "SG", NULL,
       "Code execution failed with exit code 137" },
     /* Two at once. */
@@ -101,10 +103,18 @@ static const struct row rows[] = {
       "x\nExecution failed: Out of memory (limit 512 MB)" },
     { "disk before processes", END(.exit_code = 1, .disk_full = 1, .process_limit = 1), "x", NULL, OUTCOME_DISK_LIMIT,
       1, 0, "RE", NULL, "x" },
-    { "timeout before memory", END(.reason = WIRE_END_TIMEOUT, .oom_kills = 1), NULL, NULL, OUTCOME_TIMEOUT, 124,
-      SIGKILL, "TO", "Time limit exceeded", "Execution timed out after 30 seconds" },
-    { "a flood whose child was killed for memory", END(.reason = WIRE_END_KILLED, .oom_kills = 1), NULL, NULL,
-      OUTCOME_OUTPUT_LIMIT, 137, SIGKILL, "OL", "stdout length exceeded", "stdout length exceeded" },
+    { "memory, then a timeout", END(.reason = WIRE_END_TIMEOUT, .oom_kills = 1), NULL, NULL, OUTCOME_OUT_OF_MEMORY, 137,
+      SIGKILL, "SG", "Out of memory", "Execution failed: Out of memory (limit 512 MB)" },
+    { "memory, then a flood", END(.reason = WIRE_END_KILLED, .oom_kills = 1), NULL, NULL, OUTCOME_OUT_OF_MEMORY, 137,
+      SIGKILL, "SG", "Out of memory", "Execution failed: Out of memory (limit 512 MB)", .flooded = true },
+    { "memory survived, then a flood before the end", END(.exit_code = 0, .oom_kills = 1), NULL, NULL,
+      OUTCOME_OUTPUT_LIMIT, 137, SIGKILL, "OL", "stdout length exceeded", "stdout length exceeded", .flooded = true },
+    { "a flood before the end", END(.exit_code = 0), NULL, NULL, OUTCOME_OUTPUT_LIMIT, 137, SIGKILL, "OL",
+      "stdout length exceeded", "stdout length exceeded", .flooded = true },
+    { "memory, then a hang-up", END(.reason = WIRE_END_KILLED, .oom_kills = 1), NULL, NULL, OUTCOME_CANCELLED, 137,
+      SIGKILL, "SG", NULL, "Code execution failed with exit code 137", .cancelled = true },
+    { "a full disk, then a timeout", END(.reason = WIRE_END_TIMEOUT, .disk_full = 1, .process_limit = 1), NULL, NULL,
+      OUTCOME_TIMEOUT, 124, SIGKILL, "TO", "Time limit exceeded", "Execution timed out after 30 seconds" },
 };
 
 static void fill(struct cell_stream *stream, const char *text)
@@ -128,8 +138,8 @@ static void check_row(const struct row *row)
     struct execution_result result = { 0 };
     const struct buffer none = { 0 };
 
-    cell.flooded = row->outcome == OUTCOME_OUTPUT_LIMIT;
-    cell.cancelled = row->outcome == OUTCOME_CANCELLED;
+    cell.flooded = row->flooded;
+    cell.cancelled = row->cancelled;
     fill(&cell.out, "before");
     fill(&cell.err, row->err);
     assert_int_equal(outcome_decide(&cell, row->language ? row->language : &interpreted, &limits, &none, &result), 0);
