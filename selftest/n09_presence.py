@@ -10,7 +10,8 @@ fails("with high bits", sc(NR_FCNTL, fd, ctypes.c_uint64(1 << 32 | F_NOTIFY), 1)
 env = os.open("/usr/bin/env", os.O_RDONLY)
 works("to read it", attempt(os.preadv, env, [bytearray(10)], 0))
 fails("only what is in memory", attempt(os.preadv, env, [bytearray(10)], 0, os.RWF_NOWAIT), {"EOPNOTSUPP", "ENOTSUP"})
-for path in ("locks", "diskstats", "interrupts", "softirqs", "schedstat", "zoneinfo", "buddyinfo", "pressure/cpu", "pressure/io"):
+for path in ("locks", "diskstats", "interrupts", "softirqs", "schedstat", "zoneinfo", "buddyinfo", "pressure/cpu", "pressure/io", "vmstat", "cgroups",
+             "sys/kernel/pty/nr", "sys/fs/file-nr", "sys/fs/inode-nr", "sys/fs/inode-state", "sys/fs/dentry-state"):
     said = attempt(lambda: open("/proc/" + path).read())
     held("/proc/" + path, said in ("ok:", "ENOENT", "EACCES"), said)
 held("flush of all files", sc(NR_SYNCFS, -1) == "ok:0", "does nothing")  # the kernel would say EBADF

@@ -33,7 +33,7 @@ CASES = {
     "credentials": "K7,K10,K11,K12,F13,R9,R13",
     "namespaces": "K7,F13,R13,N1,N9,N10",
     "root": "K11,K12,K13,K14,K15,K16,F13",
-    "proc": "K12,K16,K17,F13",
+    "proc": "K12,K16,K17,F13,N9",
     "scratch": "K11,K13,K16,F6",
     "workspace": "K16,F5,F12",
     "copies": "K7,K8,K15,K16,F13,N1,N10,R9,R20",
