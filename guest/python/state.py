@@ -7,7 +7,7 @@ programs of that session put there. A state is one version byte, then two pickle
 
 values   the variables by name, in one pickle, so that what they share they share again
 modules  names that were bound to modules, and which
-needs    the names that functions and methods among the values read
+needs    the names of modules that code among the values reads
 sources  texts of programs that functions among the values come from, by the file names of their code; it may be absent
 
 Functions and classes of the program travel by value and come back with the next program's names as their globals.
@@ -428,32 +428,42 @@ def is_named_tuple(value):
 sources = None  # of the programs whose definitions are saved (run.py)
 
 
-def full_pickler(sink, namespace, used_sources):
-    """A pickler that writes the program's definitions by value; their globals will be those of the next program. Adds the
-    texts of the programs that they come from to used_sources."""
+class Used:
+    """What code needs that is written."""
+
+    def __init__(self):
+        self.names = set()
+        self.texts = {}  # of the programs that it comes from
+
+
+def full_pickler(sink, namespace, used):
+    """A pickler that writes the program's definitions by value; their globals will be those of the next program. Adds to
+    used what these need."""
     cloudpickle = distribution("cloudpickle")
-    cache = type(distribution("functools").lru_cache(len))
-    lru_cache = sys.modules["functools"].lru_cache
+    functools = distribution("functools")
+    cache = type(functools.lru_cache(len))
 
     class Full(cloudpickle.CloudPickler):
         def reducer_override(self, value):
-            if type(value).__module__ == "dataclasses":
+            kind = type(value)
+            if kind.__module__ == "dataclasses":
                 for name, constant in vars(sys.modules["dataclasses"]).items():
                     if constant is value:  # compared by identity: a copy would not do
                         return getattr, (sys.modules["dataclasses"], name)
             if isinstance(value, type) and is_named_tuple(value):
                 return self.without_original_bases(value)
-            if type(value) is Code and sources:
-                return self.dispatch_table[Code](self.with_lasting_name(value))
-            if type(value) is cache:
-                return Standing(lru_cache, *value.cache_parameters().values()), (value.__wrapped__,)
+            if kind is Code:
+                used.names.update(value.co_names)
+                return self.dispatch_table[Code](self.with_lasting_name(value) if sources else value)
+            if kind is cache:
+                return Standing(functools.lru_cache, *value.cache_parameters().values()), (value.__wrapped__,)
             return super().reducer_override(value)
 
         def with_lasting_name(self, code):
             name = sources.lasting_name(code.co_filename)
             if name is None:
                 return code
-            sources.add_text(name, used_sources)
+            sources.add_text(name, used.texts)
             return code.replace(co_filename=name)
 
         def without_original_bases(self, value):
@@ -476,42 +486,38 @@ def full_pickler(sink, namespace, used_sources):
     return pickler
 
 
-def mentioned(code, found):
-    found.update(code.co_names)
-    for constant in code.co_consts:
-        if type(constant) is type(code):
-            mentioned(constant, found)
+class Chosen:
+    """What is to be saved of a namespace. A module that was not asked for this time stays known."""
 
+    def __init__(self, namespace, skip_names, loaded):
+        self.values = {}
+        self.private = {}  # values to be saved if code reads them, or that would be saved for nothing
+        self.modules = {name: module for name, module in loaded.modules.items() if name not in namespace} if loaded else {}
+        for name, value in list(namespace.items()):
+            if not isinstance(name, str):
+                continue
+            if not isinstance(value, Module):
+                if not name.startswith("_"):
+                    self.values[name] = value
+                elif name[:2] != "__":
+                    self.private[name] = value
+            elif name not in skip_names and name[:2] != "__" and sys.modules.get(value.__name__) is value:
+                self.modules[name] = value.__name__
+        self.importable = self.modules.keys() | skip_names
+        self.needs = loaded.needs if loaded else ()  # until all is written
 
-def mentioned_by(value, found):
-    """Adds the names that a function of the program reads, or a class's methods do."""
-    if isinstance(value, type) and value.__module__ == "__main__":
-        for member in list(vars(value).values()):
-            member = getattr(member, "__func__", getattr(member, "fget", member))
-            if isinstance(member, Function):
-                mentioned(member.__code__, found)
-    elif isinstance(value, Function):
-        mentioned(value.__code__, found)
-    elif callable(value):
-        mentioned_by(getattr(value, "__wrapped__", None), found)
+    def is_nothing(self):
+        return not self.values and not self.modules
 
+    def set_needs(self, names):
+        self.needs = sorted(names & self.importable - self.values.keys())
+        return self.needs
 
-def choose(namespace, skip_names, loaded):
-    """Returns (values, modules, needs) of a namespace. A module that was not asked for this time stays known."""
-    values, read = {}, set()
-    modules = {name: module for name, module in loaded.modules.items() if name not in namespace} if loaded else {}
-    items = [item for item in namespace.items() if isinstance(item[0], str)]
-    for name, value in items:
-        if not isinstance(value, Module):
-            if not name.startswith("_"):
-                values[name] = value
-                quietly(mentioned_by, value, read)
-        elif name not in skip_names and name[:2] != "__" and sys.modules.get(value.__name__) is value:
-            modules[name] = value.__name__
-    for name, value in items:
-        if name.startswith("_") and name[:2] != "__" and name in read and not isinstance(value, Module):
-            values[name] = value  # or what reads it would be saved for nothing
-    return values, modules, sorted(read.intersection(modules.keys() | skip_names) - values.keys())
+    def take_private(self, names):
+        """Returns those that names are of, and have not been chosen yet; now they are."""
+        taken = {name: value for name, value in self.private.items() if name in names and name not in self.values}
+        self.values.update(taken)
+        return taken
 
 
 def without_main(function, *arguments):
@@ -526,7 +532,7 @@ def without_main(function, *arguments):
 
 def can_be_written(value, namespace):
     try:
-        full_pickler(Nowhere(), namespace, {}).dump(value)
+        full_pickler(Nowhere(), namespace, Used()).dump(value)
         return True
     except BaseException:
         return False
@@ -534,20 +540,46 @@ def can_be_written(value, namespace):
 
 def write_plain(sink, namespace, chosen):
     plain_pickler(sink).dump(None)
-    plain_pickler(sink).dump(chosen)
+    plain_pickler(sink).dump((chosen.values, chosen.modules, []))
+    chosen.needs = []
+
+
+class Afterwards:
+    """Pickles as what depends on the code that has been written before."""
+
+    def __init__(self, chosen, used):
+        self.chosen = chosen
+        self.used = used
+
+
+class PrivateValues(Afterwards):
+    def __reduce__(self):
+        taken = self.chosen.take_private(self.used.names)
+        if not taken:
+            return dict, ()
+        more = PrivateValues(self.chosen, self.used)  # that code among these reads
+        return distribution("_operator").or_, (taken, more)
+
+
+class Needs(Afterwards):
+    def __reduce__(self):
+        return list, (self.chosen.set_needs(self.used.names),)
 
 
 def write_full(sink, namespace, chosen):
+    used = Used()
+    values = chosen.values
+    if chosen.private:
+        values = Standing(distribution("_operator").or_, values, PrivateValues(chosen, used))
     plain_pickler(sink).dump(PYTHON)
-    used_sources = {}  # filled while what stands before it is written
-    full_pickler(sink, namespace, used_sources).dump((*chosen, used_sources))
+    full_pickler(sink, namespace, used).dump((values, chosen.modules, Needs(chosen, used), used.texts))
 
 
 def write_possible(sink, namespace, chosen):
-    values = chosen[0]
-    for name in list(values):
-        if not can_be_written(values[name], namespace):
-            del values[name]
+    for values in chosen.values, chosen.private:
+        for name in list(values):
+            if not can_be_written(values[name], namespace):
+                del values[name]
     write_full(sink, namespace, chosen)
 
 
@@ -571,20 +603,15 @@ def tell_too_large(path, limit_bytes):
         file.truncate(limit_bytes + 1)
 
 
-def is_nothing(chosen, loaded):
-    return not chosen[0] and not chosen[1] and loaded is None
-
-
 def as_loaded(chosen, content):
     """What load() would return of a state of what was chosen."""
-    values, modules, needs = chosen
-    return Loaded(frozenset(values), modules, frozenset(needs), content)
+    return Loaded(frozenset(chosen.values), chosen.modules, frozenset(chosen.needs), content)
 
 
 def save_chosen(path, namespace, chosen, limits, loaded):
     import posix
 
-    if is_nothing(chosen, loaded):
+    if chosen.is_nothing() and loaded is None:
         return
     part = path + ".part"
     try:
@@ -600,7 +627,7 @@ def save_chosen(path, namespace, chosen, limits, loaded):
 
 
 def save_into(path, namespace, skip_names, limits, loaded):
-    save_chosen(path, namespace, choose(namespace, skip_names, loaded), limits, loaded)
+    save_chosen(path, namespace, Chosen(namespace, skip_names, loaded), limits, loaded)
 
 
 def save(path, namespace, skip_names, limit_bytes, memory_bytes=0, loaded=None):
@@ -640,10 +667,11 @@ def written(path, otherwise):
 def keep(path, namespace, skip_names, limit_bytes, memory_bytes, loaded):
     """save(), for a program that lives on. Returns what load() would, had it found what is saved now, and what could not
     be saved."""
-    chosen = choose(namespace, skip_names, loaded)
-    kept = as_loaded(chosen, None)
+    chosen = Chosen(namespace, skip_names, loaded)
+    names = chosen.values.keys() | ()
     quietly(save_chosen, path, namespace, chosen, (limit_bytes, memory_bytes), loaded)
-    kept.content = written(path, loaded.content if loaded else None)
+    kept = as_loaded(chosen, written(path, loaded.content if loaded else None))
+    kept.names |= names
     return kept
 
 
@@ -651,8 +679,8 @@ def keep_if_small(path, namespace, skip_names, limit_bytes, loaded):
     """keep(), if that takes next to no time. Otherwise returns None, and nothing is at path."""
 
     def write_small():
-        chosen = choose(namespace, skip_names, loaded)
-        if is_nothing(chosen, loaded):
+        chosen = Chosen(namespace, skip_names, loaded)
+        if chosen.is_nothing() and loaded is None:
             return Loaded()
         sink = SmallSink(part, limit_bytes, 0)
         without_main(write_plain, sink, namespace, chosen)

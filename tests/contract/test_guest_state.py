@@ -219,6 +219,43 @@ print(json.dumps([names, len(space["x"]), first[0], len(open("out", "rb").read()
         assert told == [["Strict", "x"], size, 1 if size == 1 else 2, True]
 
 
+def test_what_was_saved_is_held_by_nothing(tmp_path):
+    """Not until the collector comes either, which may take long."""
+    told = guest(
+        tmp_path,
+        """
+import gc, weakref
+gc.disable()
+put("_private = 1\\ndef f(): return _private, os")
+place = weakref.ref(space["f"])
+size = save()
+del space["f"]
+print(json.dumps([size > 0, place() is None]))
+""",
+    )
+    assert told == [True, True]
+
+
+def test_what_cannot_be_saved_has_the_needs_that_were_found(tmp_path):
+    told = guest(
+        tmp_path,
+        """
+put("def f(): return os")
+save()
+space.clear(); space["__builtins__"] = builtins
+found = state.load("out", space)
+put("x = bytes(1 << 20)")
+found = state.keep("out", space, {"os"}, 1 << 20, 0, found)
+put("g = (i for i in 'abc')")
+first = [sorted(found.names), sorted(found.needs)]
+put("x = __import__('os').urandom(1 << 20)")
+found = state.keep("out", space, {"os"}, 1 << 10, 0, found)
+print(json.dumps(first + [os.path.getsize("out"), sorted(found.names), sorted(found.needs)]))
+""",
+    )
+    assert told == [["f", "x"], ["os"], 1025, ["f", "g", "x"], ["os"]]
+
+
 def test_large_values_need_no_room_twice(tmp_path):
     """A state of 256 MiB is saved and loaded within little more than its own size."""
     told = guest(

@@ -173,6 +173,48 @@ def test_functions_find_the_modules_they_read(session):
     assert session("print(f())") == "(2.0, '0123456789')\n"
 
 
+TIMED = """
+import functools
+def timed(function):
+    @functools.wraps(function)
+    def call(*arguments): return function(*arguments)
+    return call
+"""
+READERS = {
+    "container": ("shown = {'all': [lambda: s.digits[math.floor(2.5)]]}", "shown['all'][0]()"),
+    "decorated": (TIMED + "@timed\ndef shown(): return s.digits[math.floor(2.5)]", "shown()"),
+    "partial": ("def f(i): return s.digits[math.floor(i)]\nshown = functools.partial(f, 2.5)\ndel f", "shown()"),
+    "setter": (
+        "class C:\n    x = property(lambda self: self.y, lambda self, i: setattr(self, 'y', s.digits[math.floor(i)]))\nc = C()",
+        "(setattr(c, 'x', 2.5), c.x)[1]",
+    ),
+    "nested class": (
+        "class C:\n    class D:\n        @staticmethod\n        def f(): return s.digits[math.floor(2.5)]",
+        "C.D.f()",
+    ),
+    "deleted class": ("class C:\n    def f(self): return s.digits[math.floor(2.5)]\nc = C()\ndel C", "c.f()"),
+}
+
+
+@pytest.mark.parametrize("defines, calls", READERS.values(), ids=READERS)
+def test_whatever_reads_a_module_finds_it(stored_session, defines, calls):
+    """10.7.1, 10.7.6: also in a run behind one that has not asked for it."""
+    stored_session("import string as s\n" + defines)
+    assert stored_session(f"print({calls})") == "2\n"
+    stored_session("x = 1")
+    assert stored_session(f"print({calls})") == "2\n"
+
+
+def test_whatever_reads_a_private_name_finds_it(stored_session):
+    """10.7.3: or it would be saved for nothing."""
+    session = stored_session
+    session(TIMED + "_unread, _rate = 1, 7\ndef _helper(): return _rate\n@timed\ndef f(): return _helper()")
+    for _ in range(2):
+        assert session("print(f(), '_unread' in globals())") == "7 False\n"
+    session("import threading\n_rate = threading.Lock()\ny = 1")
+    assert session("print(y, callable(f), '_rate' in globals())") == "1 True False\n"
+
+
 def test_shared_objects_stay_shared(session):
     session("a = [1]\nb = a\nd = {'a': a}\nloop = []\nloop.append(loop)")
     assert session("a.append(2); print(b, d['a'] is a, loop[0] is loop)") == "[1, 2] True True\n"
