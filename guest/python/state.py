@@ -425,6 +425,12 @@ def is_named_tuple(value):
     return isinstance(bases, tuple) and "typing" in sys.modules and sys.modules["typing"].NamedTuple in bases
 
 
+def members_as_in_a_base(value):
+    """What a class says itself although a base of it says the same."""
+    bases = [vars(base) for base in value.__bases__]
+    return {name: each for name, each in vars(value).items() if any(each is base.get(name, bases) for base in bases)}
+
+
 sources = None  # of the programs whose definitions are saved (run.py)
 
 
@@ -450,8 +456,8 @@ def full_pickler(sink, namespace, used):
                 for name, constant in vars(sys.modules["dataclasses"]).items():
                     if constant is value:  # compared by identity: a copy would not do
                         return getattr, (sys.modules["dataclasses"], name)
-            if isinstance(value, type) and is_named_tuple(value):
-                return self.without_original_bases(value)
+            if isinstance(value, type):
+                return self.reduce_class(value)
             if kind is Code:
                 used.names.update(value.co_names)
                 return self.dispatch_table[Code](self.with_lasting_name(value) if sources else value)
@@ -465,6 +471,15 @@ def full_pickler(sink, namespace, used):
                 return code
             sources.add_text(name, used.texts)
             return code.replace(co_filename=name)
+
+        def reduce_class(self, value):
+            if is_named_tuple(value):
+                return self.without_original_bases(value)
+            reduced = super().reducer_override(value)
+            if isinstance(reduced, tuple) and reduced[0] is cloudpickle.cloudpickle._make_skeleton_class:
+                # cloudpickle leaves them out: the module's name would be that of whoever makes the class
+                reduced[2][0].update(members_as_in_a_base(value))
+            return reduced
 
         def without_original_bases(self, value):
             """Else cloudpickle would call what makes such classes, without what that needs."""

@@ -215,6 +215,38 @@ def test_whatever_reads_a_private_name_finds_it(stored_session):
     assert session("print(y, callable(f), '_rate' in globals())") == "1 True False\n"
 
 
+def test_derived_classes_stay_the_programs(stored_session):
+    """10.7.1: however often they are saved; what a class says itself holds also where a base says the same."""
+    session = stored_session
+    session(
+        """
+import abc, string as s
+class Shape: pass
+class Circle(Shape):
+    def area(self): return s.digits
+class Plan(abc.ABC):
+    @abc.abstractmethod
+    def f(self): ...
+class Impl(Plan):
+    def f(self): return 1
+class A: x = 2
+class B(A): pass
+class C: x = 1
+class D(B, C): x = 1
+c, i = Circle(), Impl()
+"""
+    )
+    for _ in range(2):
+        session("kept = [c]")
+        assert session("print(c.area(), Circle, Impl, D.x)") == (
+            "0123456789 <class '__main__.Circle'> <class '__main__.Impl'> 1\n"
+        )
+    assert session(
+        "import pickle, multiprocessing\nwith multiprocessing.Pool(1) as pool: print(pool.map(type, [c, i]))\n"
+        "print(pickle.loads(pickle.dumps(i)).f())"
+    ) == "[<class '__main__.Circle'>, <class '__main__.Impl'>]\n1\n"
+
+
 def test_shared_objects_stay_shared(session):
     session("a = [1]\nb = a\nd = {'a': a}\nloop = []\nloop.append(loop)")
     assert session("a.append(2); print(b, d['a'] is a, loop[0] is loop)") == "[1, 2] True True\n"
