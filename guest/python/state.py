@@ -446,8 +446,9 @@ def full_pickler(sink, namespace, used):
     """A pickler that writes the program's definitions by value; their globals will be those of the next program. Adds to
     used what these need."""
     cloudpickle = distribution("cloudpickle")
-    functools = distribution("functools")
+    functools, weakref = distribution("functools"), distribution("weakref")
     cache = type(functools.lru_cache(len))
+    weak_mappings = weakref.WeakKeyDictionary, weakref.WeakValueDictionary
 
     class Full(cloudpickle.CloudPickler):
         def reducer_override(self, value):
@@ -463,6 +464,11 @@ def full_pickler(sink, namespace, used):
                 return self.dispatch_table[Code](self.with_lasting_name(value) if sources else value)
             if kind is cache:
                 return Standing(functools.lru_cache, *value.cache_parameters().values()), (value.__wrapped__,)
+            if kind is functools.cached_property:
+                state = {name: each for name, each in vars(value).items() if name != "lock"}
+                return functools.cached_property, (value.func,), state
+            if kind in weak_mappings:
+                return kind, (), None, None, iter(list(value.items()))
             return super().reducer_override(value)
 
         def with_lasting_name(self, code):

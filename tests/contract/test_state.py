@@ -247,6 +247,62 @@ c, i = Circle(), Impl()
     ) == "[<class '__main__.Circle'>, <class '__main__.Impl'>]\n1\n"
 
 
+def test_properties_that_are_computed_once(stored_session):
+    """10.7.1."""
+    session = stored_session
+    session(
+        "class C:\n    n = 3\n    @functools.cached_property\n    def p(self):\n        'text'\n        return self.n + 1\n"
+        "c, d = C(), C()\nd.p"
+    )
+    for _ in range(2):
+        assert session("print(vars(c), vars(d), C.p.__doc__, C().p)") == "{} {'p': 4} text 4\n"
+    assert session("c.n = 9\nprint(c.p, vars(c))") == "10 {'n': 9, 'p': 10}\n"
+
+
+def test_functions_by_the_type_of_what_they_get(stored_session):
+    """10.7.1."""
+    session = stored_session
+    session(
+        """
+class C: pass
+@functools.singledispatch
+def show(x): return 'any'
+@show.register
+def _(x: int): return s.digits
+show.register(C, lambda x: 'C')
+import string as s
+show(1)
+"""
+    )
+    for _ in range(2):
+        assert session("print(show(1), show(C()), show(''))") == "0123456789 C any\n"
+    session("show.register(str, lambda x: 'text')")
+    assert session("print(show(1), show(C()), show(''), show(2.5))") == "0123456789 C text any\n"
+
+
+def test_weak_dictionaries(stored_session):
+    """10.7.1: they hold what something else holds."""
+    session = stored_session
+    session(
+        """
+import weakref
+class C:
+    made = weakref.WeakValueDictionary()
+    notes = weakref.WeakKeyDictionary()
+    def __init__(self, name):
+        self.made[name] = self
+        self.notes[self] = {'name': name, 'self': [self.made]}
+c, d = C('c'), C('d')
+"""
+    )
+    for _ in range(2):
+        assert session("print(sorted(C.made), C.made['d'] is d, C.notes[c]['name'], C.notes[c]['self'][0] is C.made)") == (
+            "['c', 'd'] True c True\n"
+        )
+    session("del C.notes[d], d")
+    assert session("print(sorted(C.made), len(C.notes))") == "['c'] 1\n"
+
+
 def test_shared_objects_stay_shared(session):
     session("a = [1]\nb = a\nd = {'a': a}\nloop = []\nloop.append(loop)")
     assert session("a.append(2); print(b, d['a'] is a, loop[0] is loop)") == "[1, 2] True True\n"
