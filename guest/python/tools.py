@@ -186,7 +186,6 @@ def install(fd, namespace, manifest=frames.MANIFEST):
     with open(manifest, encoding="utf-8") as file:
         tools = json.load(file)
     namespace.update(make_function(bridge, tool) for tool in tools)
-    namespace["ToolError"] = ToolError
     return bridge
 
 
@@ -261,8 +260,8 @@ def run_program(path, fd=frames.TOOLS_FD):
     sources = run.Sources(source.decode("utf-8", "replace"))
     run.set_up_hooks(sources, path)
     namespace = run.set_up_main(sources)
+    namespace.update({RETURN_NAME: TopLevelReturn, "ToolError": ToolError, "asyncio": asyncio, "json": json})
     bridge = install(fd, namespace)
-    namespace.update({RETURN_NAME: TopLevelReturn, "asyncio": asyncio, "json": json})
     try:
         code = compile_program(source)
         run.preload(code, source, "exec", namespace, None)

@@ -42,6 +42,14 @@ def test_later_of_two_wins(client):
     assert run.stdout == "2\n"
 
 
+@pytest.mark.parametrize("name", ["json", "asyncio", "ToolError", "np", "print"])
+def test_tools_win_over_predefined_names(client, name):
+    """P5.3: each tool is a function under its identifier."""
+    code = f"x = [await {name}(a=1), await {name}(a=2)]\nimport sys\nsys.stdout.write(str(x))"
+    run = Run(client, code, {name: lambda value: value["a"]})
+    assert (run.status, run.stdout, run.stderr) == ("completed", "[1, 2]", ""), run.answer
+
+
 def test_python_arguments(client):
     """P5.4."""
     code = "\n".join(
