@@ -350,10 +350,11 @@ def mentioned_names(code, found):
 
 
 def global_names(source, mode):
-    """Returns (read, defined): the global names that the source reads, and those that it defines itself."""
+    """Returns (read, defined, imported): the global names that the source reads, those that it defines itself, and those
+    that nothing but imports defines."""
     import _symtable as table_bits
 
-    read, defined = set(), set()
+    read, defined, imported = set(), set(), set()
     top = table_bits.symtable(source, FILENAME, mode)
     pending = [top]
     while pending:
@@ -363,11 +364,53 @@ def global_names(source, mode):
             scope = flags >> table_bits.SCOPE_OFF & table_bits.SCOPE_MASK
             if table is not top and scope not in (table_bits.GLOBAL_EXPLICIT, table_bits.GLOBAL_IMPLICIT):
                 continue
-            if flags & (table_bits.DEF_LOCAL | table_bits.DEF_IMPORT):
+            if flags & table_bits.DEF_LOCAL:
                 defined.add(name)
+            if flags & table_bits.DEF_IMPORT:
+                imported.add(name)
             if flags & table_bits.USE:
                 read.add(name)
-    return read, defined
+    return read, defined | imported, imported - defined
+
+
+def words(line):
+    return "".join(each if each.isalnum() or each == "_" else " " for each in line).split()
+
+
+def begins_with_import(name, text):
+    """Whether the first line that has the name is an import. This is to cost next to nothing: nearly always it is."""
+    lines = (words(line) for line in text.splitlines() if name in line)
+    return next((line[0] in ("import", "from") for line in lines if name in line), True)
+
+
+def bindings(node):
+    """The (name, module) pairs of an import statement."""
+    prefix = "." * node.level + (node.module or "") + "." if hasattr(node, "level") else ""
+    for alias in node.names:
+        if prefix or alias.asname:
+            yield alias.asname or alias.name, prefix + alias.name
+        else:
+            yield (alias.name.partition(".")[0],) * 2
+
+
+def read_above_import(names, source, modules):
+    """Returns those of the names that the source reads further up than where it imports the very modules that they stand
+    for."""
+    text = source.decode("utf-8", "replace")
+    names = [name for name in names if not begins_with_import(name, text)]
+    if not names:
+        return set()
+    import ast
+
+    reads, imports, imported = {}, {}, {}
+    for node in ast.walk(ast.parse(source, FILENAME)):
+        if isinstance(node, ast.Name):
+            reads.setdefault(node.id, []).append((node.lineno, node.col_offset))
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            for name, module in bindings(node):
+                imports.setdefault(name, []).append((node.lineno, node.col_offset))
+                imported.setdefault(name, set()).add(module)
+    return {name for name in names if imported[name] == {modules[name]} and min(reads[name]) < min(imports[name])}
 
 
 def preload(code, source, mode, namespace, found):
@@ -379,7 +422,11 @@ def preload(code, source, mode, namespace, found):
     calls_found = found is not None and bool(found.needs) and (runs_text or not mentioned.isdisjoint(found.names))
     if mentioned.isdisjoint(modules) and not runs_text and not calls_found:
         return
-    read, defined = global_names(source, mode)
+    read, defined, imported = global_names(source, mode)
+    try:
+        defined -= read_above_import(imported & read & modules.keys() - namespace.keys(), source, modules)
+    except Exception:  # whatever is wrong with the source, its own compilation has to say so
+        pass
     if runs_text:  # text that is run later may read any name that it spells
         import re
 

@@ -259,6 +259,22 @@ def test_py_preloaded_names(run):
     assert_clean(run("py", "preloaded"), "3 {\"pi\": 3.14} a name of the program's own x /mnt/data\n")
 
 
+@pytest.mark.parametrize("source, shown", [
+    ("frame = pd.DataFrame({'a': [1]})\nimport pandas as pd\nprint(len(frame))", "1\n"),
+    ("def f(): return math.floor(2.5)\nprint(f())\nimport math", "2\n"),
+    ("print(os.sep)\nimport os.path", "/\n"), ("print(Image.__name__)\nfrom PIL import Image", "PIL.Image\n"),
+    ("# np\nimport numpy as np\nprint(np.sign(1))", "1\n"),
+    ("try: print(pd)\nexcept NameError: print('none')\nif 0:\n    import polars as pd", "none\n"),
+    ("try: print(datetime)\nexcept NameError: print('none')\nfrom datetime import datetime", "none\n"),
+    ("try: print(json)\nexcept NameError: print('none')\njson = 1\nimport json", "none\n"),
+])
+def test_py_preloaded_names_that_are_imported_further_down(client, need_language, source, shown):
+    """10.7.6: available without import, unless the program gives the name to something else."""
+    need_language("py")
+    answer = client.exec(source, "py")
+    assert_clean(answer, shown)
+
+
 def test_py_libraries(run):
     answer = run("py", "libraries")
     assert_clean(answer, "True ['a', '1', '2']\n")
