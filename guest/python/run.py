@@ -15,6 +15,7 @@ import builtins
 import posix
 import sys
 
+DIRECTORY = __file__.rpartition("/")[0]
 WORKSPACE = "/mnt/data"
 PROGRAM = WORKSPACE + "/code.py"
 FILENAME = "<code>"  # of the program, in tracebacks
@@ -65,9 +66,7 @@ class AfterImport:
         action = self.actions.pop(fullname, None)
         if action is None:
             return None
-        import importlib.util
-
-        spec = importlib.util.find_spec(fullname)
+        spec = self.next_spec(fullname, path, target)
         if spec is not None and hasattr(spec.loader, "exec_module"):
             execute = spec.loader.exec_module
 
@@ -77,6 +76,15 @@ class AfterImport:
 
             spec.loader.exec_module = exec_module
         return spec
+
+    def next_spec(self, *arguments):
+        """As importlib.util would find it, which imports modules that may be waited for."""
+        for finder in sys.meta_path:
+            if finder is not self and hasattr(finder, "find_spec"):
+                spec = finder.find_spec(*arguments)
+                if spec is not None:
+                    return spec
+        return None
 
 
 def set_up_packages():
@@ -272,12 +280,25 @@ def show_lines_of_threads(threading):
     threading.excepthook = threading.__excepthook__ = excepthook
 
 
+def hide_own_files(warnings):
+    """What the program is warned of while none of its code runs is shown as the interpreter does that: at sys:1."""
+    show = warnings._showwarnmsg
+
+    def _showwarnmsg(message):
+        if message.filename.startswith(DIRECTORY + "/"):
+            message.filename, message.lineno, message.source = "sys", 1, None
+        show(message)
+
+    warnings._showwarnmsg = _showwarnmsg
+
+
 # What is done to a library once, whichever program uses it; what was done is taken out.
 LIBRARIES = {
     "matplotlib.font_manager": add_fonts,
     "multiprocessing.util": give_children_site,  # it has a name of its own for what it imports from the next
     "subprocess": give_children_site,
     "threading": show_lines_of_threads,
+    "warnings": hide_own_files,
 }
 
 
@@ -446,7 +467,7 @@ def own_module(name):
     """Returns a module beside this file, which the program's own modules must not hide."""
     module = sys.modules.get("codecell_" + name)
     if module is None:
-        path = "%s/%s.py" % (__file__.rpartition("/")[0], name)
+        path = "%s/%s.py" % (DIRECTORY, name)
         module = sys.modules["codecell_" + name] = type(sys)("codecell_" + name)
         with open(path, "rb") as file:
             exec(compile(file.read(), path, "exec", dont_inherit=True), module.__dict__)
@@ -563,7 +584,8 @@ def begin(path, source, show, session):
         return Program(set_up_main(sources), set_up_hooks(sources, path, show), sources)
     if sys.path[:1] != [WORKSPACE]:
         sys.path.insert(0, WORKSPACE)
-    program.namespace.pop("__warningregistry__", None)  # what the last one was warned of, this one has yet to hear
+    for names in program.namespace, globals():
+        names.pop("__warningregistry__", None)  # what the last one was warned of, this one has yet to hear
     program.sources.next_program(text, program.codes)
     renew_hooks(program.hook, program.sources, show)
     return program

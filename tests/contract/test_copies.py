@@ -33,6 +33,16 @@ def test_it_is_a_copy(server):
         assert host.until(lambda: "Seccomp_filters:\t2" in client.exec("print(open('/proc/self/status').read())", "py").stdout, 60)
 
 
+def test_warnings_name_the_program_only(run):
+    """exec.md 10.8.4. There is one module of them, whoever imports it first."""
+    answer = run(
+        "import warnings, importlib.util\nwarnings.warn('early', stacklevel=2)\nprint(importlib.util.warnings is warnings)\n"
+        "async def f(): pass\ndef g(): g.x = f()\ng()\nexit(3)"
+    )
+    shown = "sys:1: UserWarning: early\nsys:1: RuntimeWarning: coroutine 'f' was never awaited\n"
+    assert (answer.stdout, answer.stderr, answer.code) == ("True\n", shown, 3), dict(answer)
+
+
 THREADS = """
 import sys
 held = '/mnt/data' in sys.path

@@ -111,11 +111,11 @@ def test_a_function_that_is_carried_on_keeps_its_lines(session):
 
 def test_every_program_is_warned(session):
     """10.7.6: a warning is shown once, by each program whose it is."""
-    warns = "import warnings\nfor _ in range(2): warnings.warn('careful')"
-    assert session.begin(warns + "\nkeep = 1").stderr.count("UserWarning: careful") == 1
+    warns = "import warnings\nfor level in 1, 1, 2, 2: warnings.warn('careful', stacklevel=level)"
+    assert session.begin(warns + "\nkeep = 1").stderr.count("UserWarning: careful") == 2
     for _ in range(2):
         run = session(warns)
-        assert (run.usage["warm"], run.stderr.count("UserWarning: careful")) == ("hot", 1), dict(run)
+        assert (run.usage["warm"], run.stderr.count("UserWarning: careful")) == ("hot", 2), dict(run)
 
 
 def test_the_lines_of_what_is_gone_are_forgotten(session):

@@ -243,6 +243,15 @@ def test_py_traceback_counts_lines_as_the_compiler_does(client, need_language):
     assert '  File "<code>", line 2, in <module>\n    1 / 0  # here\n' in answer.stderr, dict(answer)
 
 
+def test_py_warnings_name_the_program_only(client, need_language):
+    """10.8.4: where none of its code runs they are shown as at the interpreter's end."""
+    need_language("py")
+    answer = client.exec("async def f(): pass\nx = f()\nexit(3)", "py")
+    assert answer.stderr == "sys:1: RuntimeWarning: coroutine 'f' was never awaited\n", dict(answer)
+    answer = client.exec("import warnings\nwarnings.warn('early', stacklevel=2)\nwarnings.warn('here')", "py")
+    assert answer.stderr == "sys:1: UserWarning: early\n<code>:3: UserWarning: here\n  warnings.warn('here')\n", dict(answer)
+
+
 def test_py_source_of_a_class(client, need_language):
     need_language("py")
     answer = client.exec("import inspect\nclass A:\n    x = 1\n\n    def f(self): pass\nprint(inspect.getsource(A), end='')", "py")

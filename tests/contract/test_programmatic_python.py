@@ -50,6 +50,17 @@ def test_tools_win_over_predefined_names(client, name):
     assert (run.status, run.stdout, run.stderr) == ("completed", "[1, 2]", ""), run.answer
 
 
+NEVER = "sys:1: RuntimeWarning: coroutine 'echo' was never awaited\n"
+
+
+@pytest.mark.parametrize("code", ["x = echo()", "x = echo()\n1 / 0", "def f():\n    x = echo()\n    1 / 0\nf()"])
+def test_a_call_that_is_not_awaited(client, code):
+    """exec.md 10.8.4: the interpreter's own warning, as it is at its end."""
+    run = Run(client, code, ECHO)
+    own = run.stderr.partition("ZeroDivisionError: division by zero\n")[2] if "1 / 0" in code else run.stderr
+    assert own == NEVER, run.answer
+
+
 def test_python_arguments(client):
     """P5.4."""
     code = "\n".join(
