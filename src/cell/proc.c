@@ -13,6 +13,7 @@
 /* Files of /proc that tell of the host or act on it. Those that only root may open are refused by ownership already;
  * they are masked all the same, because one wall is not enough. */
 static const char *const masked_files[] = {
+    "/proc/bootconfig",
     "/proc/buddyinfo",
     "/proc/cgroups",
     "/proc/cmdline",
@@ -32,6 +33,7 @@ static const char *const masked_files[] = {
     "/proc/kpageflags",
     "/proc/latency_stats",
     "/proc/locks",
+    "/proc/mdstat",
     "/proc/modules",
     "/proc/mtrr",
     "/proc/pagetypeinfo",
