@@ -322,9 +322,9 @@ static void tell_group(const struct rate_standing *standing, struct http_rate *r
              (long long)(left_ms > 1000 ? (left_ms + 999) / 1000 : 1));
 }
 
-/* Without a key the address is the caller (5.2). */
+/* Without a key the address is the caller (5.2). *ret_standing only with false. */
 static bool admit_anonymous(struct gate *gate, const struct http_claim *claim, enum rate_group group,
-                            struct http_rate *ret_rate)
+                            struct rate_standing *ret_standing)
 {
     const struct rate_rule *rule = &gate->rules[group];
     int64_t now = now_ms();
@@ -333,48 +333,48 @@ static bool admit_anonymous(struct gate *gate, const struct http_claim *claim, e
     if (!gate->anonymous[group] ||
         tally_add(gate->anonymous[group], claim->client, now, rule->count, rule->seconds * 1000, false, &count))
         return true;
-    tell_group(&(struct rate_standing){ .name = rate_group_name(group),
-                                        .limit = rule->count,
-                                        .used = count.count,
-                                        .resets_ms = clock_wall_ms() + count.ends_ms - now },
-               ret_rate);
+    *ret_standing = (struct rate_standing){ .name = rate_group_name(group),
+                                            .limit = rule->count,
+                                            .used = count.count,
+                                            .resets_ms = clock_wall_ms() + count.ends_ms - now };
     return false;
 }
 
-/* Returns NULL if the request may go on, else what kind of limit is used up. */
-static const char *admit(struct gate *gate, const struct http_claim *claim, const struct http_principal *principal,
-                         struct http_rate *ret_rate)
+/* *ret_standing is not set with KEYRING_ADMITTED. */
+static enum keyring_admission admit(struct gate *gate, const struct http_claim *claim,
+                                    const struct http_principal *principal, struct rate_standing *ret_standing)
 {
     enum rate_group group = (enum rate_group)claim->group;
-    struct rate_standing standing;
 
     if (claim->needed == HTTP_MASTER)
-        return NULL;
+        return KEYRING_ADMITTED;
     if (principal->anonymous)
-        return admit_anonymous(gate, claim, group, ret_rate) ? NULL : "endpoint";
-    switch (keyring_admit(gate->ring, claim->key_digest, group, &standing)) {
-    case KEYRING_ADMITTED:
-        return NULL;
-    case KEYRING_ADMITTED_TELL:
-        tell(&standing, ret_rate);
-        return NULL;
-    case KEYRING_PERIOD_LIMITED:
-        tell_period(&standing, ret_rate);
-        return "api_key";
-    case KEYRING_GROUP_LIMITED:
-        break;
-    }
-    tell_group(&standing, ret_rate);
-    return "endpoint";
+        return admit_anonymous(gate, claim, group, ret_standing) ? KEYRING_ADMITTED : KEYRING_GROUP_LIMITED;
+    return keyring_admit(gate->ring, claim->key_digest, group, ret_standing);
 }
 
 bool gate_admit(const struct http_claim *claim, const struct http_principal *principal, struct http_rate *ret_rate,
                 void *data)
 {
     const struct api *api = data;
-    const char *used_up = admit(api->gate, claim, principal, ret_rate);
+    struct rate_standing standing;
+    const char *used_up;
 
-    if (used_up)
-        audited_limit(api, claim, used_up, ret_rate->period, ret_rate->limit, ret_rate->limit - ret_rate->remaining);
-    return !used_up;
+    switch (admit(api->gate, claim, principal, &standing)) {
+    case KEYRING_ADMITTED:
+        return true;
+    case KEYRING_ADMITTED_TELL:
+        tell(&standing, ret_rate);
+        return true;
+    case KEYRING_PERIOD_LIMITED:
+        tell_period(&standing, ret_rate);
+        used_up = "api_key";
+        break;
+    case KEYRING_GROUP_LIMITED:
+    default:
+        tell_group(&standing, ret_rate);
+        used_up = "endpoint";
+    }
+    audited_limit(api, claim, used_up, standing.name, standing.limit, standing.used);
+    return false;
 }

@@ -214,6 +214,22 @@ def test_rate_limits(served):
     assert limits["monthly"]["used"] == 1 and limits["monthly"]["is_exceeded"] is False
 
 
+def test_a_lowered_limit_tells_what_was_used(served):
+    """S5.2: the event says what the answer says, also where more was used than is allowed now."""
+    with served.client(key=MASTER) as client:
+        made = client.post(f"{ADMIN}/keys", {"name": "lowered", "rate_limits": {"hourly": 100}}).json
+    with served.client(key=made["api_key"]) as client:
+        for _ in range(8):
+            assert client.get("/files/x").status == 200
+        with served.client(key=MASTER) as master:
+            lowered = {"rate_limits": {"hourly": 3}}
+            assert master.patch(f"{ADMIN}/keys/{made['record']['key_hash']}", lowered).status == 200
+        reply = client.get("/files/lowered")
+    assert reply.status == 429 and "Limit: 3, Used: 8" in reply.text, reply
+    event = newest(served, "rate_limit", endpoint="GET /files/lowered")
+    assert (event["limit"], event["used"]) == (3, 8), event
+
+
 def test_auth_stats(server_with):
     """A5.1: failed tries and blocked addresses."""
     server = server_with(MASTER_API_KEY=MASTER, AUTH_FAILURE_LIMIT="3", TRUSTED_PROXIES="127.0.0.1")
