@@ -21,10 +21,16 @@ static void blame(struct audit_verdict *verdict, const char *format, ...)
     va_end(args);
 }
 
-void audit_verdict_init(struct audit_verdict *verdict)
+void audit_verdict_init(struct audit_verdict *verdict, const char *noted_hash)
 {
-    *verdict = (struct audit_verdict){ .sound = true };
+    *verdict = (struct audit_verdict){ .sound = true, .noted_hash = noted_hash };
     audit_chain_init(&verdict->chain);
+}
+
+static void look_for_noted(struct audit_verdict *verdict)
+{
+    if (verdict->noted_hash && strcmp(verdict->noted_hash, verdict->chain.hash) == 0)
+        verdict->noted_seq = verdict->chain.seq;
 }
 
 /* Where the chain stood before a file; the first file given may be any of a rotated log. */
@@ -67,6 +73,7 @@ static void check_line(struct audit_verdict *verdict, uintmax_t number, const ch
     switch (audit_chain_check(&verdict->chain, line, length)) {
     case 0:
         verdict->last_seq = verdict->chain.seq;
+        look_for_noted(verdict);
         if (verdict->first_seq == 0)
             verdict->first_seq = verdict->last_seq;
         break;
@@ -126,4 +133,10 @@ void audit_verify_end(const struct audit_chain *head, struct audit_verdict *verd
         blame(verdict, "the end is missing: events %" PRIu64 " to %" PRIu64, verdict->chain.seq + 1, head->seq);
     else if (head->seq == verdict->chain.seq && strcmp(head->hash, verdict->chain.hash) != 0)
         blame(verdict, "the last event, %" PRIu64 ", is another one than was written", head->seq);
+}
+
+void audit_verify_noted(struct audit_verdict *verdict)
+{
+    if (verdict->sound && verdict->noted_hash && verdict->noted_seq == 0)
+        blame(verdict, "no event has the hash that was noted (--last)");
 }

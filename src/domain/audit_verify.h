@@ -20,10 +20,13 @@ struct audit_verdict {
     enum audit_end end;           /* of the last file read; unsound unless whole, but see audit_verify_end() */
     uint64_t first_seq, last_seq; /* what was found in order; 0 = nothing */
     struct audit_chain chain;     /* behind the last good line */
+    const char *noted_hash;       /* to be looked for; NULL = none */
+    uint64_t noted_seq;           /* the event that has it; 0 = none */
     char problem[256];            /* with the line; "" while sound */
 };
 
-void audit_verdict_init(struct audit_verdict *verdict);
+/* noted_hash: see there; borrowed. */
+void audit_verdict_init(struct audit_verdict *verdict, const char *noted_hash);
 
 /* Checks the lines of one file, which must follow those of the file before, if there was one. Stops at the first
  * problem. Returns 0 with the verdict, or a negative errno if the file cannot be read. */
@@ -33,3 +36,6 @@ int audit_verify_file(FILE *file, struct audit_verdict *verdict);
  * moved both on meanwhile. A last file that is torn or empty is sound if the head is reached all the same: it was being
  * written. Only for the verdict on the last file. */
 void audit_verify_end(const struct audit_chain *head, struct audit_verdict *verdict);
+
+/* Whether an event has the hash that was noted, if one was. */
+void audit_verify_noted(struct audit_verdict *verdict);

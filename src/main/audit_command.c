@@ -185,13 +185,11 @@ static int verify_one(struct log *log, struct audit_verdict *verdict)
     return r;
 }
 
-static void check_last(const char *last, struct audit_verdict *verdict)
+/* How much of what is here the hash of --last vouches for. */
+static void print_noted(const struct audit_verdict *verdict)
 {
-    if (!verdict->sound || strcmp(last, verdict->chain.hash) == 0)
-        return;
-    verdict->sound = false;
-    snprintf(verdict->problem, sizeof(verdict->problem), "the last event, %" PRIu64 ", has another hash than --last",
-             verdict->chain.seq);
+    printf("event %" PRIu64 " has the hash of --last: unchanged up to there; %" PRIu64 " more follow\n",
+           verdict->noted_seq, verdict->last_seq - verdict->noted_seq);
 }
 
 static int conclude(const char *path, const struct audit_verdict *verdict, bool end_is_known)
@@ -201,17 +199,19 @@ static int conclude(const char *path, const struct audit_verdict *verdict, bool 
         return 1;
     }
     printf("events %" PRIu64 " to %" PRIu64 " are whole and unchanged%s\nlast hash %s\n", verdict->first_seq,
-           verdict->last_seq, end_is_known ? "" : "; whether more followed cannot be told (no head file, no --last)",
+           verdict->last_seq, end_is_known ? "" : "; whether more followed cannot be told (no head file)",
            verdict->chain.hash);
+    if (verdict->noted_hash)
+        print_noted(verdict);
     if (verdict->end == AUDIT_END_TORN)
         printf("behind them is the beginning of a line, as while a server writes\n");
     return 0;
 }
 
 /* A server keeps a head beside its log from the first event on: that it is gone tells something. */
-static int conclude_headless(const char *path, const char *newest, const struct audit_verdict *verdict, bool has_last)
+static int conclude_headless(const char *path, const char *newest, const struct audit_verdict *verdict)
 {
-    if (verdict->end == AUDIT_END_EMPTY && verdict->last_seq == 0 && !has_last) {
+    if (verdict->end == AUDIT_END_EMPTY && verdict->last_seq == 0 && !verdict->noted_hash) {
         printf("%s: is empty: no event was written yet\n", newest);
         return 0;
     }
@@ -226,7 +226,6 @@ static int verify_all(struct files *files, struct audit_verdict *verdict, const 
 {
     int r = 0;
 
-    audit_verdict_init(verdict);
     for (size_t i = 0; i < files->n && verdict->sound && r == 0; i++) {
         *ret_log = &files->logs[i];
         r = verify_one(&files->logs[i], verdict);
@@ -238,17 +237,18 @@ static int verify(struct files *files, const char *last)
 {
     const struct log *newest = &files->logs[files->n - 1], *log = newest;
     struct audit_verdict verdict;
-    int r = verify_all(files, &verdict, &log);
+    int r;
 
+    audit_verdict_init(&verdict, last);
+    r = verify_all(files, &verdict, &log);
     if (r < 0)
         return fail(log->path, strerror(-r));
     if (files->has_head && log == newest)
         audit_verify_end(&files->ended, &verdict);
-    if (last)
-        check_last(last, &verdict);
+    audit_verify_noted(&verdict);
     if (!files->has_head && files->of_server)
-        return conclude_headless(log->path, newest->path, &verdict, last != NULL);
-    return conclude(log->path, &verdict, files->has_head || last);
+        return conclude_headless(log->path, newest->path, &verdict);
+    return conclude(log->path, &verdict, files->has_head || (last && verdict.noted_seq == verdict.last_seq));
 }
 
 /* ---- the command line ---- */

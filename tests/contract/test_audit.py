@@ -389,6 +389,18 @@ def test_a_copy_is_checked_by_its_last_hash(kept):
     assert verify("--last", last, str(kept)).returncode == 1
 
 
+def test_a_noted_hash_is_that_of_any_event(kept):
+    """What was there when it was noted is unchanged, whatever followed."""
+    lines = lines_of(kept)
+    done = verify("--last", lines[4]["hash"], str(kept))
+    assert done.returncode == 0, done
+    assert f"event 5 has the hash of --last: unchanged up to there; {len(lines) - 5} more follow" in done.stdout, done
+    done = verify("--last", "ab" * 32, str(kept))
+    assert done.returncode == 1 and "no event has the hash" in done.stdout, done
+    os.remove(str(kept) + ".head")
+    assert "cannot be told" in verify("--last", lines[4]["hash"], str(kept)).stdout
+
+
 @pytest.mark.parametrize("redirection", [">&-", ">/dev/full"])
 def test_a_verdict_that_cannot_be_printed(kept, redirection):
     shell = ["sh", "-c", f'exec "$0" "$@" {redirection}', PROGRAM, "audit", "verify", str(kept)]

@@ -25,7 +25,7 @@ static void check_file(const uint8_t *data, size_t size)
 
     if (!file)
         return;
-    audit_verdict_init(&verdict);
+    audit_verdict_init(&verdict, NULL);
     require(audit_verify_file(file, &verdict) == 0);
     require(verdict.sound == (verdict.problem[0] == '\0'));
     require(verdict.first_seq <= verdict.last_seq);

@@ -178,7 +178,7 @@ static inline struct audit_verdict verify(const char *const *names)
     char path[128];
     int fd;
 
-    audit_verdict_init(&verdict);
+    audit_verdict_init(&verdict, NULL);
     for (; *names; names++) {
         FILE *file;
 

@@ -213,13 +213,44 @@ static void a_head_that_lags_is_no_problem(void **state)
     assert_string_equal(verify_log().problem, "");
 }
 
+/* A hash that was noted is that of any event; the zeros before the first are nobody's. */
+static void what_was_noted_is_found(void **state)
+{
+    char zeros[DIGEST_HEX_SIZE] = "", *text, path[128];
+    struct audit_chain chain;
+    size_t length, n;
+
+    (void)state;
+    memset(zeros, '0', DIGEST_HEX_SIZE - 1);
+    write_events(0, 10);
+    text = read_log(AUDIT_FILE_NAME, &length);
+    path_of(AUDIT_FILE_NAME, path);
+    for (int i = 0; i <= 11; i++) {
+        const char *noted = i < 11 ? chain.hash : zeros;
+        struct audit_verdict verdict;
+        FILE *file = fopen(path, "re");
+
+        if (i < 11) {
+            const char *line = line_of(text, i, &n);
+
+            assert_int_equal(audit_chain_read(line, n - 1, &chain), 0);
+        }
+        audit_verdict_init(&verdict, noted);
+        assert_int_equal(audit_verify_file(file, &verdict), 0);
+        fclose(file);
+        audit_verify_noted(&verdict);
+        assert_int_equal(verdict.noted_seq, i < 11 ? i + 1 : 0);
+        assert_int_equal(verdict.sound, i < 11);
+    }
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_EMPTY_PLACE(what_was_written_is_sound),
-        IN_EMPTY_PLACE(every_kind_of_tampering_is_found),
-        IN_EMPTY_PLACE(a_log_at_work_is_sound),
-        IN_EMPTY_PLACE(a_head_that_lags_is_no_problem),
+        IN_EMPTY_PLACE(what_was_written_is_sound), IN_EMPTY_PLACE(every_kind_of_tampering_is_found),
+        IN_EMPTY_PLACE(a_log_at_work_is_sound),    IN_EMPTY_PLACE(a_head_that_lags_is_no_problem),
+        IN_EMPTY_PLACE(what_was_noted_is_found),
     };
 
     return cmocka_run_group_tests(tests, make_place, remove_place);
