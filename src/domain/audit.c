@@ -328,17 +328,31 @@ static void remember_line(struct audit *audit, const char *line, size_t length)
     json_decref(object);
 }
 
-/* Their events are this server's as well: to be seen at the monitoring endpoints and in its output. */
-static void take_up_others(struct audit *audit)
+/* Empties lines. */
+static void remember_lines(struct audit *audit, struct buffer *lines)
 {
-    const struct buffer *others = &audit->file.others;
-    const char *at = others->data, *end = at + others->length;
+    const char *at = lines->data, *end = at + lines->length;
 
     for (const char *newline; at < end && (newline = memchr(at, '\n', (size_t)(end - at))); at = newline + 1)
         remember_line(audit, at, (size_t)(newline - at));
-    echo(audit, others);
-    buffer_deinit(&audit->file.others);
-    audit->file.others = BUFFER_INIT(AUDIT_FILE_OTHERS_MAX_BYTES);
+    buffer_deinit(lines);
+    *lines = BUFFER_INIT(AUDIT_FILE_OTHERS_MAX_BYTES);
+}
+
+/* Their events are this server's as well: to be seen at the monitoring endpoints and in its output. */
+static void take_up_others(struct audit *audit)
+{
+    echo(audit, &audit->file.others);
+    remember_lines(audit, &audit->file.others);
+}
+
+/* Without an event: what was found out about the files does not wait for the next one. */
+static void write_findings(struct audit *audit)
+{
+    CLEANUP(buffer_deinit) struct buffer lines = BUFFER_INIT(2 * AUDIT_EVENT_MAX_BYTES);
+
+    if (write_batch(audit, &(struct buffer){ 0 }, &lines))
+        echo(audit, &lines);
 }
 
 static void say_note(struct audit *audit)
@@ -353,9 +367,12 @@ static void look_around(struct audit *audit)
 {
     if (!audit->has_file)
         return;
-    audit_file_follow(&audit->file);
+    if (audit_file_follow(&audit->file))
+        write_findings(audit);
     if (audit->file.others.length > 0)
         take_up_others(audit);
+    if (audit->file.told.length > 0)
+        remember_lines(audit, &audit->file.told);
     say_note(audit);
 }
 

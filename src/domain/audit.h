@@ -7,7 +7,8 @@
  * or broken events wait there and the log says so; when the queue is full too they are counted, and the next one that
  * can be written is preceded by an event of type "audit", operation "events_lost", with their number. A server that is
  * killed outright loses what was in the queue. What another process writes to the same files, as the command line does
- * for changes of keys, reaches the ring and the output about a second later. */
+ * for changes of keys, reaches the ring and the output about a second later; so does what somebody did to the files, as
+ * an event "audit", "log_damaged". */
 #pragma once
 
 #include <stdbool.h>

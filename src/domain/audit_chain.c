@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,12 +19,26 @@ _Static_assert(AUDIT_EVENT_MAX_BYTES + sizeof(SEQ_BEGIN) + SEQ_DIGITS + TAIL_LEN
                "a line goes through a pipe in one piece");
 
 #define OPENING "{\"event_type\":\"audit\",\"severity\":\"info\",\"operation\":\"log_opened\",\"previous_hash\":\""
+#define REASON  "\",\"reason\":\""
+#define KEPT    "\",\"first_kept\":"
+
+static const char *const reasons[] = {
+    [AUDIT_REASON_FIRST] = "first",
+    [AUDIT_REASON_ROTATED] = "rotated",
+    [AUDIT_REASON_MOVED] = "moved",
+    [AUDIT_REASON_LOST] = "lost",
+};
 
 void audit_chain_init(struct audit_chain *chain)
 {
     chain->seq = 0;
     memset(chain->hash, '0', HEX_LENGTH);
     chain->hash[HEX_LENGTH] = '\0';
+}
+
+bool audit_chain_equal(const struct audit_chain *a, const struct audit_chain *b)
+{
+    return a->seq == b->seq && strcmp(a->hash, b->hash) == 0;
 }
 
 static void hash_line(const char before[static DIGEST_HEX_SIZE], const char *body, size_t length,
@@ -59,13 +72,17 @@ int audit_chain_append(struct audit_chain *chain, const char *event, size_t leng
     return 0;
 }
 
-int audit_chain_append_opening(struct audit_chain *chain, struct buffer *lines)
+int audit_chain_append_opening(struct audit_chain *chain, const struct audit_opening *opening, struct buffer *lines)
 {
     struct audit_event event;
 
     audit_begin(&event, "audit", AUDIT_INFO);
     audit_text(&event, "operation", "log_opened");
     audit_text(&event, "previous_hash", chain->hash);
+    if (opening->reason != AUDIT_REASON_UNSAID)
+        audit_text(&event, "reason", reasons[opening->reason]);
+    if (opening->kept_seq != 0)
+        audit_number(&event, "first_kept", (int64_t)opening->kept_seq);
     audit_end(&event);
     return audit_chain_append(chain, event.text, event.length, lines);
 }
@@ -125,21 +142,50 @@ int audit_chain_check(struct audit_chain *chain, const char *line, size_t length
     return 0;
 }
 
-int audit_chain_read_opening(const char *line, size_t length, struct audit_chain *ret_before)
+/* Moves *at behind text if that is what follows. */
+static bool skip(const char **at, const char *end, const char *text)
 {
-    struct audit_chain chain;
+    size_t length = strlen(text);
+
+    if ((size_t)(end - *at) < length || memcmp(*at, text, length) != 0)
+        return false;
+    *at += length;
+    return true;
+}
+
+/* What may stand behind the hash. */
+static void read_reason(const char *at, const char *end, struct audit_opening *opening)
+{
+    const char *number;
+
+    if (!skip(&at, end, REASON))
+        return;
+    for (int i = AUDIT_REASON_FIRST; i <= AUDIT_REASON_LOST && opening->reason == AUDIT_REASON_UNSAID; i++)
+        if (skip(&at, end, reasons[i]))
+            opening->reason = (enum audit_reason)i;
+    if (opening->reason == AUDIT_REASON_UNSAID || !skip(&at, end, KEPT))
+        return;
+    for (number = at; at < end && *at >= '0' && *at <= '9';)
+        at++;
+    (void)read_number(number, at, &opening->kept_seq);
+}
+
+int audit_chain_read_opening(const char *line, size_t length, struct audit_opening *ret_opening)
+{
+    struct audit_opening opening = { 0 };
     const char *hash = line + sizeof(OPENING) - 1;
-    int r = audit_chain_read(line, length, &chain);
+    int r = audit_chain_read(line, length, &opening.before);
 
     if (r != 0)
         return r;
     if (length < sizeof(OPENING) - 1 + HEX_LENGTH + TAIL_LENGTH || memcmp(line, OPENING, sizeof(OPENING) - 1) != 0 ||
         hash[HEX_LENGTH] != '"')
         return AUDIT_CHAIN_E_FORM;
-    chain.seq--;
-    memcpy(chain.hash, hash, HEX_LENGTH);
-    if (!digest_is_hex(chain.hash))
+    opening.before.seq--;
+    memcpy(opening.before.hash, hash, HEX_LENGTH);
+    if (!digest_is_hex(opening.before.hash))
         return AUDIT_CHAIN_E_FORM;
-    *ret_before = chain;
+    read_reason(hash + HEX_LENGTH, line + length, &opening);
+    *ret_opening = opening;
     return 0;
 }

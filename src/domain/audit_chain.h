@@ -5,9 +5,11 @@
  * in hex, over the hash of the line before (64 zeros for the first) and all of this line up to where its hash begins.
  * So a line that was edited, taken out, put in or moved does not fit its neighbour.
  *
- * A file begins with an event that names the hash before it, so that it can be checked without the files before. */
+ * A file begins with an event that names the hash before it, so that it can be checked without the files before; it
+ * says why the file begins there, and with which event the oldest file began that was kept then. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,13 +31,29 @@ enum audit_chain_outcome {
 };
 
 void audit_chain_init(struct audit_chain *chain);
+bool audit_chain_equal(const struct audit_chain *a, const struct audit_chain *b);
 
 /* Appends the line of an event (a closed JSON object, see audit_event.h) with its newline to lines. Returns 0 or what
  * buffer_append() returns; chain moves on only with 0. */
 int audit_chain_append(struct audit_chain *chain, const char *event, size_t length, struct buffer *lines);
 
-/* The same for the first line of a file. */
-int audit_chain_append_opening(struct audit_chain *chain, struct buffer *lines);
+/* Why a file begins where it does. */
+enum audit_reason {
+    AUDIT_REASON_UNSAID, /* of a log written before reasons were told */
+    AUDIT_REASON_FIRST,
+    AUDIT_REASON_ROTATED,
+    AUDIT_REASON_MOVED, /* somebody moved the file before it away */
+    AUDIT_REASON_LOST,  /* the lines before it were taken away */
+};
+
+struct audit_opening {
+    struct audit_chain before; /* where the chain stood */
+    enum audit_reason reason;
+    uint64_t kept_seq; /* the first event of the oldest file that was kept; 0 = not known */
+};
+
+/* The same for the first line of a file; opening->before is taken from chain. */
+int audit_chain_append_opening(struct audit_chain *chain, const struct audit_opening *opening, struct buffer *lines);
 
 /* Reads number and hash of a line (without newline) and checks nothing else. Returns 0 or AUDIT_CHAIN_E_FORM. */
 int audit_chain_read(const char *line, size_t length, struct audit_chain *ret_chain);
@@ -43,5 +61,5 @@ int audit_chain_read(const char *line, size_t length, struct audit_chain *ret_ch
 /* Checks that a line follows chain, which moves on with 0. */
 int audit_chain_check(struct audit_chain *chain, const char *line, size_t length);
 
-/* Reads from the first line of a file where the chain stood before it. Returns 0 or AUDIT_CHAIN_E_FORM. */
-int audit_chain_read_opening(const char *line, size_t length, struct audit_chain *ret_before);
+/* Reads the first line of a file. Returns 0 or AUDIT_CHAIN_E_FORM. */
+int audit_chain_read_opening(const char *line, size_t length, struct audit_opening *ret_opening);

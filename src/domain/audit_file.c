@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "domain/audit_event.h"
 
 #define HEAD_SIZE         96 /* "00000000000000000042 <hash>\n" and NUL */
 #define SEQ_WIDTH         20
@@ -23,7 +24,10 @@
 #define RESERVE_PART      32 /* of a small disk, the reserve */
 #define SETTLE_MS         1000
 #define LOCK_WAIT_MS      5000
+#define BEGIN_WAIT_MS     5000 /* for others to begin a log again, which they look at once a second */
+#define BEGIN_LOOK_MS     20
 #define ROTATED_NAME_SIZE (sizeof(AUDIT_FILE_NAME) + 11)
+#define NEWEST_ROTATED    AUDIT_FILE_NAME ".1"
 
 static int lock(const struct audit_file *file, int wait_ms)
 {
@@ -129,6 +133,120 @@ static int read_last_line(struct audit_file *file, struct audit_chain *ret_last)
     return AUDIT_CHAIN_E_FORM;
 }
 
+/* What is found first is told: the rest may follow from it. */
+static void notice(struct audit_file *file, const char *what)
+{
+    if (file->damage[0])
+        return;
+    snprintf(file->damage, sizeof(file->damage), "the audit log %s (event %" PRIu64 " was the last)", what,
+             file->chain.seq);
+    memcpy(file->note, file->damage, sizeof(file->note));
+}
+
+/* ---- other files than the log that is written ---- */
+
+static void rotated_name(unsigned number, char ret_name[static ROTATED_NAME_SIZE])
+{
+    snprintf(ret_name, ROTATED_NAME_SIZE, AUDIT_FILE_NAME ".%u", number);
+}
+
+static bool has_rotated(const struct audit_file *file, unsigned number)
+{
+    char name[ROTATED_NAME_SIZE];
+    struct stat st;
+
+    rotated_name(number, name);
+    return fstatat(file->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int open_rotated(const struct audit_file *file, unsigned number)
+{
+    char name[ROTATED_NAME_SIZE];
+
+    rotated_name(number, name);
+    return openat(file->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+}
+
+/* The last line of the newest file that was rotated. Returns false if there is none that is whole. */
+static bool read_rotated_end(const struct audit_file *file, struct audit_chain *ret_last)
+{
+    CLEANUP_CLOSE int fd = open_rotated(file, 1);
+    char tail[AUDIT_LINE_MAX_BYTES + 2];
+    struct stat st;
+    const char *line;
+    ssize_t n;
+
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return false;
+    n = pread(fd, tail, sizeof(tail), st.st_size > (off_t)sizeof(tail) ? st.st_size - (off_t)sizeof(tail) : 0);
+    if (n <= 0 || tail[n - 1] != '\n')
+        return false;
+    line = memrchr(tail, '\n', (size_t)n - 1);
+    line = line ? line + 1 : tail;
+    return audit_chain_read(line, (size_t)(tail + n - 1 - line), ret_last) == 0;
+}
+
+static bool read_opening(int fd, struct audit_opening *ret_opening)
+{
+    char line[AUDIT_LINE_MAX_BYTES + 1];
+    ssize_t n = fd >= 0 ? pread(fd, line, sizeof(line), 0) : -1;
+    const char *end = n > 0 ? memchr(line, '\n', (size_t)n) : NULL;
+
+    return end && audit_chain_read_opening(line, (size_t)(end - line), ret_opening) == 0;
+}
+
+/* What the file says that is open; what it does not say stays as it was known. */
+static void learn_kept(struct audit_file *file, int fd)
+{
+    struct audit_opening opening;
+
+    if (read_opening(fd, &opening) && opening.kept_seq != 0)
+        file->kept_seq = opening.kept_seq;
+}
+
+/* Files that this let go are no longer missed; those that somebody took away are. */
+static void forget_oldest(struct audit_file *file)
+{
+    CLEANUP_CLOSE int fd = open_rotated(file, file->max_rotated);
+    struct audit_opening opening;
+
+    file->kept_seq = read_opening(fd, &opening) ? opening.before.seq + 1 : 0;
+}
+
+/* An empty log goes on behind the newest rotated one if the chain ended there, or later: then somebody rotated, and
+ * wrote no more. Returns false if it does not. */
+static bool follow_rotated(struct audit_file *file, const struct audit_chain *known)
+{
+    CLEANUP_CLOSE int fd = open_rotated(file, 1);
+    struct audit_chain last;
+
+    if (!read_rotated_end(file, &last) || (last.seq <= known->seq && !audit_chain_equal(&last, known)))
+        return false;
+    file->chain = last;
+    file->reason = AUDIT_REASON_ROTATED;
+    learn_kept(file, fd);
+    return true;
+}
+
+/* ---- where the chain stands ---- */
+
+/* Of a log without a line. The head tells where its end was. */
+static void find_chain_of_empty(struct audit_file *file, const struct audit_chain *head)
+{
+    struct audit_chain last;
+
+    if (head && follow_rotated(file, head)) {
+        if (file->max_rotated > 0 && has_rotated(file, file->max_rotated))
+            forget_oldest(file); /* who rotated did so as well */
+        return;
+    }
+    if (head) {
+        file->chain = *head;
+        notice(file, "is gone");
+    } else if (read_rotated_end(file, &last))
+        notice(file, "is gone, and its head");
+}
+
 /* The later one of what log and head say. */
 static int find_chain(struct audit_file *file)
 {
@@ -140,14 +258,18 @@ static int find_chain(struct audit_file *file)
         r = read_last_line(file, &last);
     if (r < 0 || (h < 0 && h != -ENODATA))
         return r < 0 ? r : h;
+    if (file->size_bytes == 0) {
+        find_chain_of_empty(file, h == 0 ? &head : NULL);
+        return 0;
+    }
+    learn_kept(file, file->fd);
     if (r == 0)
         file->chain = last;
-    if (h == 0 && (r != 0 || head.seq > last.seq)) {
+    if (h == 0 && (r != 0 || head.seq > last.seq || (head.seq == last.seq && !audit_chain_equal(&head, &last)))) {
         file->chain = head;
-        snprintf(file->note, sizeof(file->note), "the audit log does not end where it should (event %" PRIu64 ")",
-                 head.seq);
-    } else if (r != 0 && file->size_bytes > 0)
-        snprintf(file->note, sizeof(file->note), "the audit log has an end that is none of its lines");
+        notice(file, "does not end where it should");
+    } else if (r != 0)
+        notice(file, "has an end that is none of its lines");
     return 0;
 }
 
@@ -166,6 +288,31 @@ static int take_log(struct audit_file *file, int fd)
     return 0;
 }
 
+static bool was_emptied(const struct audit_file *file)
+{
+    struct audit_chain head;
+
+    return file->size_bytes == 0 && audit_file_read_head(file->head_fd, &head) == 0;
+}
+
+/* With the lock, which is free meanwhile. Whoever has the log open holds the head, too: if nobody does there is nothing
+ * to wait for, and the head says all that can be known. */
+static int await_beginning(struct audit_file *file)
+{
+    int64_t until_us = clock_monotonic_us() + (int64_t)BEGIN_WAIT_MS * 1000;
+    int r = 0;
+
+    while (r == 0 && was_emptied(file) && flock(file->head_fd, LOCK_EX | LOCK_NB) < 0 &&
+           clock_monotonic_us() < until_us) {
+        unlock(file);
+        usleep(BEGIN_LOOK_MS * 1000);
+        r = lock(file, LOCK_WAIT_MS);
+        if (r == 0)
+            r = take_log(file, open_log(file->dir_fd));
+    }
+    return r;
+}
+
 /* With the lock: what audit_file_open() leaves to do. */
 static int open_files(struct audit_file *file)
 {
@@ -175,6 +322,9 @@ static int open_files(struct audit_file *file)
     if (file->head_fd < 0)
         return error_from_errno();
     r = take_log(file, open_log(file->dir_fd));
+    if (r == 0)
+        r = await_beginning(file);
+    (void)flock(file->head_fd, LOCK_SH | LOCK_NB);
     return r ? r : find_chain(file);
 }
 
@@ -210,9 +360,24 @@ static void keep_others(struct audit_file *file, int64_t from)
     file->others.data[file->others.length] = '\0';
 }
 
+/* What the end of a log of another size than known means, r being what read_last_line() said. */
+static void take_up_end(struct audit_file *file, int64_t known_bytes, int r, const struct audit_chain *last)
+{
+    if (r == 0 && last->seq > file->chain.seq) {
+        keep_others(file, file->size_bytes > known_bytes ? known_bytes : 0);
+        file->chain = *last;
+        file->head_lags = true;
+    } else if (file->size_bytes == 0 && known_bytes > 0)
+        notice(file, "was emptied");
+    else if (r != 0 && file->size_bytes > 0)
+        notice(file, "has an end that is none of its lines");
+    else if (r == 0 && !audit_chain_equal(last, &file->chain))
+        notice(file, file->size_bytes < known_bytes ? "was cut" : "was replaced");
+}
+
 /* With the lock: goes on where other processes left the chain, which never goes back. In a log that is shorter than it
  * was somebody cut: its chain stays what it was, so that the gap can be seen. One that was emptied, as a tool does that
- * rotates by copying, begins again like a new file. */
+ * rotates by copying, begins again like a new file. Whoever found that before has told it. */
 static int catch_up(struct audit_file *file)
 {
     int64_t known_bytes = file->size_bytes;
@@ -223,17 +388,12 @@ static int catch_up(struct audit_file *file)
     if (fstat(file->fd, &st) < 0)
         return error_from_errno();
     file->size_bytes = st.st_size;
-    if (st.st_size == known_bytes || st.st_size == 0)
+    if (st.st_size == known_bytes)
         return 0;
     r = read_last_line(file, &last);
     if (r < 0)
         return r;
-    if (file->size_bytes > known_bytes)
-        keep_others(file, known_bytes);
-    if (r == 0 && last.seq > file->chain.seq) {
-        file->chain = last;
-        file->head_lags = true;
-    }
+    take_up_end(file, known_bytes, r, &last);
     return 0;
 }
 
@@ -276,34 +436,43 @@ void audit_file_close(struct audit_file *file)
     if (locked == 0)
         unlock(file);
     buffer_deinit(&file->others);
+    buffer_deinit(&file->told);
     cleanup_close_fd(&file->fd);
     cleanup_close_fd(&file->head_fd);
     cleanup_close_fd(&file->dir_fd);
     file->fd = file->head_fd = file->dir_fd = -1;
 }
 
-static void rotated_name(unsigned number, char ret_name[static ROTATED_NAME_SIZE])
+static int move_to(struct audit_file *file, const char *from, unsigned number)
 {
-    snprintf(ret_name, ROTATED_NAME_SIZE, AUDIT_FILE_NAME ".%u", number);
+    bool falls_off = number == file->max_rotated && has_rotated(file, number);
+    char to[ROTATED_NAME_SIZE];
+
+    rotated_name(number, to);
+    if (renameat(file->dir_fd, from, file->dir_fd, to) < 0)
+        return error_from_errno();
+    if (falls_off)
+        forget_oldest(file);
+    return 0;
 }
 
 /* audit.log.2 -> .3, audit.log.1 -> .2, audit.log -> .1; the last one falls off. */
 static int rotate(struct audit_file *file)
 {
-    char from[ROTATED_NAME_SIZE], to[ROTATED_NAME_SIZE];
+    char from[ROTATED_NAME_SIZE];
     int r = sync_both(file);
 
+    for (unsigned i = file->max_rotated; i > 1 && r == 0; i--) {
+        rotated_name(i - 1, from);
+        r = move_to(file, from, i);
+        if (r == -ENOENT)
+            r = 0;
+    }
+    if (r == 0)
+        r = move_to(file, AUDIT_FILE_NAME, 1);
     if (r < 0)
         return r;
-    for (unsigned i = file->max_rotated; i > 1; i--) {
-        rotated_name(i - 1, from);
-        rotated_name(i, to);
-        if (renameat(file->dir_fd, from, file->dir_fd, to) < 0 && errno != ENOENT)
-            return error_from_errno();
-    }
-    rotated_name(1, to);
-    if (renameat(file->dir_fd, AUDIT_FILE_NAME, file->dir_fd, to) < 0)
-        return error_from_errno();
+    file->reason = AUDIT_REASON_ROTATED;
     return take_log(file, open_log(file->dir_fd));
 }
 
@@ -319,6 +488,8 @@ static bool was_moved(const struct audit_file *file)
 /* Of the new file nothing is known yet: another process may have begun it. */
 static int take_new_log(struct audit_file *file)
 {
+    struct stat st;
+    bool removed = fstat(file->fd, &st) == 0 && st.st_nlink == 0;
     int r;
 
     (void)sync_both(file); /* an old file that cannot be synced must not hold up the new one */
@@ -326,7 +497,17 @@ static int take_new_log(struct audit_file *file)
     if (r < 0)
         return r;
     file->size_bytes = 0;
-    return catch_up(file);
+    r = catch_up(file);
+    if (r < 0)
+        return r;
+    if (file->size_bytes > 0)
+        learn_kept(file, file->fd);
+    else if (!follow_rotated(file, &file->chain)) {
+        file->reason = AUDIT_REASON_MOVED;
+        if (removed)
+            notice(file, "was removed");
+    }
+    return 0;
 }
 
 static int renew(struct audit_file *file)
@@ -384,28 +565,66 @@ static int append(struct audit_file *file, const char *bytes, size_t length)
     return 0;
 }
 
+static int make_opening(const struct audit_file *file, struct audit_chain *chain, struct buffer *lines)
+{
+    struct audit_opening opening = { .reason = file->damage[0] ? AUDIT_REASON_LOST : file->reason,
+                                     .kept_seq = file->kept_seq };
+
+    if (chain->seq == 0)
+        opening = (struct audit_opening){ .reason = AUDIT_REASON_FIRST, .kept_seq = 1 };
+    return audit_chain_append_opening(chain, &opening, lines);
+}
+
+static int make_damage(const struct audit_file *file, struct audit_chain *chain, struct buffer *lines)
+{
+    struct audit_event event;
+
+    audit_begin(&event, "audit", AUDIT_CRITICAL);
+    audit_text(&event, "operation", "log_damaged");
+    audit_text(&event, "message", file->damage);
+    audit_end(&event);
+    return audit_chain_append(chain, event.text, event.length, lines);
+}
+
+/* What is to be said before the events, if anything. */
+static int make_first_lines(const struct audit_file *file, struct audit_chain *chain, struct buffer *lines,
+                            size_t *ret_opening_length)
+{
+    size_t start = lines->length;
+    int r = file->size_bytes == 0 ? make_opening(file, chain, lines) : 0;
+
+    *ret_opening_length = lines->length - start;
+    return r == 0 && file->damage[0] ? make_damage(file, chain, lines) : r;
+}
+
 /* With the lock. */
 static int write_lines(struct audit_file *file, const struct buffer *events, struct buffer *ret_lines)
 {
-    size_t start = ret_lines->length;
+    size_t start = ret_lines->length, opening_length, n_first = 0;
     struct audit_chain chain;
     int r = renew(file);
 
     if (r < 0)
         return r;
     chain = file->chain;
-    if (file->size_bytes == 0)
-        r = audit_chain_append_opening(&chain, ret_lines);
-    if (r == 0)
+    r = make_first_lines(file, &chain, ret_lines, &opening_length);
+    if (r == 0) {
+        n_first = ret_lines->length - start;
         r = make_lines(&chain, events, ret_lines);
-    if (r == 0)
+    }
+    if (r == 0 && ret_lines->length > start)
         r = append(file, ret_lines->data + start, ret_lines->length - start);
     if (r < 0) {
         ret_lines->length = start;
         return r;
     }
+    if (n_first > opening_length)
+        (void)buffer_append(&file->told, ret_lines->data + start + opening_length, n_first - opening_length);
+    if (file->chain.seq == 0 && opening_length > 0)
+        file->kept_seq = 1;
+    file->damage[0] = '\0';
+    file->head_lags = file->head_lags || ret_lines->length > start;
     file->chain = chain;
-    file->head_lags = true;
     return 0;
 }
 
@@ -420,14 +639,19 @@ int audit_file_write(struct audit_file *file, const struct buffer *events, struc
     return r;
 }
 
-void audit_file_follow(struct audit_file *file)
+static bool has_news(const struct audit_file *file)
 {
-    struct stat named;
+    struct stat opened;
 
-    if (fstatat(file->dir_fd, AUDIT_FILE_NAME, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
-        (named.st_size == file->size_bytes && !was_moved(file)) || enter(file, 0) < 0)
-        return;
-    if (was_moved(file))
-        (void)take_new_log(file);
-    unlock(file);
+    return was_moved(file) || (fstat(file->fd, &opened) == 0 && opened.st_size != file->size_bytes);
+}
+
+bool audit_file_follow(struct audit_file *file)
+{
+    if (has_news(file) && enter(file, 0) >= 0) {
+        if (was_moved(file))
+            (void)take_new_log(file);
+        unlock(file);
+    }
+    return file->damage[0] || (file->size_bytes == 0 && file->chain.seq > 0);
 }

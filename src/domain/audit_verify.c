@@ -36,20 +36,26 @@ static void look_for_noted(struct audit_verdict *verdict)
 /* Where the chain stood before a file; the first file given may be any of a rotated log. */
 static void begin_file(struct audit_verdict *verdict, const char *line, size_t length)
 {
-    struct audit_chain before, zero;
+    struct audit_opening opening;
+    const struct audit_chain *before = &opening.before;
+    struct audit_chain zero;
 
     audit_chain_init(&zero);
-    if (audit_chain_read_opening(line, length, &before) != 0)
+    if (audit_chain_read_opening(line, length, &opening) != 0)
         blame(verdict, "line 1: the beginning of the file is missing or was edited");
-    else if (before.seq == 0 && strcmp(before.hash, zero.hash) != 0)
+    else if (before->seq == 0 && strcmp(before->hash, zero.hash) != 0)
         blame(verdict, "line 1: edited");
-    else if (verdict->last_seq == 0)
-        verdict->chain = before;
-    else if (before.seq != verdict->chain.seq)
-        blame(verdict, "line 1: begins with event %" PRIu64 " after event %" PRIu64, before.seq + 1,
+    else if (verdict->last_seq == 0) {
+        verdict->chain = *before;
+        verdict->opening = opening;
+        look_for_noted(verdict);
+    } else if (before->seq != verdict->chain.seq)
+        blame(verdict, "line 1: begins with event %" PRIu64 " after event %" PRIu64, before->seq + 1,
               verdict->chain.seq);
-    else if (strcmp(before.hash, verdict->chain.hash) != 0)
+    else if (strcmp(before->hash, verdict->chain.hash) != 0)
         blame(verdict, "line 1: does not continue the file before it");
+    if (verdict->sound && opening.kept_seq != 0)
+        verdict->kept_seq = opening.kept_seq;
 }
 
 static void blame_order(struct audit_verdict *verdict, uintmax_t number, const char *line, size_t length)
@@ -133,6 +139,43 @@ void audit_verify_end(const struct audit_chain *head, struct audit_verdict *verd
         blame(verdict, "the end is missing: events %" PRIu64 " to %" PRIu64, verdict->chain.seq + 1, head->seq);
     else if (head->seq == verdict->chain.seq && strcmp(head->hash, verdict->chain.hash) != 0)
         blame(verdict, "the last event, %" PRIu64 ", is another one than was written", head->seq);
+}
+
+/* What became of the file before, as the first file tells. */
+static const char *const absences[] = {
+    [AUDIT_REASON_UNSAID] = "the files before are missing",
+    [AUDIT_REASON_FIRST] = "the files before are missing",
+    [AUDIT_REASON_ROTATED] = "rotated files are missing",
+    [AUDIT_REASON_MOVED] = "the file before was moved away",
+    [AUDIT_REASON_LOST] = "the file before was emptied, removed or moved away",
+};
+
+/* A log of an older version tells neither why a file begins nor what was kept: it is taken for rotated. */
+static bool is_explained(enum audit_extent extent, const struct audit_verdict *verdict)
+{
+    enum audit_reason reason = verdict->opening.reason;
+    bool rotated = reason == AUDIT_REASON_ROTATED || reason == AUDIT_REASON_UNSAID;
+
+    if (verdict->first_seq <= 1 || verdict->noted_seq == verdict->first_seq - 1)
+        return true;
+    switch (extent) {
+    case AUDIT_EXTENT_CHOSEN:
+        return reason != AUDIT_REASON_LOST;
+    case AUDIT_EXTENT_PART:
+        return rotated;
+    case AUDIT_EXTENT_FULL:
+        return verdict->kept_seq == 0 ? rotated : verdict->first_seq <= verdict->kept_seq;
+    case AUDIT_EXTENT_ALL:
+        break;
+    }
+    return verdict->first_seq <= verdict->kept_seq;
+}
+
+void audit_verify_beginning(enum audit_extent extent, struct audit_verdict *verdict)
+{
+    if (verdict->sound && !is_explained(extent, verdict))
+        blame(verdict, "events 1 to %" PRIu64 " are not here: %s", verdict->first_seq - 1,
+              absences[verdict->opening.reason]);
 }
 
 void audit_verify_noted(struct audit_verdict *verdict)

@@ -40,7 +40,7 @@ struct files {
     char directory[PATH_MAX]; /* "" = names are paths */
     int dir_fd;               /* of it, borrowed while files are opened */
     int flags;                /* for opening them */
-    bool of_server;           /* none was named: those of the configured server */
+    enum audit_extent extent; /* chosen: they were named; else those of the configured server */
 };
 
 static void log_close(struct log *log)
@@ -118,6 +118,18 @@ static int open_rotated(struct files *files, int64_t max_rotated)
     return status;
 }
 
+/* Whoever asks may believe in another number of rotated files than the server. */
+static enum audit_extent find_extent(const struct files *files, int64_t max_rotated)
+{
+    char name[NAME_SIZE];
+    struct stat st;
+
+    snprintf(name, sizeof(name), AUDIT_FILE_NAME ".%" PRId64, max_rotated + 1);
+    if (files->n == (size_t)max_rotated && fstatat(files->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return AUDIT_EXTENT_PART;
+    return max_rotated > 0 && files->n == (size_t)max_rotated ? AUDIT_EXTENT_FULL : AUDIT_EXTENT_ALL;
+}
+
 /* Those of the configured server. Files are moved under the lock of their directory only: while it is held they are
  * those of one moment, and once open they stay what they are, however often the server rotates while they are read. */
 static int open_all(struct files *files, int64_t max_rotated)
@@ -130,6 +142,7 @@ static int open_all(struct files *files, int64_t max_rotated)
     files->dir_fd = dir_fd;
     files->flags = O_NOFOLLOW;
     status = open_rotated(files, max_rotated);
+    files->extent = find_extent(files, max_rotated);
     if (status == 0)
         status = open_log(files, AUDIT_FILE_NAME, &files->logs[files->n++]);
     return status == 0 ? read_head(files, AUDIT_FILE_NAME) : status;
@@ -148,7 +161,6 @@ static int open_of_server(struct files *files)
         problems.data[strcspn(problems.data, "\n")] = '\0'; /* the first: DATA_DIR may stand behind it */
         return fail("configuration", problems.data);
     }
-    files->of_server = true;
     if ((size_t)snprintf(files->directory, sizeof(files->directory), "%s/%s", config.data_dir, DATA_DIR_AUDIT) >=
         sizeof(files->directory))
         return fail(config.data_dir, strerror(ENAMETOOLONG));
@@ -161,6 +173,7 @@ static int open_named(struct files *files, int argc, char **argv)
 
     if (argc > FILES_MAX)
         return fail("audit logs", strerror(E2BIG));
+    files->extent = AUDIT_EXTENT_CHOSEN;
     files->dir_fd = AT_FDCWD;
     for (int i = 0; i < argc && status == 0; i++)
         status = open_log(files, argv[i], &files->logs[files->n++]);
@@ -188,8 +201,11 @@ static int verify_one(struct log *log, struct audit_verdict *verdict)
 /* How much of what is here the hash of --last vouches for. */
 static void print_noted(const struct audit_verdict *verdict)
 {
-    printf("event %" PRIu64 " has the hash of --last: unchanged up to there; %" PRIu64 " more follow\n",
-           verdict->noted_seq, verdict->last_seq - verdict->noted_seq);
+    if (verdict->noted_seq < verdict->first_seq)
+        printf("event %" PRIu64 ", right before them, has the hash of --last\n", verdict->noted_seq);
+    else
+        printf("event %" PRIu64 " has the hash of --last: unchanged up to there; %" PRIu64 " more follow\n",
+               verdict->noted_seq, verdict->last_seq - verdict->noted_seq);
 }
 
 static int conclude(const char *path, const struct audit_verdict *verdict, bool end_is_known)
@@ -201,6 +217,8 @@ static int conclude(const char *path, const struct audit_verdict *verdict, bool 
     printf("events %" PRIu64 " to %" PRIu64 " are whole and unchanged%s\nlast hash %s\n", verdict->first_seq,
            verdict->last_seq, end_is_known ? "" : "; whether more followed cannot be told (no head file)",
            verdict->chain.hash);
+    if (verdict->first_seq > 1)
+        printf("events 1 to %" PRIu64 " were in older files\n", verdict->first_seq - 1);
     if (verdict->noted_hash)
         print_noted(verdict);
     if (verdict->end == AUDIT_END_TORN)
@@ -246,7 +264,11 @@ static int verify(struct files *files, const char *last)
     if (files->has_head && log == newest)
         audit_verify_end(&files->ended, &verdict);
     audit_verify_noted(&verdict);
-    if (!files->has_head && files->of_server)
+    if (verdict.sound) {
+        log = &files->logs[0];
+        audit_verify_beginning(files->extent, &verdict);
+    }
+    if (!files->has_head && files->extent != AUDIT_EXTENT_CHOSEN)
         return conclude_headless(log->path, newest->path, &verdict);
     return conclude(log->path, &verdict, files->has_head || (last && verdict.noted_seq == verdict.last_seq));
 }

@@ -424,10 +424,10 @@ def test_the_chain_goes_on_after_restart_and_kill(server_with, tmp_path):
     assert done.returncode == 0, done
 
 
-def verify_own(data_dir, place):
+def verify_own(data_dir, place, *options):
     """The log of a configured server, no file being named."""
     return subprocess.run(
-        [PROGRAM, "audit", "verify"],
+        [PROGRAM, "audit", "verify", *options],
         env={"DATA_DIR": str(data_dir), "PATH": os.environ["PATH"]},
         cwd=place,
         capture_output=True,
@@ -548,6 +548,109 @@ def test_a_moved_log_is_made_again(server_with):
     assert host.until(
         lambda: verify(audit_path(server, "moved"), audit_path(server)).returncode == 0, 10, 0.1
     ), verify(audit_path(server, "moved"), audit_path(server))
+
+
+# ---- a log that somebody emptied, removed or moved ----
+
+
+def ask(server, path, times=1):
+    """Until it is in the log."""
+    with server.client() as client:
+        for _ in range(times):
+            client.get(path)
+    assert host.until(lambda: path in host.read(audit_path(server)), 10, 0.05)
+
+
+def empty(server):
+    os.truncate(audit_path(server), 0)
+
+
+def remove(server):
+    os.unlink(audit_path(server))
+
+
+@pytest.mark.parametrize("deed", [empty, remove])
+def test_a_log_that_is_emptied_under_the_server_is_not_whole(server_with, tmp_path, deed):
+    """It is told at once, without another event, and no later event makes it good again."""
+    server = server_with(MASTER_API_KEY=MASTER)
+    ask(server, "/files/before", 10)
+    last = lines_of(audit_path(server))[-1]["seq"]
+    deed(server)
+    assert host.until(lambda: events(server, event_type="audit", severity="critical"), 20, 0.2), server.log_tail()
+    opening, told = lines_of(audit_path(server))[:2]
+    assert (opening["operation"], opening["reason"]) == ("log_opened", "lost") and opening["seq"] > last
+    assert (told["event_type"], told["severity"], told["operation"]) == ("audit", "critical", "log_damaged"), told
+    assert '"operation":"log_damaged"' in server.log() and "the audit log was " in server.log()
+    ask(server, "/files/after")
+    for done in (verify_own(server.data_dir, tmp_path), verify(audit_path(server))):
+        assert done.returncode == 1 and f"events 1 to {opening['seq'] - 1} are not here" in done.stdout, done
+    assert len(server.events("audit", operation="log_damaged")) == 1
+
+
+def test_a_log_that_is_removed_while_no_server_runs_is_not_whole(server_with, tmp_path):
+    server = server_with()
+    ask(server, "/files/before", 10)
+    server.terminate()
+    remove(server)
+    server.start()
+    ask(server, "/files/after")
+    opening, told = lines_of(audit_path(server))[:2]
+    assert opening["reason"] == "lost" and told["operation"] == "log_damaged", (opening, told)
+    done = verify_own(server.data_dir, tmp_path)
+    assert done.returncode == 1 and f"events 1 to {opening['seq'] - 1} are not here" in done.stdout, done
+
+
+def test_a_log_that_is_moved_away_is_whole_with_the_new_one(server_with, tmp_path):
+    """Alone the new one lacks its beginning, unless somebody has noted where that is."""
+    server = server_with()
+    ask(server, "/files/before", 10)
+    moved = tmp_path / "moved"
+    os.rename(audit_path(server), audit_path(server, "moved"))
+    assert host.until(lambda: os.path.exists(audit_path(server)) and host.read(audit_path(server)), 20, 0.1)
+    os.rename(audit_path(server, "moved"), moved)
+    ask(server, "/files/after")
+    opening = lines_of(audit_path(server))[0]
+    assert opening["reason"] == "moved" and "log_damaged" not in host.read(audit_path(server))
+    done = verify(str(moved), audit_path(server))
+    assert done.returncode == 0 and "events 1 to " in done.stdout, done
+    done = verify_own(server.data_dir, tmp_path)
+    assert done.returncode == 1 and "are not here: the file before was moved away" in done.stdout, done
+    done = verify_own(server.data_dir, tmp_path, "--last", lines_of(moved)[-1]["hash"])
+    assert done.returncode == 0 and "right before them, has the hash of --last" in done.stdout, done
+    done = verify(audit_path(server))
+    assert done.returncode == 0 and f"events 1 to {opening['seq'] - 1} were in older files" in done.stdout, done
+
+
+def test_a_command_right_after_a_move_keeps_the_chain(server_with, tmp_path):
+    """The head is a second behind, so that only the server knows where the chain ended."""
+    server = server_with()
+    ask(server, "/files/before", 3)
+    assert host.until(lambda: head_has_arrived(server), 20, 0.05)
+    ask(server, "/files/between", 20)
+    os.rename(audit_path(server), tmp_path / "moved")
+    environment = {"DATA_DIR": server.data_dir, "PATH": os.environ["PATH"]}
+    subprocess.run([PROGRAM, "keys", "create", "--name", "x"], env=environment, cwd=tmp_path, check=True, timeout=60)
+    ask(server, "/files/after")
+    done = verify(str(tmp_path / "moved"), audit_path(server))
+    assert done.returncode == 0, (done, host.read(audit_path(server)))
+
+
+def test_rotated_files_that_were_let_go_are_not_missed(server_with, tmp_path):
+    """Whatever LOG_BACKUP_COUNT the one who asks believes in; those that somebody took are."""
+    server = server_with(LOG_MAX_SIZE_MB="1", LOG_BACKUP_COUNT="1")
+    rotated, path = audit_path(server, "audit.log.1"), "/files/" + "x" * 900
+
+    def first():
+        return int(host.read(rotated).split(',"seq":', 1)[1].split(",", 1)[0]) if os.path.exists(rotated) else 1
+
+    with server.client() as client:
+        assert host.until(lambda: client.get(path).status and first() > 1, 100, 0)
+    assert host.until(lambda: verify_own(server.data_dir, tmp_path).returncode == 0, 10, 0.1), verify_own(
+        server.data_dir, tmp_path
+    )
+    os.unlink(rotated)
+    done = verify_own(server.data_dir, tmp_path)
+    assert done.returncode == 1 and "are not here: rotated files are missing" in done.stdout, done
 
 
 def test_without_security_logs(server_with):

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit_fixture.h"
 
+#include <pthread.h>
 #include <sys/wait.h>
 
 /* Restarting after lines were taken away must not mend the chain. */
@@ -106,6 +107,223 @@ static void a_moved_file_is_opened_again(void **state)
     assert_string_equal(verify(both).problem, "");
 }
 
+/* Whether all that there is, is whole, though none was named. */
+static struct audit_verdict verify_all(const char *const *names, enum audit_extent extent)
+{
+    struct audit_verdict verdict = verify(names);
+
+    audit_verify_beginning(extent, &verdict);
+    return verdict;
+}
+
+/* What rotation let go is not missed, however many files should be kept; what somebody else took is, and stays missed
+ * until it would have been let go. */
+static void only_rotation_lets_go(void **state)
+{
+    static const char *const all[] = { "audit.log.2", "audit.log.1", "audit.log", NULL };
+    const struct audit_file_options options = { .directory = place, .max_bytes = 1000, .max_rotated = 2 };
+    struct audit_file file;
+    char path[128];
+
+    (void)state;
+    assert_int_equal(audit_file_open(&file, &options), 0);
+    for (int i = 0; i < 6; i++)
+        write_batch(&file); /* a batch is more than 1000 bytes */
+    audit_file_close(&file);
+    assert_int_equal(verify(all).first_seq, 34);
+    assert_int_equal(verify(all).kept_seq, 34);
+    assert_string_equal(verify_all(all, AUDIT_EXTENT_ALL).problem, "");
+    path_of("audit.log.2", path);
+    assert_int_equal(unlink(path), 0);
+    assert_string_equal(verify_all(all + 1, AUDIT_EXTENT_ALL).problem,
+                        "events 1 to 44 are not here: rotated files are missing");
+    assert_int_equal(audit_file_open(&file, &options), 0);
+    write_batch(&file);
+    assert_string_equal(verify_all(all, AUDIT_EXTENT_ALL).problem,
+                        "events 1 to 44 are not here: rotated files are missing");
+    write_batch(&file);
+    audit_file_close(&file);
+    assert_int_equal(verify(all).first_seq, 56);
+    assert_string_equal(verify_all(all, AUDIT_EXTENT_ALL).problem, "");
+}
+
+/* By a name that a rotation would give, too. */
+static void what_is_moved_over_a_rotated_file_is_missed(void **state)
+{
+    static const char *const both[] = { "audit.log.1", "audit.log", NULL };
+    const struct audit_file_options options = { .directory = place, .max_bytes = 1000, .max_rotated = 1 };
+    struct audit_file file;
+    char from[128], to[128];
+
+    (void)state;
+    assert_int_equal(audit_file_open(&file, &options), 0);
+    for (int i = 0; i < 3; i++)
+        write_batch(&file);
+    assert_string_equal(verify_all(both, AUDIT_EXTENT_FULL).problem, "");
+    path_of(AUDIT_FILE_NAME, from);
+    path_of("audit.log.1", to);
+    assert_int_equal(rename(from, to), 0);
+    write_batch(&file);
+    audit_file_close(&file);
+    assert_string_equal(verify_all(both, AUDIT_EXTENT_FULL).problem,
+                        "events 1 to 22 are not here: rotated files are missing");
+}
+
+/* A process that was ended when it had moved the files and not yet begun the new one. */
+static void a_rotation_that_was_cut_short_goes_on(void **state)
+{
+    static const char *const both[] = { "audit.log.1", "audit.log", NULL };
+    struct audit_file file;
+    char from[128], to[128], *text;
+    size_t length;
+
+    (void)state;
+    write_events(0, 10);
+    path_of(AUDIT_FILE_NAME, from);
+    path_of("audit.log.1", to);
+    assert_int_equal(rename(from, to), 0);
+    file = open_another();
+    assert_string_equal(file.note, "");
+    assert_true(audit_file_follow(&file));
+    write_batch(&file);
+    audit_file_close(&file);
+    text = read_log(AUDIT_FILE_NAME, &length);
+    assert_non_null(strstr(text, "\"reason\":\"rotated\",\"first_kept\":1,"));
+    assert_null(strstr(text, "log_damaged"));
+    free(text);
+    assert_string_equal(verify_all(both, AUDIT_EXTENT_ALL).problem, "");
+}
+
+/* ---- what somebody does to the files ---- */
+
+static void do_empty(char *text, size_t length)
+{
+    (void)length;
+    write_log(AUDIT_FILE_NAME, text, 0);
+}
+
+static void do_remove(char *text, size_t length)
+{
+    char path[128];
+
+    (void)text;
+    (void)length;
+    path_of(AUDIT_FILE_NAME, path);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void do_cut(char *text, size_t length)
+{
+    cut_at_line(text, 10, &length);
+    write_log(AUDIT_FILE_NAME, text, length);
+}
+
+static void do_append(char *text, size_t length)
+{
+    text[length] = '\n';
+    write_log(AUDIT_FILE_NAME, text, length + 1);
+}
+
+static void do_replace(char *text, size_t length)
+{
+    do_remove(text, length);
+    do_cut(text, length);
+}
+
+/* The last event is another one, and its hash is right. */
+static void do_forge(char *text, size_t length)
+{
+    static const char event[] = "{\"event_type\":\"even\",\"severity\":\"info\",\"number\":77}";
+    CLEANUP(buffer_deinit) struct buffer forged = BUFFER_INIT(AUDIT_LINE_MAX_BYTES);
+    struct audit_chain chain;
+    size_t n;
+    char *line = line_of(text, 9, &n);
+
+    assert_int_equal(audit_chain_read(line, n - 1, &chain), 0);
+    assert_int_equal(audit_chain_append(&chain, event, sizeof(event) - 1, &forged), 0);
+    cut_at_line(text, 10, &length);
+    memcpy(text + length, forged.data, forged.length);
+    write_log(AUDIT_FILE_NAME, text, length + forged.length);
+}
+
+static const struct {
+    const char *name;
+    void (*tamper)(char *text, size_t length);
+    const char *found_at_work, *found_at_start; /* NULL = it is not; those come last */
+} deeds[] = {
+    { "empty", do_empty, "was emptied", "is gone" },
+    { "remove", do_remove, "was removed", "is gone" },
+    { "cut", do_cut, "was cut", "does not end where it should" },
+    { "append", do_append, "has an end that is none of its lines", "does not end where it should" },
+    { "replace", do_replace, "was replaced", "does not end where it should" },
+    { "forge", do_forge, NULL, "does not end where it should" },
+};
+
+static void tamper(size_t deed)
+{
+    size_t length;
+    char *text = read_log(AUDIT_FILE_NAME, &length);
+
+    deeds[deed].tamper(text, length);
+    free(text);
+}
+
+/* The event is in the log, once, as the first behind what is left and an opening; and the log is not sound. */
+static void check_told(size_t deed, const char *what)
+{
+    static const char *const names[] = { AUDIT_FILE_NAME, NULL };
+    char said[256], *text;
+    struct audit_verdict verdict = verify_all(names, AUDIT_EXTENT_ALL);
+    size_t length;
+
+    snprintf(
+        said, sizeof(said),
+        "{\"event_type\":\"audit\",\"severity\":\"critical\",\"operation\":\"log_damaged\",\"message\":\"the audit log "
+        "%s (event 11 was the last)\"",
+        what);
+    text = read_log(AUDIT_FILE_NAME, &length);
+    if (!strstr(text, said) || verdict.sound)
+        print_error("%s: %s\n%s\n", deeds[deed].name, verdict.problem, text);
+    assert_non_null(strstr(text, said));
+    assert_null(strstr(strstr(text, said) + strlen(said), "log_damaged"));
+    assert_false(verdict.sound);
+    free(text);
+}
+
+static void what_is_done_to_a_log_at_work_is_told(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(deeds) && deeds[i].found_at_work; i++) {
+        CLEANUP(buffer_deinit) struct buffer lines = BUFFER_INIT(1 << 16);
+        struct audit_file file = open_another();
+
+        write_batch(&file);
+        tamper(i);
+        assert_true(audit_file_follow(&file));
+        assert_int_equal(audit_file_write(&file, &(struct buffer){ 0 }, &lines), 0);
+        assert_non_null(strstr(file.told.data, "log_damaged"));
+        assert_null(strstr(file.told.data, "log_opened"));
+        assert_false(audit_file_follow(&file));
+        write_batch(&file);
+        audit_file_close(&file);
+        check_told(i, deeds[i].found_at_work);
+        sweep();
+    }
+}
+
+static void what_was_done_to_a_log_is_told_at_the_start(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(deeds); i++) {
+        write_events(0, 10);
+        tamper(i);
+        write_events(10, 1);
+        write_events(11, 1);
+        check_told(i, deeds[i].found_at_start);
+        sweep();
+    }
+}
+
 /* As tools do that rotate by copying. A line that is in neither file is missed. */
 static void an_emptied_file_begins_again(void **state)
 {
@@ -126,10 +344,13 @@ static void an_emptied_file_begins_again(void **state)
     audit_file_close(&file);
     verdict = verify(both);
     assert_string_equal(verdict.problem, "");
-    assert_int_equal(verdict.last_seq, 22); /* with two openings */
+    assert_int_equal(verdict.last_seq, 23); /* with two openings and what is said of the second */
     verdict = verify_log();
     assert_string_equal(verdict.problem, "");
     assert_int_equal(verdict.first_seq, 12);
+    audit_verify_beginning(AUDIT_EXTENT_CHOSEN, &verdict);
+    assert_string_equal(verdict.problem,
+                        "events 1 to 11 are not here: the file before was emptied, removed or moved away");
     cut_at_line(text, 10, &length);
     write_log("copied", text, length);
     free(text);
@@ -206,16 +427,51 @@ static void what_another_leaves_behind_is_mended(void **state)
     assert_string_equal(first.note, "a torn line at the end of the audit log was cut off");
     assert_true(audit_file_settle(&first) >= 0);
     assert_string_equal(verify_log().problem, "");
+    other = open_another();
     path_of(AUDIT_FILE_NAME, from);
     path_of("moved", to);
     assert_int_equal(rename(from, to), 0);
-    other = open_another();
     write_batch(&other);
     write_batch(&first);
     audit_file_close(&other);
     audit_file_close(&first);
     assert_string_equal(verify(both).problem, "");
     assert_int_equal(verify(both).last_seq, 1 + 20 + 1 + 20);
+}
+
+static void *begin_again(void *file)
+{
+    CLEANUP(buffer_deinit) struct buffer lines = BUFFER_INIT(1 << 16);
+
+    usleep(300000);
+    assert_true(audit_file_follow(file));
+    assert_int_equal(audit_file_write(file, &(struct buffer){ 0 }, &lines), 0);
+    return NULL;
+}
+
+/* The head lags: only who wrote knows where the chain of a log ended that was moved away. */
+static void who_knows_the_end_begins_again(void **state)
+{
+    static const char *const both[] = { "moved", "audit.log", NULL };
+    struct audit_file first = open_another(), other;
+    char from[128], to[128];
+    pthread_t thread;
+
+    (void)state;
+    write_batch(&first);
+    assert_int_equal(audit_file_settle(&first), 0);
+    write_batch(&first);
+    path_of(AUDIT_FILE_NAME, from);
+    path_of("moved", to);
+    assert_int_equal(rename(from, to), 0);
+    pthread_create(&thread, NULL, begin_again, &first);
+    other = open_another();
+    pthread_join(thread, NULL);
+    write_batch(&other);
+    audit_file_close(&other);
+    audit_file_close(&first);
+    assert_string_equal(verify_all(both, AUDIT_EXTENT_CHOSEN).problem, "");
+    assert_int_equal(verify(both).last_seq, 1 + 20 + 1 + 10);
 }
 
 int main(void)
@@ -225,11 +481,17 @@ int main(void)
         IN_EMPTY_PLACE(a_torn_line_is_cut_off),
         IN_EMPTY_PLACE(all_that_is_torn_is_cut_off),
         IN_EMPTY_PLACE(rotation_loses_no_line),
+        IN_EMPTY_PLACE(only_rotation_lets_go),
+        IN_EMPTY_PLACE(what_is_moved_over_a_rotated_file_is_missed),
+        IN_EMPTY_PLACE(a_rotation_that_was_cut_short_goes_on),
+        IN_EMPTY_PLACE(what_is_done_to_a_log_at_work_is_told),
+        IN_EMPTY_PLACE(what_was_done_to_a_log_is_told_at_the_start),
         IN_EMPTY_PLACE(a_moved_file_is_opened_again),
         IN_EMPTY_PLACE(an_emptied_file_begins_again),
         IN_EMPTY_PLACE(own_lines_are_nobody_elses),
         IN_EMPTY_PLACE(many_processes_at_once_make_one_chain),
         IN_EMPTY_PLACE(what_another_leaves_behind_is_mended),
+        IN_EMPTY_PLACE(who_knows_the_end_begins_again),
     };
 
     return cmocka_run_group_tests(tests, make_place, remove_place);

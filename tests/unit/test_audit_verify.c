@@ -213,6 +213,58 @@ static void a_head_that_lags_is_no_problem(void **state)
     assert_string_equal(verify_log().problem, "");
 }
 
+/* A file whose chain stood at event 10 before. */
+static struct audit_verdict verify_from_11(const struct audit_opening *opening, const char *noted_hash)
+{
+    CLEANUP(buffer_deinit) struct buffer lines = BUFFER_INIT(AUDIT_LINE_MAX_BYTES);
+    struct audit_chain chain = { .seq = 10 };
+    struct audit_verdict verdict;
+    FILE *file;
+
+    memset(chain.hash, 'a', DIGEST_HEX_SIZE - 1);
+    assert_int_equal(audit_chain_append_opening(&chain, opening, &lines), 0);
+    file = fmemopen(lines.data, lines.length, "r");
+    audit_verdict_init(&verdict, noted_hash);
+    assert_int_equal(audit_verify_file(file, &verdict), 0);
+    fclose(file);
+    assert_string_equal(verdict.problem, "");
+    assert_int_equal(verdict.opening.reason, opening->reason);
+    assert_int_equal(verdict.kept_seq, opening->kept_seq);
+    return verdict;
+}
+
+static void a_missing_beginning_needs_a_reason(void **state)
+{
+    static const struct {
+        struct audit_opening opening;
+        bool sound[AUDIT_EXTENT_PART + 1]; /* chosen, all, full, part */
+    } rows[] = {
+        { { .reason = AUDIT_REASON_UNSAID }, { true, false, true, true } },
+        { { .reason = AUDIT_REASON_ROTATED }, { true, false, true, true } },
+        { { .reason = AUDIT_REASON_ROTATED, .kept_seq = 10 }, { true, false, false, true } },
+        { { .reason = AUDIT_REASON_ROTATED, .kept_seq = 11 }, { true, true, true, true } },
+        { { .reason = AUDIT_REASON_MOVED, .kept_seq = 1 }, { true, false, false, false } },
+        { { .reason = AUDIT_REASON_LOST, .kept_seq = 1 }, { false, false, false, false } },
+        { { .reason = AUDIT_REASON_LOST }, { false, false, false, false } },
+    };
+    char noted[DIGEST_HEX_SIZE] = "";
+
+    (void)state;
+    memset(noted, 'a', DIGEST_HEX_SIZE - 1);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        for (int extent = AUDIT_EXTENT_CHOSEN; extent <= AUDIT_EXTENT_PART; extent++) {
+            struct audit_verdict verdict = verify_from_11(&rows[i].opening, NULL);
+
+            audit_verify_beginning((enum audit_extent)extent, &verdict);
+            if (verdict.sound != rows[i].sound[extent])
+                print_error("row %zu, extent %d: %s\n", i, extent, verdict.problem);
+            assert_int_equal(verdict.sound, rows[i].sound[extent]);
+            verdict = verify_from_11(&rows[i].opening, noted);
+            audit_verify_beginning((enum audit_extent)extent, &verdict);
+            assert_string_equal(verdict.problem, ""); /* who noted where it begins misses nothing */
+        }
+}
+
 /* A hash that was noted is that of any event; the zeros before the first are nobody's. */
 static void what_was_noted_is_found(void **state)
 {
@@ -248,8 +300,11 @@ static void what_was_noted_is_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_EMPTY_PLACE(what_was_written_is_sound), IN_EMPTY_PLACE(every_kind_of_tampering_is_found),
-        IN_EMPTY_PLACE(a_log_at_work_is_sound),    IN_EMPTY_PLACE(a_head_that_lags_is_no_problem),
+        IN_EMPTY_PLACE(what_was_written_is_sound),
+        IN_EMPTY_PLACE(every_kind_of_tampering_is_found),
+        IN_EMPTY_PLACE(a_log_at_work_is_sound),
+        IN_EMPTY_PLACE(a_head_that_lags_is_no_problem),
+        cmocka_unit_test(a_missing_beginning_needs_a_reason),
         IN_EMPTY_PLACE(what_was_noted_is_found),
     };
 
