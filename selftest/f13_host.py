@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What tells of the host, its processes and its users.
+import platform
+
 SELF = [p for p in os.listdir("/proc") if p.isdigit()]
 held("processes", len(SELF) <= 4 and max(map(int, SELF)) < 1000, " ".join(sorted(SELF, key=int)))
 for what in ("environ", "maps", "mem", "fd", "auxv", "stack"):
@@ -7,7 +9,8 @@ for what in ("environ", "maps", "mem", "fd", "auxv", "stack"):
     held("the init's " + what, not said.startswith("ok") or said == "ok:b''", said)
 line = open("/proc/1/cmdline", "rb").read().strip(b"\0")
 held("the init's command line", line == b"init", line.decode("utf-8", "replace"))
-held("host name", socket.gethostname() == "sandbox" == os.uname()[1], socket.gethostname())
+names = {socket.gethostname(), os.uname()[1], platform.node()}
+held("host name", names == {"sandbox"}, " ".join(names))
 for path in ("/etc/machine-id", "/var/lib/dbus/machine-id", "/etc/shadow", "/sys/class/dmi/id/product_uuid", "/proc/cmdline", "/proc/sys/kernel/random/boot_id"):
     said = attempt(lambda: open(path).read().strip() and "bytes")
     held("read " + path, said != "ok:bytes", said if said.startswith("E") else "empty")

@@ -79,11 +79,7 @@ static int reset_priority(struct birth *birth)
 
 static int set_hostname(struct birth *birth)
 {
-    const char *name = birth->options->hostname;
-
-    if (sethostname(name, strlen(name)) < 0 || setdomainname("", 0) < 0)
-        return error_from_errno();
-    return 0;
+    return namespaces_name(birth->options->hostname);
 }
 
 static int mount_proc(struct birth *birth)

@@ -27,6 +27,11 @@ int namespaces_clone_flags(void)
     return CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
 }
 
+int namespaces_name(const char *hostname)
+{
+    return sethostname(hostname, strlen(hostname)) < 0 || setdomainname("", 0) < 0 ? error_from_errno() : 0;
+}
+
 int namespaces_new_network(void)
 {
     struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };

@@ -11,6 +11,9 @@
 /* clone flags of a cell's init, without the user, network and cgroup namespaces. */
 int namespaces_clone_flags(void);
 
+/* Names the calling process's own UTS namespace: nothing of the host's name is left. Returns 0 or a negative errno. */
+int namespaces_name(const char *hostname);
+
 /* Gives the calling process a new network namespace whose only interface is a working loopback. Returns 0 or a negative
  * errno. */
 int namespaces_new_network(void);

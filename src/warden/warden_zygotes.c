@@ -62,6 +62,7 @@ int zygotes_open(struct warden *w)
         return 0;
     w->zygote_options = (struct zygote_options){
         .source = w->options->rootfs,
+        .hostname = w->options->hostname,
         .root_fd = w->context.root_fd,
         .filter = &w->filters[SECCOMP_ZYGOTE],
         .copy_filter = &w->filters[SECCOMP_COPY],

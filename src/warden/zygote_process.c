@@ -28,6 +28,7 @@
 #include "cell/credentials.h"
 #include "cell/init.h"
 #include "cell/mount_api.h"
+#include "cell/namespaces.h"
 #include "cell/rlimits.h"
 #include "cell/rootfs.h"
 #include "wire/packet.h"
@@ -130,6 +131,12 @@ static int enter_root(struct birth *birth)
     return unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0 ? error_from_errno() : rootfs_enter();
 }
 
+/* An interpreter asks for the name when it loads its libraries, and its copies remember the answer. */
+static int set_hostname(struct birth *birth)
+{
+    return namespaces_name(birth->zygote->options->hostname);
+}
+
 static int mount_one(const char *type, const char *path, const struct mount_option *options, size_t n)
 {
     CLEANUP_CLOSE int fd = -1;
@@ -216,6 +223,7 @@ static const struct {
     { "root directory", go_to_root },
     { "descriptors", take_descriptors },
     { "root file system", enter_root },
+    { "host name", set_hostname },
     { "mounts", mount_own },
     { "rlimits", limit_resources },
     { "user", become_user },

@@ -17,6 +17,7 @@
 
 struct zygote_options {
     const char *source;                       /* tree that the runtimes are in ("/" or SANDBOX_ROOTFS) */
+    const char *hostname;                     /* inside cells, and so what its libraries may remember */
     int root_fd;                              /* of the tree of cells (rootfs_build) */
     const struct seccomp_filter *filter;      /* of the zygote, which its copies inherit */
     const struct seccomp_filter *copy_filter; /* that the copies add */

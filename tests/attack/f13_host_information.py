@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 
+import pytest
 from support import host
 
 
@@ -63,7 +64,8 @@ def read(path):
         return open(path).read()
     except OSError as error:
         return "!" + name(error.errno)
-tell(dict(hostname=socket.gethostname(), uname=list(os.uname()), etc_hostname=read("/etc/hostname"), machine=read("/etc/machine-id"),
+import platform
+tell(dict(hostname=socket.gethostname(), uname=list(os.uname()), node=platform.node(), etc_hostname=read("/etc/hostname"), machine=read("/etc/machine-id"),
           dbus=read("/var/lib/dbus/machine-id"), resolv=read("/etc/resolv.conf"), hosts=read("/etc/hosts"), passwd=read("/etc/passwd"), shadow=read("/etc/shadow"),
           product=read("/sys/class/dmi/id/product_uuid"), serial=read("/sys/class/dmi/id/product_serial"), version=read("/proc/version"),
           cpuinfo=read("/proc/cpuinfo")[:20], meminfo=read("/proc/meminfo")[:20], sysctl=read("/proc/sys/kernel/hostname"), domain=read("/proc/sys/kernel/domainname"),
@@ -74,6 +76,7 @@ tell(dict(hostname=socket.gethostname(), uname=list(os.uname()), etc_hostname=re
     assert (
         told["hostname"] == "sandbox" and told["uname"][1] == "sandbox" and told["etc_hostname"].strip() in ("sandbox",)
     ), told
+    assert told["node"] == "sandbox", told["node"]
     assert told["sysctl"].strip() in ("sandbox", "!ENOENT", "!EACCES"), told["sysctl"]
     real = host.read("/etc/machine-id").strip()
     assert not real or real not in str(told), "the host's machine-id"
@@ -90,6 +93,25 @@ tell(dict(hostname=socket.gethostname(), uname=list(os.uname()), etc_hostname=re
     assert told["version"] and told["cpuinfo"] and told["meminfo"]  # S1 rule 10: libraries need them
     for place in ("ssh", "root", "home", "run", "log"):
         assert told[place] in ("ENOENT", "EACCES", "ok:[]") or place == "run", (place, told[place])
+
+
+NAMES = {
+    "bash": 'hostname; uname -n; echo "$HOSTNAME"',
+    "js": "const os = require('os'); console.log(os.hostname())",
+    "java": "public class Code { public static void main(String[] a) throws Exception {"
+    " System.out.println(java.net.InetAddress.getLocalHost().getHostName()); } }",
+    "php": "<?php echo gethostname(), PHP_EOL, php_uname('n'), PHP_EOL;",
+    "r": 'cat(Sys.info()[["nodename"]], "\\n", sep="")',
+}
+
+
+@pytest.mark.parametrize("lang", NAMES)
+def test_f13_the_name_in_each_language(attack, need_language, lang):
+    """By the runtime's own call, of an interpreter that was there before its program too."""
+    need_language(lang)
+    for _ in range(3):
+        run = attack.exec(NAMES[lang], lang)
+        assert set(run.lines()) == {"sandbox"}, dict(run)
 
 
 def test_f13_other_cells_are_invisible(attack):

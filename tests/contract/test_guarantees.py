@@ -99,6 +99,13 @@ def test_another_name(server_with):
     with server_with(CONTAINER_GENERIC_HOSTNAME="elsewhere").client() as client:
         assert client.exec("hostname", "bash").stdout == "elsewhere\n"
 
+        def remembered():
+            run = client.exec("import platform\nprint(platform.node())", "py")
+            assert run.stdout == "elsewhere\n", dict(run)
+            return run.usage["warm"] in ("armed", "forked")
+
+        assert host.until(remembered, 60)
+
 
 def test_nothing_tells_of_the_host(client):
     """S1.9: machine id and resolver are generic (pinned)."""

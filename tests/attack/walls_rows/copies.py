@@ -85,6 +85,13 @@ ROWS = [
         copies=True,
     ),
     wall(
+        "copies: the zygote has the host's name",
+        "x08::test_x08_the_copy_is_of_its_cell",
+        (PROCESS, '    { "host name", set_hostname },\n', ""),
+        unused(PROCESS, "set_hostname"),
+        copies=True,
+    ),
+    wall(
         "copies: the zygote is root",
         "x08::test_x08_the_zygote_is_out_of_reach",
         (PROCESS, '    { "user", become_user },\n', ""),
