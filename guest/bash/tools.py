@@ -19,10 +19,10 @@ CALLS = DIRECTORY + "/calls"
 STUBS = DIRECTORY + "/stubs"
 SHELL = "/bin/bash"
 
-# The last two are what the functions themselves rest on.
+# The last two are what the functions themselves rest on; whatever else those call is out of the reach of other names.
 WORDS = frozenset(
     "if then else elif fi case esac for while until do done in function select time coproc declare typeset local readonly"
-    " export unset builtin command".split()
+    " export unset builtin __codecell_call".split()
 )
 
 # How long nobody may announce a call before the broker looks if anybody still could, and how often it looks.
@@ -30,20 +30,23 @@ QUIET_S = 0.002
 LOOKS_MAX = 20
 PROCESSES_MAX = 256
 
+# Called under whatever names, path, umask and options the program has by then.
 CALL = r"""unset BASH_ENV
 __codecell_call() {
     local - LC_ALL=C __name=@DIRECTORY@/$BASHPID.$SRANDOM __status=1 __length=0 __text
-    { set +xev; } 2>/dev/null
-    command mkfifo -m 600 "$__name" || builtin return 1
+    { builtin set +xev; } 2>/dev/null
+    if ! (builtin umask 077 && builtin printf '%s' "${2-}" >"$__name.in" && builtin exec /usr/bin/mkfifo "$__name"); then
+        builtin echo '{"error":"The call cannot be made"}'
+        builtin return 1
+    fi
     {
-        builtin printf '%s' "${2-}" >"$__name.in"
         builtin printf '%s %s\n' "$1" "${__name##*/}" >@CALLS@
         IFS=' ' builtin read -r -u 9 __status __length
         if [[ $__length -le 1024 ]]; then
             IFS= builtin read -r -u 9 __text
             builtin printf '%s\n' "$__text"
         else
-            command head -c "$__length" <&9 2>/dev/null
+            /usr/bin/head -c "$__length" <&9 2>/dev/null
         fi
     } 9<>"$__name"
     builtin return "$__status"
@@ -149,10 +152,13 @@ class Broker:
     def call(self, tool, path):
         reply = Reply(posix.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
         posix.unlink(path)
-        argument = take_file(path + ".in") or b"{}"
-        excess = frames.excess(argument)
-        if excess:
-            self.answer(reply, 1, {"error": excess})
+        try:
+            argument = take_file(path + ".in") or b"{}"
+            trouble = frames.excess(argument)
+        except OSError as error:
+            trouble = "The arguments cannot be read: " + error.strerror
+        if trouble:
+            self.answer(reply, 1, {"error": trouble})
             return
         self.number += 1
         self.waiting[self.number] = reply

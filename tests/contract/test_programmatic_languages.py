@@ -21,6 +21,41 @@ def test_bash_identifiers(client):
     assert run.error == "Sandbox exited with code 127" and "_unnamed: command not found" in run.stderr, run.answer
 
 
+def test_bash_tools_with_the_names_of_builtins(client):
+    """P6.1, P6.5: a tool has the name of whatever the others are called with; only what is listed there, and what nothing goes
+    without, is known under another."""
+    names = (
+        "set umask printf echo read return exec exit command head mkfifo shift test true trap eval source wait kill"
+        " builtin local unset __codecell_call t"
+    ).split()
+    renamed = {"builtin": "builtin_tool", "local": "local_tool", "unset": "unset_tool", "__codecell_call": "__codecell_call_tool"}
+    text = "x" * 2000  # longer than what the shell itself reads
+    code = "".join(f"{renamed.get(name, name)} '{{\"of\":\"{name}\"}}'\n" for name in names)
+    run = Run(client, code, {name: lambda value: [value["of"], text] for name in names}, lang="bash")
+    assert run.error is None, run.answer
+    assert [(call["name"], call["input"]) for call in run.calls] == [(name, {"of": name}) for name in names], run.calls
+    assert run.stdout == "".join(f'["{name}","{text}"]\n' for name in names), run.answer
+
+
+@pytest.mark.parametrize(
+    "before", ["PATH=/nope", "unset PATH", "umask 777", "umask 0", "set -C", "set -f", "set -eu", "set -o posix", "exec 9</dev/null", "IFS=0123456789"]
+)
+def test_bash_calls_whatever_the_program_has_set(client, before):
+    """P6.5: and what was set is so again after the call."""
+    code = f"{before}\nold=$-$(umask)\nt '{{\"a\":1}}'\nt\n[[ $old = \"$-$(umask)\" ]] && echo same"
+    run = Run(client, code, {"t": lambda value: value or "y" * 2000}, lang="bash", timeout=15000)
+    assert (run.stdout, run.stderr, run.error) == ('{"a":1}\n"' + "y" * 2000 + '"\nsame\n', "", None), run.answer
+
+
+def test_bash_calls_that_cannot_be_made(client):
+    """P6.4: they fail, and are no reason to wait."""
+    run = Run(client, "ulimit -f 0; t '{}' 2> /dev/null; echo $?", {"t": lambda value: value}, lang="bash", timeout=15000)
+    assert (run.stdout, run.calls) == ('{"error":"The call cannot be made"}\n1\n', []), run.answer
+    code = "cd /run/build/.tools; mkfifo x; exec 8<>x; echo 0 x > calls; read -u 8 status length; read -u 8 text; echo $status $text"
+    run = Run(client, code, {"t": lambda value: value}, lang="bash", timeout=15000)
+    assert (run.stdout, run.calls) == ('1 {"error":"The arguments cannot be read: No such file or directory"}\n', []), run.answer
+
+
 def test_bash_arguments_and_results(client):
     """P6.2 to P6.4: what is no object is a text; one line of compact JSON, with strings in quotes."""
     results = iter([{"a": 1, "b": [1.5, None]}, "sunny", 42, 0.1, None, 'a\n"b" 世界'])
