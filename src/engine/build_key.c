@@ -162,17 +162,16 @@ static int add_tool_chain(struct digest *digest, const struct build_key_base *ba
     return r;
 }
 
-/* A file may be mounted under a second name, its link (inputs.c). */
 static void add_inputs(struct digest *digest, const struct inputs *inputs)
 {
     for (size_t i = 0; i < inputs->n_items; i++) {
         const struct input *input = &inputs->items[i];
 
-        if (!input->mounted)
+        if (!input->mounted && !input->linked)
             continue;
         add_text(digest, input->record.name);
-        add_text(digest, input->record.sha256);
-        add_text(digest, input->reference ? input->reference->name : "");
+        add_text(digest, input->mounted ? input->record.sha256 : "");
+        add_text(digest, input->linked ? input->reference->name : "");
     }
 }
 

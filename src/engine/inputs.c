@@ -104,15 +104,18 @@ static int note_lost(struct inputs *inputs, const struct input *lost)
     return r == -E2BIG ? 0 : r;
 }
 
-/* The name under which the client knows a file may differ from the stored one (10.6.3). */
-static int link_requested_name(const struct input *input, struct workdir *workdir)
+/* The name under which the client knows a file may differ from the stored one (10.6.3). A client that merges files by
+ * name goes on to send the reference to an edited file beside the one to its edition, which is what is mounted then. */
+static int link_requested_name(struct input *input, struct workdir *workdir)
 {
     const char *name = input->reference ? input->reference->name : "";
     int r;
 
-    if (!input->mounted || strcmp(name, input->record.name) == 0 || !filename_is_safe_relative(name))
+    if (strcmp(name, input->record.name) == 0 || !filename_is_safe_relative(name) ||
+        !workdir_holds(workdir, input->record.name))
         return 0;
     r = workdir_symlink(workdir, name, input->record.name);
+    input->linked = r == 0;
     return r > 0 || r == -ENAMETOOLONG ? 0 : r;
 }
 

@@ -17,6 +17,7 @@ struct input {
     enum input_group group;
     const struct execution_file *reference; /* explicit: the request's entry, borrowed */
     bool mounted;
+    bool linked; /* the reference's name is a link to the record's, where this or an input before it is mounted */
     /* set by the harvest */
     bool covered; /* its name was deleted or hidden */
     bool seen;    /* a regular file of its name lies in the writable layer */

@@ -114,6 +114,25 @@ def test_writing_through_the_link(client):
     assert run.stdout == "1\n2\n" and run.names("modified") == ["a_b.txt"], dict(run)
 
 
+def test_link_to_an_edited_file(client):
+    """10.6.3, 11.2: a client that merges by name sends the references to an upload and to its edition; what it knows the upload
+    as opens the edition, in every later turn."""
+    up = client.upload(("sales data.csv", b"a,b\n"))
+    mine = {**up.reference(), "name": "sales data.csv"}
+    run = client.exec("echo 1,2 >> 'sales data.csv'", "bash", files=[mine])
+    for row in ("3,4", "5,6"):
+        edition = run.file("sales_data.csv")
+        run = client.exec(
+            f"ls; readlink 'sales data.csv'; tail -n 1 'sales data.csv'; echo {row} >> 'sales data.csv'",
+            "bash",
+            files=[mine, edition],
+            session_id=run.session,
+        )
+        assert run.lines()[:3] == ["sales data.csv", "sales_data.csv", "sales_data.csv"], dict(run)
+        assert run.file("sales_data.csv")["modified_from"]["id"] == edition["id"], dict(run)
+    assert run.lines()[3] == "3,4" and run.names() == ["sales_data.csv"], dict(run)
+
+
 def test_link_in_a_directory(client):
     """10.6.3: names with directories on either side."""
     up = client.upload(("data.txt", b"1\n"))

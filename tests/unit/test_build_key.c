@@ -139,7 +139,12 @@ static void every_mounted_input_is_in_the_key(void **state)
     ASSERT_CHANGES(place, place->items[1].record.sha256[0] = 'f', place->items[1].record.sha256[0] = '0');
     ASSERT_CHANGES(place, place->items[1].record.name[0] = 'x', place->items[1].record.name[0] = 'i');
     ASSERT_CHANGES(place, place->items[1].mounted = false, place->items[1].mounted = true);
-    ASSERT_CHANGES(place, place->items[1].reference = &named, place->items[1].reference = NULL);
+    place->items[1].reference = &named;
+    ASSERT_CHANGES(place, place->items[1].linked = true, place->items[1].linked = false);
+    place->items[1].mounted = false; /* a link to what another mounted */
+    ASSERT_CHANGES(place, place->items[1].linked = true, place->items[1].linked = false);
+    place->items[1].linked = true;
+    ASSERT_CHANGES(place, named.name = (char *)"third.h", named.name = (char *)"other.h");
 }
 
 static void the_tool_chain_is_in_the_key(void **state)

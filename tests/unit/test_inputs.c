@@ -167,6 +167,30 @@ static void the_name_of_the_request_becomes_a_link(void **state)
     assert_int_equal(access(scratch_path(bench->fixture->scratch, "work/out"), F_OK), -1);
 }
 
+static void the_name_of_what_gave_way_becomes_a_link_too(void **state)
+{
+    struct bench *bench = *state;
+    struct session other = make_session(bench->fixture, NULL, NULL, TTL_MS);
+    struct file_record upload = store_file(bench, other.id, "my_file.txt", "upload");
+    struct file_record edition = store_file(bench, bench->session.id, "my_file.txt", "edition");
+    struct file_record file = store_file(bench, other.id, "d", "file");
+    struct file_record below = store_file(bench, other.id, "d/e", "below");
+    struct execution_file files[] = {
+        reference(other.id, upload.id, "my file.txt"),           reference(other.id, upload.id, "My File.txt"),
+        reference(bench->session.id, edition.id, "my_file.txt"), reference(other.id, below.id, "d/e"),
+        reference(other.id, file.id, "gave way to a directory"),
+    };
+    struct mounted m = mount_inputs(bench, files, ARRAY_SIZE(files));
+
+    assert_string_equal(contents(&m, "my_file.txt"), "edition");
+    assert_string_equal(contents(&m, "my file.txt"), "edition");
+    assert_string_equal(contents(&m, "My File.txt"), "edition");
+    assert_ptr_equal(inputs_find(&m.inputs, "my_file.txt")->reference, &files[2]);
+    assert_string_equal(contents(&m, "d/e"), "below");
+    assert_int_equal(faccessat(m.workdir.fd, "gave way to a directory", F_OK, AT_SYMLINK_NOFOLLOW), -1);
+    unmount(&m);
+}
+
 static void lost_bytes_leave_one_note_and_the_path_to_others(void **state)
 {
     struct bench *bench = *state;
@@ -240,6 +264,7 @@ int main(void)
         WITH_BENCH(a_foreign_reference_leaves_one_alias_that_later_runs_see),
         WITH_BENCH(a_file_where_another_needs_a_directory_is_skipped),
         WITH_BENCH(the_name_of_the_request_becomes_a_link),
+        WITH_BENCH(the_name_of_what_gave_way_becomes_a_link_too),
         WITH_BENCH(lost_bytes_leave_one_note_and_the_path_to_others),
         WITH_BENCH(notes_are_bounded),
         WITH_BENCH(what_a_deletion_covers_is_marked),
