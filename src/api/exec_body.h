@@ -11,8 +11,9 @@
 #include "engine/execution.h"
 #include "engine/language.h"
 
-#define EXEC_BODY_ARG_BYTES_MAX  131071        /* what execve() takes as one argument */
-#define EXEC_BODY_ARGS_BYTES_MAX (1024 * 1024) /* all arguments together, with their NULs */
+#define EXEC_BODY_ARG_BYTES_MAX 131071 /* what execve() takes as one argument */
+/* All together, with their NULs and pointers. It takes two MiB, which are also the environment's and the runtime's. */
+#define EXEC_BODY_ARGS_BYTES_MAX (1536 * 1024)
 
 enum exec_body_outcome {
     EXEC_BODY_E_REFUSED = 1, /* the client's fault: answer with the refusal */

@@ -33,6 +33,7 @@
 #define ON_DISK_BYTES_MAX   (100ll << 20) /* exec.md 10.5 */
 #define GRACE_US            60000000ll
 #define HARVEST_ENTRIES_MAX 20000
+#define CANNOT_EXECUTE      126
 
 /* Beside the outcomes of execution_run(): the cell that a run was to continue in was gone. */
 #define RUN_E_PARKED_GONE 100
@@ -59,7 +60,7 @@ struct execution {
     int64_t timeout_ms, memory_bytes, begun_us;
     double queue_ms;
     size_t step;       /* of steps[], the next one */
-    bool without_cell; /* it was cancelled before it had one (forgo_cell()) */
+    bool without_cell; /* it was over before it had one (forgo_cell()) */
     struct cell_talk *talk;
     struct cell_outcome cell;
     char *error;
@@ -236,6 +237,20 @@ static void forgo_cell(struct execution *x)
         .end = { .cpu_us = -1, .memory_peak_bytes = -1, .processes_peak = -1 },
         .state_fd = -1,
     };
+}
+
+/* As a shell answers for a program that execve() does not take. */
+static int refuse_arguments(struct execution *x)
+{
+    static const char text[] = "[sandbox] the arguments are too long for a program\n";
+
+    forgo_cell(x);
+    x->cell.cancelled = false;
+    x->cell.end.reason = WIRE_END_EXITED;
+    x->cell.end.exit_code = CANNOT_EXECUTE;
+    x->cell.end.step = (uint32_t)x->request->language->n_steps - 1;
+    x->cell.err.kept = BUFFER_INIT(sizeof(text));
+    return buffer_append(&x->cell.err.kept, text, sizeof(text) - 1);
 }
 
 /* What gave up waiting for the living interpreter has found an older state: it shall not run with that. */
@@ -514,7 +529,7 @@ static int keep_state(struct execution *x)
 static const struct {
     const char *name;
     int (*run)(struct execution *x);
-    bool without_cell; /* also for what was cancelled before it had one */
+    bool without_cell; /* also for what was over before it had one */
 } steps[] = {
     { "limits", set_limits, true },
     { "session", resolve_session, true },
@@ -551,6 +566,8 @@ static int run_steps(struct execution *x)
 
     if (!x->talk && run_is_cancelled(x->request->run))
         forgo_cell(x);
+    else if (x->request->args_too_long)
+        r = refuse_arguments(x);
     while (r == 0 && x->step < ARRAY_SIZE(steps)) {
         if (!x->without_cell || steps[x->step].without_cell)
             r = steps[x->step].run(x);

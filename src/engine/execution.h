@@ -24,7 +24,7 @@
 #include "store/digest.h"
 #include "store/kv.h"
 
-#define EXECUTION_ARGS_MAX   4096
+#define EXECUTION_ARGS_MAX   160000
 #define EXECUTION_QUEUE_SIZE DIGEST_HEX_SIZE
 #define EXECUTION_FILES_MAX  1000
 
@@ -57,6 +57,7 @@ struct execution_request {
     size_t code_length; /* the source may hold NUL bytes */
     char **args;
     size_t n_args;
+    bool args_too_long; /* no program can be given what was asked for: this run ends where it would begin */
     char *user_id, *entity_id, *session_id; /* NULL = absent */
     struct execution_file *files;
     size_t n_files;

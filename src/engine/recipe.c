@@ -65,6 +65,8 @@ static uint32_t step_flags(const struct execution_request *request, const struct
            (step->attempt && warm_traits(warm)->has_transpiler ? PROGRAM_STEP_TRANSPILER : 0);
 }
 
+_Static_assert(EXECUTION_ARGS_MAX + 1000 <= PROGRAM_ARGV_MAX, "those of the runtime come before them");
+
 static int pack_step(struct program_packer *packer, const struct execution_request *request,
                      const struct language_step *step, const struct language_values *values)
 {

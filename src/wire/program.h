@@ -18,7 +18,7 @@
 #define PROGRAM_ENV_MAX   64
 #define PROGRAM_STEPS_MAX 4
 #define PROGRAM_KEEP_MAX  4
-#define PROGRAM_ARGV_MAX  8192        /* arguments of one step */
+#define PROGRAM_ARGV_MAX  (1u << 18)  /* arguments of one step */
 #define PROGRAM_BYTES_MAX (64u << 20) /* without the state */
 #define PROGRAM_STATE_MAX (1024u << 20)
 #define PROGRAM_TOTAL_MAX (PROGRAM_BYTES_MAX + PROGRAM_STATE_MAX)

@@ -15,7 +15,7 @@
 #define NEW_BYTE_ARRAY        176
 #define SET_BYTE_ARRAY_REGION 208
 
-#define ARGUMENTS_BYTES_MAX (1u << 20)
+#define ARGUMENTS_BYTES_MAX (2u << 20) /* that execve() takes */
 
 struct java_object;
 

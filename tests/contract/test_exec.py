@@ -164,6 +164,9 @@ ARGS = [
     ({"a": [1, 2]}, ['{"a":[1,2]}']),
     (["quote'\"", "new\nline", "$HOME", "*", "\\"], ["quote'\"", "new\nline", "$HOME", "*", "\\"]),
     (["世界", "é"], ["世界", "é"]),
+    (["a\0b", "\0b", " \0b", "c"], ["a", "c"]),
+    ("a\0b", ["a"]),
+    (["x"] * 5000, ["x"] * 5000),
     ({}, ["{}"]),
 ]
 
@@ -182,6 +185,37 @@ def test_boolean_args(client, args, texts):
     """10.4."""
     run = client.exec('echo "$1"', "bash", args=args)
     assert run.stdout.strip() in texts
+
+
+PRINT_COUNT = {
+    "bash": 'echo $#',
+    "js": "console.log(process.argv.length - 2)",
+    "php": "<?php echo count($argv) - 1;",
+    "r": "cat(length(commandArgs(TRUE)))",
+    "java": "public class Code { public static void main(String[] a) { System.out.println(a.length); } }",
+    "c": '#include <stdio.h>\nint main(int n, char **a) { (void)a; printf("%d", n - 1); }',
+}
+
+
+@pytest.mark.parametrize("lang", PRINT_COUNT)
+def test_many_args(client, need_language, lang):
+    """10.4: as many as there are."""
+    need_language(lang)
+    for args in (["x"] * 5000, ["yz"] * 20000, ["y" * 131071] * 11):
+        run = client.exec(PRINT_COUNT[lang], lang, args=args)
+        assert run.stdout == f"{len(args)}\n", dict(run)
+
+
+@pytest.mark.parametrize("lang", ["py", "bash", "c"])
+@pytest.mark.parametrize("args", [["x" * 131072], "x" * 200000, ["x" * 100000] * 16, ["x"] * 160000, [[["x"] * 50000]]])
+def test_args_that_no_program_can_be_given(client, lang, args):
+    """10.4: never a 422; the run fails as a shell's command does, whatever of the session waits for it."""
+    first = client.exec("x = 1" if lang == "py" else "true", "py" if lang == "py" else "bash")
+    run = client.exec("print(1)" if lang == "py" else PRINT_COUNT[lang], lang, args=args, session_id=first.session)
+    assert (run.code, run.outcome, run["status"], run.stdout) == (126, "error", "RE", ""), dict(run)
+    assert run.stderr == "[sandbox] the arguments are too long for a program\n" and run.session == first.session, dict(run)
+    if lang == "py":
+        assert client.exec("print(x)", session_id=run.session).stdout == "1\n"
 
 
 def test_numbers_in_args(client):

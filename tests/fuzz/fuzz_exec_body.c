@@ -17,14 +17,21 @@ static struct language_table languages = {
 
 static void check_accepted(const struct execution_request *request)
 {
+    size_t args_bytes = 0;
+
     assert(request->language && request->language->available);
     assert(request->code && request->code_length > 0);
     assert(request->timeout_ms == 0 || (request->timeout_ms >= 1000 && request->timeout_ms <= 300000));
     assert(!request->entity_id || (request->entity_id[0] && strlen(request->entity_id) < ENTITY_ID_SIZE));
     assert(!request->session_id || (request->session_id[0] && strlen(request->session_id) < ID_MAX_SIZE));
     assert(request->n_args <= EXECUTION_ARGS_MAX && request->n_files <= EXECUTION_FILES_MAX);
-    for (size_t i = 0; i < request->n_args; i++)
-        assert(request->args[i][0] && strlen(request->args[i]) <= EXEC_BODY_ARG_BYTES_MAX);
+    for (size_t i = 0; i < request->n_args; i++) {
+        size_t length = strlen(request->args[i]);
+
+        assert(length > 0 && length <= EXEC_BODY_ARG_BYTES_MAX);
+        args_bytes += sizeof(char *) + length + 1;
+    }
+    assert(args_bytes <= EXEC_BODY_ARGS_BYTES_MAX);
     for (size_t i = 0; i < request->n_files; i++) {
         assert(strlen(request->files[i].id) < ID_MAX_SIZE &&
                strlen(request->files[i].storage_session_id) < ID_MAX_SIZE);
