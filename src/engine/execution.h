@@ -14,6 +14,7 @@
 #include "base/buffer.h"
 #include "base/id.h"
 #include "domain/file.h"
+#include "domain/limits.h"
 #include "domain/session.h"
 #include "domain/state.h"
 #include "engine/language.h"
@@ -26,7 +27,7 @@
 
 #define EXECUTION_ARGS_MAX   160000
 #define EXECUTION_QUEUE_SIZE DIGEST_HEX_SIZE
-#define EXECUTION_FILES_MAX  1000
+#define EXECUTION_FILES_MAX  LIMIT_FILES_LISTED /* more are not mounted of a session either */
 
 /* A reference to a file, as the client sent it (exec.md 10.1). Absent strings are "". */
 struct execution_file {

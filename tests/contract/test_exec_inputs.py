@@ -92,6 +92,14 @@ def test_both_session_fields(client):
     assert client.exec("cat x.txt", "bash", files=[old]).stdout == "data\n"
 
 
+def test_many_references(client):
+    """10.1: a list has no end, but where a session's own has: as of four bundles in one conversation."""
+    up = client.upload(*[(f"skill/{number}.txt", str(number).encode()) for number in range(300)], path="/upload/batch")
+    unknown = [{**reference, "id": "x" * 21, "name": "none/" + reference["name"]} for reference in up.references()]
+    run = client.exec("find . -type f | wc -l; cat skill/299.txt", "bash", files=[*unknown * 9, *up.references()])
+    assert run.stdout == "300\n299\n" and len(run.names("inherited")) == 300, dict(run)
+
+
 # 10.6.3 paths
 
 
