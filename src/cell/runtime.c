@@ -16,10 +16,6 @@
 
 static const char memory_option[] = "--max-old-space-size=%u";
 
-/* Environments are those of the languages' programs: an interpreter looks at its own once. */
-#define COMMON_ENVIRONMENT                                                                                             \
-    "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "USER=sandbox"
-
 #define NODE_PATH "NODE_PATH=/usr/local/lib/node_modules:/usr/lib/node_modules:/opt/skill-deps/node/node_modules"
 
 #define TYPESCRIPT                                                                                                     \
@@ -34,15 +30,15 @@ static const struct runtime {
 } runtimes[WARM_KINDS] = {
     [WARM_NODE] = {
         { "/usr/bin/node", "--experimental-vm-modules", memory_option, "/opt/codecell/guest/node/run.cjs" },
-        { COMMON_ENVIRONMENT, NODE_PATH },
+        { RUNTIME_COMMON_ENVIRONMENT, NODE_PATH },
     },
     [WARM_TYPESCRIPT] = {
         { TYPESCRIPT },
-        { COMMON_ENVIRONMENT, NODE_PATH },
+        { RUNTIME_COMMON_ENVIRONMENT, NODE_PATH },
     },
     [WARM_TRANSPILER] = {
         { TYPESCRIPT },
-        { COMMON_ENVIRONMENT, NODE_PATH },
+        { RUNTIME_COMMON_ENVIRONMENT, NODE_PATH },
         .transpiler = { "/usr/bin/esbuild", "--loader=ts", "--sourcefile=code.ts", "--sourcemap=inline",
                         "--log-level=error", "--supported:dynamic-import=false",
                         "--define:process.env.NODE_ENV=process.env.NODE_ENV", "--format=cjs", "--target=es2019",
@@ -51,16 +47,16 @@ static const struct runtime {
     },
     [WARM_R] = {
         { "/usr/bin/Rscript", "--no-save", "--no-restore", "--no-environ", "--no-init-file", "/dev/null" },
-        { COMMON_ENVIRONMENT, "R_PROFILE=/opt/codecell/guest/r/profile.R", "CODECELL_WAITS=1" },
+        { RUNTIME_COMMON_ENVIRONMENT, "R_PROFILE=/opt/codecell/guest/r/profile.R", "CODECELL_WAITS=1" },
     },
     [WARM_BASH] = { /* that is where its script will be */
         { "/bin/bash", "/run/build/code.sh" },
-        { COMMON_ENVIRONMENT, "BASH_ENV=/opt/codecell/guest/bash/warm.sh" },
+        { RUNTIME_COMMON_ENVIRONMENT, "BASH_ENV=/opt/codecell/guest/bash/warm.sh" },
         .directory = "/mnt/data",
     },
     [WARM_JAVAC] = {
         { "/bin/sh", "/opt/codecell/guest/java/compile.sh", "--waiting" },
-        { COMMON_ENVIRONMENT },
+        { RUNTIME_COMMON_ENVIRONMENT },
         .directory = "/run/build", /* Java remembers where it was */
     },
 };

@@ -19,6 +19,10 @@
  * has the same numbers as one that did not wait. */
 #define RUNTIME_SOCKET_FD 200
 
+/* Environments are those of the languages' programs: an interpreter looks at its own once, when it starts. */
+#define RUNTIME_COMMON_ENVIRONMENT                                                                                     \
+    "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "USER=sandbox"
+
 /* What an init is asked to start; the runtime's end of its socket comes along. */
 struct runtime_order {
     uint32_t kind;      /* enum warm_kind */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* warden_zygotes.c -- zygotes are started, heard, replaced when their files change or they hang, and started again. */
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -22,7 +23,10 @@ static void start_zygote(struct warden *w, enum warm_kind kind)
     if (r == 0)
         return;
     log_error("zygote: cannot be started, trying again: %s", strerror(-r));
-    zygote->due_us = clock_monotonic_us() + RESTART_PAUSE_US;
+    if (zygote->process.pid > 0)
+        kill(zygote->process.pid, SIGKILL); /* nobody would hear it; its death asks for another */
+    else
+        zygote->due_us = clock_monotonic_us() + RESTART_PAUSE_US;
 }
 
 /* What names no library can do without a zygote for as long as the libraries are being loaded, and that takes longer

@@ -31,6 +31,7 @@
 #include "cell/namespaces.h"
 #include "cell/rlimits.h"
 #include "cell/rootfs.h"
+#include "cell/runtime.h"
 #include "wire/packet.h"
 #include "wire/zygote.h"
 
@@ -46,10 +47,6 @@
 #define AWAITED_US          5000000
 #define QUIET_US            3000000 /* after the last change of its files */
 
-/* Environments are those of the languages' cells, as far as an interpreter looks at its own when it starts. */
-#define COMMON_ENVIRONMENT                                                                                             \
-    "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "USER=sandbox"
-
 /* An interpreter and its agent, inside the root file system of cells. Whatever installs, updates or removes a library
  * touches one of the watched files. Awaited: to wait until it is ready pays more often than to start without. */
 static const struct interpreter {
@@ -64,7 +61,7 @@ static const struct interpreter {
         { "/usr/bin/python3", "-S", "/opt/codecell/guest/python/zygote.py" },
         /* One thread for linear algebra: a thread is not copied, and a library that believes in threads it has not
          * would wait for them. */
-        { COMMON_ENVIRONMENT, "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1", "MPLBACKEND=Agg",
+        { RUNTIME_COMMON_ENVIRONMENT, "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1", "MPLBACKEND=Agg",
           "MPLCONFIGDIR=/tmp/matplotlib", "XDG_CACHE_HOME=/tmp/cache", "OPENBLAS_NUM_THREADS=1" },
         { "usr/bin/python3", "usr/lib/python3/dist-packages", "usr/local/lib", "usr/local/lib/python3*",
           "usr/local/lib/python3*/dist-packages", "usr/local/lib/python3*/site-packages" },
@@ -72,7 +69,7 @@ static const struct interpreter {
     [WARM_PYTHON_PLAIN] = {
         "plain python", false,
         { "/usr/bin/python3", "-S", "/opt/codecell/guest/python/plain.py" },
-        { COMMON_ENVIRONMENT, "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1" },
+        { RUNTIME_COMMON_ENVIRONMENT, "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1" },
         { "usr/bin/python3", "usr/lib/python3/dist-packages" },
     },
     [WARM_PHP] = {
@@ -80,7 +77,7 @@ static const struct interpreter {
         { "/usr/bin/php", "-d", "display_errors=stderr", "-d", "log_errors=0", "-d", "memory_limit=-1", "-d",
           "include_path=/mnt/data:/usr/share/php", "-d", "sys_temp_dir=/tmp", "-d", "auto_append_file=/mnt/data/code.php", "-d",
           "auto_prepend_file=/opt/codecell/guest/php/zygote.php", "/opt/codecell/guest/php/run.php" },
-        { COMMON_ENVIRONMENT },
+        { RUNTIME_COMMON_ENVIRONMENT },
         { "usr/bin/php", "etc/alternatives", "usr/lib/php/2*", "etc/php/*/cli", "etc/php/*/cli/conf.d",
           "etc/php/*/mods-available" },
     },
@@ -367,15 +364,15 @@ int zygote_process_start(struct zygote_process *zygote)
     close(input[0]);
     close(input[1]);
     close(output[1]);
-    if (r == 0 && fcntl(output[0], F_SETFL, O_NONBLOCK) < 0)
-        r = error_from_errno();
+    if (r < 0) {
+        close(output[0]);
+        return r;
+    }
     zygote->output_fd = output[0];
     zygote->started_us = clock_monotonic_us();
-    if (zygote->pid > 0) {
-        zygote->ready_by_us = zygote->started_us + (int64_t)start_seconds(zygote) * 1000000;
-        atomic_store(&zygote->state->awaited_us, awaited_us(zygote));
-    }
-    return r;
+    zygote->ready_by_us = zygote->started_us + (int64_t)start_seconds(zygote) * 1000000;
+    atomic_store(&zygote->state->awaited_us, awaited_us(zygote));
+    return fcntl(output[0], F_SETFL, O_NONBLOCK) < 0 ? error_from_errno() : 0;
 }
 
 void zygote_process_late(struct zygote_process *zygote)

@@ -3,7 +3,7 @@
  * interpreter by exec (wire/zygote.h says what it is for).
  *
  * It is nobody's user, sees the root file system of cells, has no network, and two capabilities, which a filter of
- * system calls leaves it to use for nothing but setns(2). */
+ * system calls leaves it to use for nothing but setns(2); where there are v2 groups a third, to be cloned into one. */
 #pragma once
 
 #include <stdbool.h>
