@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -74,20 +75,26 @@ static int write_map(int proc_fd, pid_t pid, const char *file, uid_t from, uid_t
     return fd_write_at(proc_fd, path, map);
 }
 
+/* Holds a namespace until its parent has it. Whatever becomes of the parent, nothing of a server may stay behind. */
+static void wait_for_end(pid_t parent)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent)
+        pause();
+    _exit(0);
+}
+
 int namespaces_idmap(int proc_fd, uid_t from, uid_t to, int *ret_fd)
 {
     struct clone_args args = { .flags = CLONE_NEWUSER, .exit_signal = SIGCHLD };
     CLEANUP_CLOSE int fd = -1;
     char path[64];
     int r;
-    pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+    pid_t parent = getpid(), pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 
     if (pid < 0)
         return error_from_errno();
-    if (pid == 0) {
-        pause();
-        _exit(0);
-    }
+    if (pid == 0)
+        wait_for_end(parent);
     r = write_map(proc_fd, pid, "uid_map", from, to);
     if (r == 0)
         r = write_map(proc_fd, pid, "gid_map", from, to);
