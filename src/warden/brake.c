@@ -21,6 +21,12 @@ void brake_start(struct brake *brake, int64_t started_us)
     *brake = (struct brake){ .started_us = started_us, .due_us = started_us + LOOK_MIN_US, .rest_us = REST_MIN_US };
 }
 
+void brake_start_again(struct brake *brake, const struct cgroup_slot *cgroup, int64_t started_us)
+{
+    brake_start(brake, started_us);
+    brake->refused = cgroup_slot_refused_forks(cgroup);
+}
+
 static int64_t next_look_us(const struct brake *brake, int64_t now_us)
 {
     int64_t wait_us = (now_us - brake->started_us) / LOOKS_PER_LIFE;

@@ -26,6 +26,9 @@ struct brake {
 /* The program runs since started_us. */
 void brake_start(struct brake *brake, int64_t started_us);
 
+/* The same for one that rested and goes on: what was refused before is no news. */
+void brake_start_again(struct brake *brake, const struct cgroup_slot *cgroup, int64_t started_us);
+
 /* To be called from time to time, at the latest when brake->due_us has come. */
 void brake_tick(struct brake *brake, struct cgroup_slot *cgroup, int64_t now_us);
 

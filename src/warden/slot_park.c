@@ -37,7 +37,7 @@ static int save(struct slot *slot, struct run *run)
     run->rests = run->unsaved = false;
     run->started_us = clock_monotonic_us();
     pace_start(&run->pace, run->started_us, SAVE_TIMEOUT_US);
-    brake_start(&run->brake, run->started_us);
+    brake_start_again(&run->brake, &slot->cgroup, run->started_us);
     run_watch(slot, run);
     if (!run->rests)
         return -ECHILD;

@@ -169,7 +169,7 @@ static void on_rest(struct slot *slot, struct run *run)
     if (run->rests)
         return;
     rest_end(&slot->rest_fd);
-    brake_start(&run->brake, clock_monotonic_us());
+    brake_start_again(&run->brake, &slot->cgroup, clock_monotonic_us());
 }
 
 void run_watch(struct slot *slot, struct run *run)

@@ -90,6 +90,24 @@ static void a_few_refusals_are_nobodys_business(void **state)
     cgroup_slot_close(&slot);
 }
 
+static void what_was_refused_before_a_rest_is_no_news(void **state)
+{
+    struct scratch *scratch = *state;
+    struct cgroup_slot slot = fake_slot(scratch);
+    struct brake brake;
+
+    brake_start(&brake, START_US);
+    refuse(scratch, 1000);
+    brake_end(&brake, &slot);
+    brake_start_again(&brake, &slot, START_US + SECOND_US);
+    brake_tick(&brake, &slot, brake.due_us);
+    assert_false(is_frozen(scratch));
+    refuse(scratch, 2000);
+    brake_tick(&brake, &slot, brake.due_us);
+    assert_true(is_frozen(scratch));
+    cgroup_slot_close(&slot);
+}
+
 static void the_next_cell_of_the_slot_moves(void **state)
 {
     struct scratch *scratch = *state;
@@ -127,6 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(who_forks_in_vain_rests_longer_each_time, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(a_few_refusals_are_nobodys_business, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(what_was_refused_before_a_rest_is_no_news, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(the_next_cell_of_the_slot_moves, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(a_host_that_cannot_freeze_is_left_alone, scratch_setup, scratch_teardown),
     };
