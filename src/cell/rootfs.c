@@ -224,7 +224,7 @@ static int copy_bytes(int from, int to)
         if (r < 0)
             return r;
     }
-    return n < 0 ? (int)n : 0;
+    return n < 0 ? (int)n : n > 0 ? -EFBIG : 0;
 }
 
 static int copy_file(int from_dir, int to_dir, const char *name, mode_t mode)
