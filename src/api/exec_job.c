@@ -83,7 +83,7 @@ int exec_job_submit(struct http_request *request, struct execution_job *job)
     else if (r == ADMISSION_E_STOPPING)
         http_respond_error(request, 503, "Service is shutting down", NULL, 0, NULL);
     else
-        answer_fault(request, 503, "Unexpected error during code execution: it could not be queued", "admission", r);
+        answer_fault(request, 503, EXEC_JOB_NOT_QUEUED, "admission", r);
     return EXEC_JOB_E_ANSWERED;
 }
 

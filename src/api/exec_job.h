@@ -10,6 +10,7 @@ enum exec_job_outcome {
     EXEC_JOB_E_ANSWERED = 1, /* there is no job: the request was answered */
 };
 
+#define EXEC_JOB_NOT_QUEUED            "Unexpected error during code execution: it could not be queued"
 #define EXEC_JOB_KEY_GONE              "Invalid API key" /* of one whose key ended while it waited */
 #define EXEC_JOB_OVERDUE_RETRY_SECONDS 5 /* after which one that waited too long is told to come again */
 

@@ -282,6 +282,18 @@ static int begin_named(struct execution_job *job, struct http_request *request, 
     return r;
 }
 
+/* Admission did not take the job. */
+static void end_unqueued(const struct call *call, int r)
+{
+    const char *text = "Service is shutting down";
+
+    if (r < 0) {
+        log_error("execution %s: cannot be queued: %s", call->execution_id, strerror(-r));
+        text = EXEC_JOB_NOT_QUEUED;
+    }
+    end_json(call, 503, http_error_json(call->request, 503, text, NULL, 0));
+}
+
 static void submit(struct execution_job *job, struct http_request *request)
 {
     struct call *call = job->context, copy = *call;
@@ -297,7 +309,7 @@ static void submit(struct execution_job *job, struct http_request *request)
     if (r == ADMISSION_E_FULL)
         end_capacity(&copy, retry_after_seconds);
     else
-        end_json(&copy, 503, http_error_json(request, 503, "Service is shutting down", NULL, 0));
+        end_unqueued(&copy, r);
 }
 
 /* Takes the job. */
@@ -384,10 +396,11 @@ static void go_on(struct execution_job *job, struct http_request *request, const
         return;
     }
     http_request_suspend(request);
-    if (admission_resume(copy.api->admission, job) == 0)
+    r = admission_resume(copy.api->admission, job);
+    if (r == 0)
         return;
     ptc_runs_drop(copy.api->ptc_runs, job);
-    end_json(&copy, 503, http_error_json(request, 503, "Service is shutting down", NULL, 0));
+    end_unqueued(&copy, r);
 }
 
 static void handle_continuation(struct http_request *request, const char *request_id, const struct ptc_body *body)

@@ -348,8 +348,10 @@ static int file_admit(struct intake *intake)
         return r;
     }
     files = realloc(intake->files, (intake->n_files + 1) * sizeof(*files));
-    if (!files)
+    if (!files) {
+        intake_file_free(intake, TAKE_PTR(intake->file));
         return -ENOMEM;
+    }
     intake->files = files;
     files[intake->n_files++] = file;
     intake->file_admitted = true;

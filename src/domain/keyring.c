@@ -338,15 +338,15 @@ static int drop_revoked(struct keyring *ring)
 {
     struct key_holder holder;
     struct stale stale;
-    int r = 1;
+    int r = 1, found;
 
     for (unsigned i = 0; r > 0 && i < LIMIT_KEYS; i++) {
         stale.generation = key_store_generation(ring->options.store);
         pthread_mutex_lock(&ring->lock);
         r = each_entry(ring, note_stale, &stale);
         pthread_mutex_unlock(&ring->lock);
-        if (r > 0 && find_in_store(ring, stale.digest, &holder) < 0)
-            return -EIO;
+        if (r > 0 && (found = find_in_store(ring, stale.digest, &holder)) < 0)
+            return found;
     }
     return 0;
 }

@@ -22,7 +22,8 @@ struct admission;
 /* How often a job ticks, unless its tick_us is set otherwise. */
 #define ADMISSION_TICK_US 3000000ll /* exec.md 10.11 */
 
-/* How a job ended. Exactly one call for every accepted job, on a worker thread (or the ticker's, for overdue jobs). */
+/* How a job ended. Exactly one call for every accepted job, on a worker thread (or the ticker's, for jobs that
+ * waited too long, or that nobody waits for any more). */
 enum admission_end {
     ADMISSION_DONE,      /* result is filled */
     ADMISSION_PAUSED,    /* the program waits for its client (execution.h): the job is the callee's, to be resumed or
@@ -65,8 +66,8 @@ struct execution_job *execution_job_free(struct execution_job *job); /* deinits 
 
 int admission_new(struct engine *engine, struct admission **ret_admission);
 
-/* Queues a job. Returns 0 (the job is admission's until done), ADMISSION_E_FULL with *ret_retry_after_seconds set, or
- * ADMISSION_E_STOPPING; then the job stays the caller's and done is not called. */
+/* Queues a job. Returns 0 (the job is admission's until done), ADMISSION_E_FULL with *ret_retry_after_seconds set,
+ * ADMISSION_E_STOPPING or -ENOMEM; then the job stays the caller's and done is not called. */
 int admission_submit(struct admission *admission, struct execution_job *job, unsigned *ret_retry_after_seconds);
 
 /* Goes on with a paused job, before any of its key that has not begun. Its client_fd and received_us are those of the
