@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -17,11 +16,10 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "domain/audit_event.h"
+#include "store/room.h"
 
 #define HEAD_SIZE         96 /* "00000000000000000042 <hash>\n" and NUL */
 #define SEQ_WIDTH         20
-#define RESERVE_MAX_BYTES (2 << 20)
-#define RESERVE_PART      32 /* of a small disk, the reserve */
 #define SETTLE_MS         1000
 #define LOCK_WAIT_MS      5000
 #define BEGIN_WAIT_MS     5000 /* for others to begin a log again, which they look at once a second */
@@ -537,26 +535,12 @@ static int make_lines(struct audit_chain *chain, const struct buffer *events, st
     return r;
 }
 
-/* The last of a disk is for the database: without it nothing could even be deleted. */
-static bool leaves_room(const struct audit_file *file, size_t length)
-{
-    struct statvfs fs;
-    uint64_t reserve;
-
-    if (fstatvfs(file->fd, &fs) < 0)
-        return true; /* the write will tell */
-    reserve = (uint64_t)fs.f_blocks * fs.f_frsize / RESERVE_PART;
-    if (reserve > RESERVE_MAX_BYTES)
-        reserve = RESERVE_MAX_BYTES;
-    return (uint64_t)fs.f_bavail * fs.f_frsize >= reserve + length;
-}
-
 /* A part of a batch, left by a full disk, is taken back: the batch is written again later. */
 static int append(struct audit_file *file, const char *bytes, size_t length)
 {
     int r;
 
-    if (!leaves_room(file, length))
+    if (!room_is_left(file->fd, ROOM_OF_AUDIT, length))
         return -ENOSPC;
     r = fd_write_full(file->fd, bytes, length);
     if (r < 0)

@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "wire/built.h"
 
@@ -66,11 +67,9 @@ struct build_cache {
 static struct entry **place_of(struct build_cache *cache, const char *key)
 {
     struct entry **place;
-    unsigned hash = 0;
 
-    for (const char *c = key; *c; c++)
-        hash = hash * 31 + (unsigned char)*c;
-    for (place = &cache->buckets[hash % BUCKETS]; *place && strcmp((*place)->key, key) != 0; place = &(*place)->next)
+    for (place = &cache->buckets[hash_text(key) % BUCKETS]; *place && strcmp((*place)->key, key) != 0;
+         place = &(*place)->next)
         ;
     return place;
 }

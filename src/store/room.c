@@ -8,6 +8,7 @@
 static const struct {
     uint64_t bytes, part;
 } leaves[ROOM_USERS] = {
+    [ROOM_OF_AUDIT] = { 2u << 20, 32 },
     [ROOM_OF_RECORDS] = { 4u << 20, 32 },
     [ROOM_OF_BLOBS] = { 8u << 20, 16 },
 };

@@ -8,6 +8,7 @@
 
 /* What is about to be written. */
 enum room_user {
+    ROOM_OF_AUDIT, /* leaves the least: what happens on a full disk has to be told */
     ROOM_OF_RECORDS,
     ROOM_OF_BLOBS, /* leave more, so that records can be written when files have filled the disk */
     ROOM_USERS,
