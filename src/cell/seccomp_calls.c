@@ -4,8 +4,8 @@
 #include "base/cleanup.h"
 
 /* Allowed whatever the arguments. Names, since some do not exist on every architecture; those are skipped. Missing on
- * purpose: inotify, as on a kernel without it. A watch on the runtime tree, whose inodes all cells and the host share,
- * tells who else runs what. */
+ * purpose: inotify, as on a kernel without it. A second wall beside the inodes of their own that slots have (rootfs.h):
+ * a watch on a runtime tree that is shared tells who else runs what. */
 static const char *const allowed[] = {
     /* files and directories */
     "access",

@@ -161,7 +161,7 @@ struct engine {
     struct language_table *languages;
     const struct warm_counts *warm; /* what waits for programs (wire/warm_counts.h); NULL until the warden says so */
     struct audit *audit;            /* domain/audit.h; NULL = nobody listens */
-    int warden_fd;                  /* channel to the warden (wire/channel.h) */
+    int warden_fd;                  /* channel to the warden (wire/message.h) */
     int work_dir_fd;                /* DATA_DIR/work: workspaces, same file system as the blobs */
     const char *data_dir;
     struct running *running;    /* which executions there are (running.h); NULL = nobody asks */

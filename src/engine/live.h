@@ -68,7 +68,7 @@ struct live_said {
 struct live_said live_said(const struct live *live, enum live_stream stream);
 
 /* The last events. answer is a JSON object without the members stdout and stderr; theirs is what was said, with a
- * suffix each. Without was_opened, of which live_is_open() tells, nothing needs to be said here. */
+ * suffix each. Unless live_is_open(), nothing needs to be said here. */
 void live_finish(struct live *live, const char *answer, const char *const suffixes[2]);
 /* The same with an answer that is complete. */
 void live_fail(struct live *live, const char *answer);

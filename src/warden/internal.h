@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* internal.h -- the warden's one struct, and what its files (warden*.c) do for each other. Everything runs in one
- * thread: nothing here may wait, except while the server starts or ends. Functions return 0 or a negative errno. */
+ * thread: nothing here may wait, except while the server starts or ends, and for a second when the api has died.
+ * Functions return 0 or a negative errno. */
 #pragma once
 
 #include <limits.h>

@@ -56,7 +56,8 @@ struct stock {
     struct warm copy;
 };
 
-/* At rest: has what is wanted now made or started in the armed cell, or drops what there is. Never waits. */
+/* At rest: has what is wanted now made or started in the armed cell, or drops what there is. Waits for at most a
+ * tenth of a second, for one that is being born and its end. */
 void stock_settle(struct stock *stock, const struct cell *cell);
 
 /* At rest, when the copy's socket is readable: it is ready, or dead. */
