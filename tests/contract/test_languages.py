@@ -264,6 +264,14 @@ def test_py_execution_model(run):
     assert (answer.stderr, answer.code) == ("good bye\n", 1), dict(answer)
 
 
+def test_py_documents(run):
+    """10.3: tables, texts and pages in the formats that people exchange."""
+    assert_clean(
+        run("py", "documents"),
+        "True\nTrue\ny\nwritten\nprinted printed\n|   a | b   |\n|----:|:----|\n|   1 | x   |\n|   2 | y   |\nTrue 3 200\n",
+    )
+
+
 def test_py_preloaded_names(run):
     assert_clean(run("py", "preloaded"), "3 {\"pi\": 3.14} a name of the program's own x /mnt/data\n")
 

@@ -90,8 +90,8 @@ def test_content_type_is_kept(client):
         ]
     )
     session = reply.json["session_id"]
-    kinds = [entry["contentType"] for entry in client.files(session)]
-    assert kinds == ["text/csv", "application/octet-stream", "application/x-custom; v=1"], kinds
+    kinds = {entry["metadata"]["original-filename"]: entry["contentType"] for entry in client.files(session)}
+    assert kinds == {"a.csv": "text/csv", "b.csv": "application/octet-stream", "c.txt": "application/x-custom; v=1"}, kinds
 
 
 # Checks
