@@ -2,12 +2,17 @@
 """C11: guessing keys, from behind headers that lie and many at once; keys in odd places; a revoked key in a cache."""
 
 import base64
+import json
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from support.client import in_threads, raw_request
+from support import host, multipart
+from support.client import in_threads, raw_connect, raw_request, read_reply
 from support.keys import MASTER, Keys
+from support.server import Server
 
 STRICT = {"AUTH_FAILURE_LIMIT": None}  # the default, which other tests turn off
 
@@ -104,6 +109,72 @@ def test_c11_a_revoked_key_has_no_afterlife(server_with):
     results = in_threads([use] * 4 + [revoke])
     keys.http.close()
     assert [status for late in results for status in late] == [401] * 80
+
+
+@pytest.fixture(scope="module")
+def keys(program):
+    server = Server({"MASTER_API_KEY": MASTER, "AUTH_FAILURE_LIMIT": "0"})
+    yield Keys(server)
+    server.stop()
+
+
+def begin(server, key, path, body, content_type):
+    """A connection on which all of a request but the last byte of its body was sent."""
+    head = f"POST {path} HTTP/1.1\r\nHost: test\r\nx-api-key: {key}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    sock = raw_connect(server)
+    sock.sendall(head.encode() + body[:-1])
+    return sock
+
+
+SLOW_BODIES = {
+    "/exec": (json.dumps({"lang": "bash", "code": "echo ran"}).encode(), "application/json"),
+    "/exec/programmatic": (json.dumps({"code": "print(1)", "tools": []}).encode(), "application/json"),
+    "/upload": (multipart.encode([multipart.file("late.txt")]), multipart.content_type()),
+}
+
+
+@pytest.mark.parametrize("ending", ["disabled", "revoked", None])
+@pytest.mark.parametrize("path", SLOW_BODIES)
+def test_c11_a_key_that_ends_before_the_body(keys, path, ending):
+    """4.4: a body may take hours; whoever sends it has to be allowed to call when it is there."""
+    key, record = keys.make()
+    body, content_type = SLOW_BODIES[path]
+    with begin(keys.server, key, path, body, content_type) as sock:
+        time.sleep(0.2)  # the headers have been judged
+        if ending == "disabled":
+            assert keys.change(record, enabled=False).json is True
+        elif ending:
+            assert keys.revoke(record).json is True
+        sock.sendall(body[-1:])
+        reply = read_reply(sock)
+    assert reply.status == (401 if ending else 200), reply
+    attempts = [True, False] if ending else [True]
+
+    def told():
+        events = keys.server.events("authentication", api_key_prefix=key[:6] + "...")
+        return [event["success"] for event in events] == attempts
+
+    assert host.until(told, 5), attempts
+
+
+@pytest.mark.parametrize("path", ["/exec", "/exec/programmatic", "/exec/stream"])
+def test_c11_a_key_that_ends_in_the_queue(server_with, path):
+    """4.4: what has not begun does not run."""
+    keys = Keys(server_with(MASTER_API_KEY=MASTER, MAX_CONCURRENT_EXECUTIONS="1"))
+    key, record = keys.make()
+    body = {"code": "print(1)", "tools": []} if "programmatic" in path else {"lang": "bash", "code": "echo ran"}
+    with ThreadPoolExecutor() as pool:
+        blocker = pool.submit(lambda: keys.server.client().exec("sleep 2", "bash"))
+        time.sleep(0.5)
+        waits = pool.submit(lambda: keys.server.client(key=key).post(path, body))
+        time.sleep(0.5)
+        assert keys.revoke(record).json is True
+        reply = waits.result()
+        assert blocker.result().outcome == "ok"
+    assert reply.status == 401 and reply.error == "Invalid API key", reply
+    reason = "the key ended while the execution waited"
+    assert host.until(lambda: keys.server.events("authentication", success=False, reason=reason), 5)
+    assert len(keys.server.events("code_execution")) == 1
 
 
 @pytest.mark.parametrize("place", ["query", "cookie", "path", "body", "basic password"])

@@ -44,12 +44,12 @@ ROWS = [
     ),
     wall(
         "door: a key that ends while a body arrives",
-        "test_keys::test_a_key_that_ends_before_the_body",
+        "c11::test_c11_a_key_that_ends_before_the_body",
         ("http/checks.c", "if (!options->gate.confirm ||", "if (true ||"),
     ),
     wall(
         "door: a key that ends while a run waits",
-        "test_keys::test_a_key_that_ends_in_the_queue",
+        "c11::test_c11_a_key_that_ends_in_the_queue",
         ("engine/admission.c", "return is_forbidden(a, job) ?", "return false && is_forbidden(a, job) ?"),
     ),
     wall(
