@@ -103,7 +103,8 @@ module.exports = function wait(makeMainModule) {
   hideTraces();
   endSooner(library.leave);
   const command = library.await();
-  process.argv.splice(2, Infinity, ...command.slice(command.indexOf(process.argv[1]) + 1));
+  process.argv.length = 2;
+  for (const argument of command.slice(command.indexOf(process.argv[1]) + 1)) process.argv.push(argument);
   process.chdir('.'); // Node remembers where it was
   restartClock();
 };

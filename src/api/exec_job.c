@@ -7,6 +7,7 @@
 #include "api/answer.h"
 #include "api/audited.h"
 #include "api/exec_body.h"
+#include "api/gate.h"
 #include "base/cleanup.h"
 #include "engine/running.h"
 
@@ -138,7 +139,7 @@ void exec_job_end(struct http_request *request, struct execution_job *job, enum 
         answer->capacity(job->context, EXEC_JOB_OVERDUE_RETRY_SECONDS);
         break;
     case ADMISSION_FORBIDDEN:
-        answer->error(job->context, 401, EXEC_JOB_KEY_GONE);
+        answer->error(job->context, 401, gate_key_fault(job->request.queue, api));
         break;
     case ADMISSION_PAUSED:
     case ADMISSION_REFUSED:   /* neither without tools */

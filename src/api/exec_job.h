@@ -11,7 +11,6 @@ enum exec_job_outcome {
 };
 
 #define EXEC_JOB_NOT_QUEUED            "Unexpected error during code execution: it could not be queued"
-#define EXEC_JOB_KEY_GONE              "Invalid API key" /* of one whose key ended while it waited */
 #define EXEC_JOB_OVERDUE_RETRY_SECONDS 5 /* after which one that waited too long is told to come again */
 
 /* Makes a job of a body of POST /exec and of what exec_job_identify() adds; context, done and tick are the caller's to

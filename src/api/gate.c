@@ -276,13 +276,25 @@ bool gate_confirm(const struct http_claim *claim, const struct http_principal *p
     return !refuses(look_up(gate, claim, &holder), 0, ret_refusal);
 }
 
-bool gate_key_is_gone(const char *key_hash, void *data)
+/* As keyring_find(). */
+static int find_by_hash(const struct api *api, const char *key_hash)
 {
-    const struct api *api = data;
     uint8_t digest[DIGEST_RAW_SIZE];
     struct key_holder holder;
 
-    return digest_from_hex(key_hash, digest) && keyring_find(api->gate->ring, digest, &holder) > 0;
+    return digest_from_hex(key_hash, digest) ? keyring_find(api->gate->ring, digest, &holder) : 0;
+}
+
+bool gate_key_is_gone(const char *key_hash, void *data)
+{
+    return find_by_hash(data, key_hash) > 0;
+}
+
+const char *gate_key_fault(const char *key_hash, void *data)
+{
+    const char *text = verdicts[verdict_of_key(find_by_hash(data, key_hash))].text;
+
+    return text ? text : verdicts[UNKNOWN_KEY].text; /* it is good again, which comes too late */
 }
 
 size_t gate_failures(struct gate *gate, size_t n, struct tally_count *ret_counts, int64_t *ret_total)

@@ -45,6 +45,9 @@ bool gate_admit(const struct http_claim *claim, const struct http_principal *pri
  * "" has no end. A fault is no proof: false. data is struct api. */
 bool gate_key_is_gone(const char *key_hash, void *data);
 
+/* What the holder of such a key is told. Static. data is struct api. */
+const char *gate_key_fault(const char *key_hash, void *data);
+
 struct keyring *gate_keyring(struct gate *gate);
 const struct rate_rule *gate_rules(const struct gate *gate); /* RATE_GROUPS of them */
 

@@ -199,7 +199,8 @@ static void on_done(struct execution_job *job, enum admission_end end)
         end_capacity(call, EXEC_JOB_OVERDUE_RETRY_SECONDS);
         break;
     case ADMISSION_FORBIDDEN:
-        end_json(call, 401, http_error_json(call->request, 401, EXEC_JOB_KEY_GONE, NULL, 0));
+        end_json(call, 401,
+                 http_error_json(call->request, 401, gate_key_fault(job->request.queue, call->api), NULL, 0));
         break;
     case ADMISSION_CANCELLED:
         end_error(call, "Execution cancelled", job->result.session_id[0] ? job->result.session_id : NULL, "");

@@ -236,6 +236,13 @@ static int source_lives(struct kv *kv, const struct file_record *source)
     return r < 0 ? r : r == 0;
 }
 
+const char *file_root(const struct file_record *record)
+{
+    if (record->edition_of[0])
+        return record->edition_of;
+    return record->origin == FILE_ALIAS ? record->source_id : record->id;
+}
+
 static int store_alias(struct kv *kv, const char *session_id, const struct file_record *source)
 {
     CLEANUP_KV_BATCH struct kv_batch *batch = NULL;

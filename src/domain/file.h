@@ -46,11 +46,16 @@ struct file_record {
     bool infrastructure;             /* changes made by programs are dropped (files.md F1) */
     char source_session_id[ID_SIZE]; /* aliases: what they stand for; else "" */
     char source_id[ID_SIZE];
+    char edition_of[ID_SIZE]; /* outputs: the file that was edited first, however often since; "" = a new file */
     char resource_id[FILE_RESOURCE_ID_SIZE]; /* "" = unknown */
     char kind[FILE_KIND_SIZE];               /* "" = unknown */
     bool has_version;
     int64_t version;
 };
+
+/* The file that a record is an edition of, or stands for, or else itself: two that have the same are one to a client.
+ */
+const char *file_root(const struct file_record *record);
 
 /* Stores the records of blobs that are already in the store, all or none, in one transaction. Fills id, created_ms and
  * sequence of each record; the caller has filled the rest. The blobs must have been committed within the last hour.

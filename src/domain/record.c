@@ -57,6 +57,7 @@ static const struct field file_fields[] = {
     FLAG(struct file_record, infrastructure),
     TEXT(struct file_record, source_session_id, false),
     TEXT(struct file_record, source_id, false),
+    TEXT(struct file_record, edition_of, false),
     TEXT(struct file_record, resource_id, false),
     TEXT(struct file_record, kind, false),
     FLAG(struct file_record, has_version),

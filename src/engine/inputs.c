@@ -104,15 +104,22 @@ static int note_lost(struct inputs *inputs, const struct input *lost)
     return r == -E2BIG ? 0 : r;
 }
 
-/* The name under which the client knows a file may differ from the stored one (10.6.3). A client that merges files by
- * name goes on to send the reference to an edited file beside the one to its edition, which is what is mounted then. */
-static int link_requested_name(struct input *input, struct workdir *workdir)
+/* A client that merges files by name goes on to send the reference to an edited file beside the one to its edition,
+ * which is what is mounted then. Another file whose name is stored alike is none of its business. */
+static bool is_there(struct inputs *inputs, const struct input *input)
+{
+    const struct input *mounted = input->mounted ? input : inputs_find(inputs, input->record.name);
+
+    return mounted && strcmp(file_root(&mounted->record), file_root(&input->record)) == 0;
+}
+
+/* The name under which the client knows a file may differ from the stored one (10.6.3). */
+static int link_requested_name(struct inputs *inputs, struct input *input, struct workdir *workdir)
 {
     const char *name = input->reference ? input->reference->name : "";
     int r;
 
-    if (strcmp(name, input->record.name) == 0 || !filename_is_safe_relative(name) ||
-        !workdir_holds(workdir, input->record.name))
+    if (strcmp(name, input->record.name) == 0 || !filename_is_safe_relative(name) || !is_there(inputs, input))
         return 0;
     r = workdir_symlink(workdir, name, input->record.name);
     input->linked = r == 0;
@@ -135,7 +142,7 @@ int inputs_mount(struct engine *engine, const struct execution_request *request,
             r = 0;
     }
     for (size_t i = 0; i < inputs->n_items && r >= 0; i++)
-        r = link_requested_name(&inputs->items[i], workdir);
+        r = link_requested_name(inputs, &inputs->items[i], workdir);
     return r < 0 ? r : 0;
 }
 

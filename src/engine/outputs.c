@@ -235,6 +235,8 @@ static int store_bytes(struct outputs *outputs, const char *session_id, struct o
     snprintf(record->original_name, sizeof(record->original_name), "%s", candidate->name);
     snprintf(record->content_type, sizeof(record->content_type), "%s", mime_guess(candidate->name));
     record->origin = FILE_OUTPUT;
+    if (candidate->input)
+        memcpy(record->edition_of, file_root(&candidate->input->record), ID_SIZE);
     return 0;
 }
 

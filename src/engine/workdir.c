@@ -79,13 +79,6 @@ int workdir_link(struct workdir *workdir, const char *name, struct blob_store *b
     return r == BLOB_E_NOT_FOUND ? WORKDIR_E_LOST : r;
 }
 
-bool workdir_holds(const struct workdir *workdir, const char *path)
-{
-    struct stat st;
-
-    return workdir->fd >= 0 && fstatat(workdir->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
-}
-
 int workdir_symlink(struct workdir *workdir, const char *path, const char *target)
 {
     CLEANUP_CLOSE int parent = -1;

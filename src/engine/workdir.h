@@ -28,9 +28,6 @@ enum workdir_outcome {
 int workdir_link(struct workdir *workdir, const char *name, struct blob_store *blobs, const char *blob,
                  const char *path);
 
-/* True if a blob was linked as path. */
-bool workdir_holds(const struct workdir *workdir, const char *path);
-
 /* Makes a relative symbolic link at path to target, both relative to the input directory. Returns 0, WORKDIR_E_TAKEN or
  * a negative errno. */
 int workdir_symlink(struct workdir *workdir, const char *path, const char *target);

@@ -157,8 +157,8 @@ def test_c11_a_key_that_ends_before_the_body(keys, path, ending):
     assert host.until(told, 5), attempts
 
 
-@pytest.mark.parametrize("path", ["/exec", "/exec/programmatic", "/exec/stream"])
-def test_c11_a_key_that_ends_in_the_queue(server_with, path):
+@pytest.mark.parametrize("path, ending", [("/exec", "disabled"), ("/exec/programmatic", "disabled"), ("/exec/stream", "revoked")])
+def test_c11_a_key_that_ends_in_the_queue(server_with, path, ending):
     """4.4: what has not begun does not run."""
     keys = Keys(server_with(MASTER_API_KEY=MASTER, MAX_CONCURRENT_EXECUTIONS="1"))
     key, record = keys.make()
@@ -168,10 +168,10 @@ def test_c11_a_key_that_ends_in_the_queue(server_with, path):
         time.sleep(0.5)
         waits = pool.submit(lambda: keys.server.client(key=key).post(path, body))
         time.sleep(0.5)
-        assert keys.revoke(record).json is True
+        assert (keys.revoke(record) if ending == "revoked" else keys.change(record, enabled=False)).json is True
         reply = waits.result()
         assert blocker.result().outcome == "ok"
-    assert reply.status == 401 and reply.error == "Invalid API key", reply
+    assert reply.status == 401 and reply.error == ("API key is disabled" if ending == "disabled" else "Invalid API key"), reply
     reason = "the key ended while the execution waited"
     assert host.until(lambda: keys.server.events("authentication", success=False, reason=reason), 5)
     assert len(keys.server.events("code_execution")) == 1

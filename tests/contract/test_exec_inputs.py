@@ -141,6 +141,17 @@ def test_link_to_an_edited_file(client):
     assert run.lines()[3] == "3,4" and run.names() == ["sales_data.csv"], dict(run)
 
 
+def test_a_link_leads_to_no_other_file(client):
+    """10.6.3: where two names are stored alike, the file that gave way is not there under its own name either."""
+    spaced, other = client.upload(("sales data.csv", b"mine\n")), client.upload(("sales_data.csv", b"other\n"))
+    both = [{**spaced.reference(), "name": "sales data.csv"}, {**other.reference(), "name": "sales_data.csv"}]
+    twins = client.upload(("Report (1).csv", b"first\n"), ("Report [1].csv", b"second\n"))
+    named = [{**twins.reference(i), "name": name} for i, name in enumerate(("Report (1).csv", "Report [1].csv"))]
+    for files, lost, kept in (both, "sales data.csv", "sales_data.csv"), (named, "Report (1).csv", "Report [1].csv"):
+        run = client.exec(f"cat '{lost}'; cat '{kept}'", "bash", files=files)
+        assert run.stdout in ("other\n", "second\n") and "No such file" in run.stderr, dict(run)
+
+
 def test_link_in_a_directory(client):
     """10.6.3: names with directories on either side."""
     up = client.upload(("data.txt", b"1\n"))

@@ -51,10 +51,11 @@ static inline int bench_teardown(void **state)
 }
 
 /* A stored file of this session. */
-static inline struct file_record store_file(struct bench *bench, const char *session_id, const char *name,
-                                            const char *text)
+/* of: the file that it is an edition of; NULL = none */
+static inline struct file_record store_edition(struct bench *bench, const char *session_id, const char *name,
+                                               const char *text, const struct file_record *of)
 {
-    struct file_record record = { .origin = FILE_UPLOAD };
+    struct file_record record = { .origin = of ? FILE_OUTPUT : FILE_UPLOAD };
     struct blob_writer *writer;
 
     assert_int_equal(blob_writer_new(bench->engine.blobs, session_id, false, 1 << 20, &writer), 0);
@@ -65,8 +66,15 @@ static inline struct file_record store_file(struct bench *bench, const char *ses
     snprintf(record.name, sizeof(record.name), "%s", name);
     snprintf(record.original_name, sizeof(record.original_name), "%s", name);
     snprintf(record.content_type, sizeof(record.content_type), "text/plain");
+    snprintf(record.edition_of, sizeof(record.edition_of), "%s", of ? file_root(of) : "");
     assert_int_equal(file_add(bench->engine.kv, &record, 1), 0);
     return record;
+}
+
+static inline struct file_record store_file(struct bench *bench, const char *session_id, const char *name,
+                                            const char *text)
+{
+    return store_edition(bench, session_id, name, text, NULL);
 }
 
 /* A reference as a client writes it; the strings must last. */

@@ -172,13 +172,15 @@ static void the_name_of_what_gave_way_becomes_a_link_too(void **state)
     struct bench *bench = *state;
     struct session other = make_session(bench->fixture, NULL, NULL, TTL_MS);
     struct file_record upload = store_file(bench, other.id, "my_file.txt", "upload");
-    struct file_record edition = store_file(bench, bench->session.id, "my_file.txt", "edition");
+    struct file_record alike = store_file(bench, other.id, "my_file.txt", "another");
+    struct file_record first = store_edition(bench, bench->session.id, "my_file.txt", "first", &upload);
+    struct file_record edition = store_edition(bench, bench->session.id, "my_file.txt", "edition", &first);
     struct file_record file = store_file(bench, other.id, "d", "file");
     struct file_record below = store_file(bench, other.id, "d/e", "below");
     struct execution_file files[] = {
         reference(other.id, upload.id, "my file.txt"),           reference(other.id, upload.id, "My File.txt"),
         reference(bench->session.id, edition.id, "my_file.txt"), reference(other.id, below.id, "d/e"),
-        reference(other.id, file.id, "gave way to a directory"),
+        reference(other.id, file.id, "gave way to a directory"), reference(other.id, alike.id, "my<file>.txt"),
     };
     struct mounted m = mount_inputs(bench, files, ARRAY_SIZE(files));
 
@@ -188,6 +190,7 @@ static void the_name_of_what_gave_way_becomes_a_link_too(void **state)
     assert_ptr_equal(inputs_find(&m.inputs, "my_file.txt")->reference, &files[2]);
     assert_string_equal(contents(&m, "d/e"), "below");
     assert_int_equal(faccessat(m.workdir.fd, "gave way to a directory", F_OK, AT_SYMLINK_NOFOLLOW), -1);
+    assert_int_equal(faccessat(m.workdir.fd, "my<file>.txt", F_OK, AT_SYMLINK_NOFOLLOW), -1);
     unmount(&m);
 }
 
