@@ -483,9 +483,18 @@ static bool was_moved(const struct audit_file *file)
     return fstat(file->fd, &opened) == 0 && (named.st_ino != opened.st_ino || named.st_dev != opened.st_dev);
 }
 
+/* Another process that begins a log again does so behind all that was written. */
+static bool begins_before(const struct audit_file *file, const struct audit_chain *known)
+{
+    struct audit_opening opening;
+
+    return !read_opening(file->fd, &opening) || opening.before.seq < known->seq;
+}
+
 /* Of the new file nothing is known yet: another process may have begun it. */
 static int take_new_log(struct audit_file *file)
 {
+    struct audit_chain known = file->chain;
     struct stat st;
     bool removed = fstat(file->fd, &st) == 0 && st.st_nlink == 0;
     int r;
@@ -498,9 +507,11 @@ static int take_new_log(struct audit_file *file)
     r = catch_up(file);
     if (r < 0)
         return r;
-    if (file->size_bytes > 0)
+    if (file->size_bytes > 0) {
         learn_kept(file, file->fd);
-    else if (!follow_rotated(file, &file->chain)) {
+        if (removed && begins_before(file, &known))
+            notice(file, "was replaced");
+    } else if (!follow_rotated(file, &file->chain)) {
         file->reason = AUDIT_REASON_MOVED;
         if (removed)
             notice(file, "was removed");

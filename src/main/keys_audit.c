@@ -22,7 +22,11 @@ static bool is_wanted(const struct config *config, const char *directory)
 int keys_audit_open(struct keys_audit *audit, const struct config *config, uid_t uid)
 {
     char directory[PATH_MAX];
-    const struct audit_file_options options = { .directory = directory }; /* to rotate is the server's */
+    const struct audit_file_options options = {
+        .directory = directory,
+        .max_bytes = INT64_MAX, /* to rotate is the server's */
+        .max_rotated = (unsigned)config->log_backup_count,
+    };
 
     if ((size_t)snprintf(directory, sizeof(directory), "%s/%s", config->data_dir, DATA_DIR_AUDIT) >= sizeof(directory))
         return -ENAMETOOLONG;

@@ -621,6 +621,34 @@ def test_a_log_that_is_moved_away_is_whole_with_the_new_one(server_with, tmp_pat
     assert done.returncode == 0 and f"events 1 to {opening['seq'] - 1} were in older files" in done.stdout, done
 
 
+def test_a_log_that_was_edited_and_put_back_is_told(server_with):
+    """Its last line is still there; what is missing further up was not rotated away."""
+    server = server_with()
+    ask(server, "/files/before", 5)
+    lines = host.read(audit_path(server)).splitlines(keepends=True)
+    with open(audit_path(server, "edited"), "w") as file:
+        file.writelines(lines[:2] + lines[3:])
+    os.chown(audit_path(server, "edited"), os.stat(audit_path(server)).st_uid, os.stat(audit_path(server)).st_gid)
+    os.rename(audit_path(server, "edited"), audit_path(server))
+    assert host.until(lambda: server.events("audit", operation="log_damaged"), 20, 0.1), server.log_tail()
+    assert "was replaced" in server.log() and verify(audit_path(server)).returncode == 1
+
+
+def test_a_command_goes_on_with_a_rotation_that_was_cut_short(server_with, tmp_path):
+    """What it let go is not missed because the next to write is not the server."""
+    server = server_with(LOG_MAX_SIZE_MB="1", LOG_BACKUP_COUNT="1")
+    rotated, path = audit_path(server, "audit.log.1"), "/files/" + "x" * 900
+    with server.client() as client:
+        assert host.until(lambda: client.get(path).status and os.path.exists(rotated), 100, 0)
+        ask(server, "/files/x", 3)
+    server.terminate()
+    os.rename(audit_path(server), rotated)
+    environment = {"DATA_DIR": server.data_dir, "PATH": os.environ["PATH"], "LOG_BACKUP_COUNT": "1"}
+    subprocess.run([PROGRAM, "keys", "create", "--name", "x"], env=environment, cwd=tmp_path, check=True, timeout=60)
+    done = verify_own(server.data_dir, tmp_path)
+    assert done.returncode == 0, done
+
+
 def test_a_command_right_after_a_move_keeps_the_chain(server_with, tmp_path):
     """The head is a second behind, so that only the server knows where the chain ended."""
     server = server_with()
