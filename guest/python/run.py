@@ -434,13 +434,18 @@ def read_above_import(names, source, modules):
     return {name for name in names if imported[name] == {modules[name]} and min(reads[name]) < min(imports[name])}
 
 
+# By which a program comes to what has a name that it does not mention.
+WAYS_TO_NAMES = ("globals", "locals", "vars", "__import__", "__main__", "import_module", "unittest", "doctest")
+
+
 def preload(code, source, mode, namespace, found):
     """Imports the names that the program reads and does not define itself: the preloaded ones, and those that earlier
     programs of the session gave to modules. Absent libraries are skipped."""
     modules = {**PRELOADED, **found.modules} if found else PRELOADED
     mentioned = mentioned_names(code, set())
     runs_text = not mentioned.isdisjoint(("eval", "exec", "compile"))
-    calls_found = found is not None and bool(found.needs) and (runs_text or not mentioned.isdisjoint(found.names))
+    finds_any = runs_text or not mentioned.isdisjoint(WAYS_TO_NAMES)
+    calls_found = found is not None and bool(found.needs) and (finds_any or not mentioned.isdisjoint(found.names))
     if mentioned.isdisjoint(modules) and not runs_text and not calls_found:
         return
     read, defined, imported = global_names(source, mode)

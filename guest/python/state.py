@@ -31,6 +31,8 @@ PYTHON = sys.version_info[:2]  # code is written as it is compiled
 Module = type(sys)
 Function = type(lambda: None)
 Code = type((lambda: None).__code__)
+Cell = type((lambda x: lambda: x)(0).__closure__[0])
+DEPTH_MAX = 10000  # of calls while values are written; twice as many fit on a stack of 8 MiB
 
 
 class Loaded:
@@ -431,6 +433,15 @@ def members_as_in_a_base(value):
     return {name: each for name, each in vars(value).items() if any(each is base.get(name, bases) for base in bases)}
 
 
+def attributes_of_members(value):
+    """What the members of an enum have beside their values."""
+    return {
+        name: more
+        for name, member in value.__members__.items()
+        if (more := {key: each for key, each in vars(member).items() if key[:1] != "_"})
+    }
+
+
 sources = None  # of the programs whose definitions are saved (run.py)
 
 
@@ -467,6 +478,8 @@ def full_pickler(sink, namespace, used):
             if kind is functools.cached_property:
                 state = {name: each for name, each in vars(value).items() if name != "lock"}
                 return functools.cached_property, (value.func,), state
+            if kind is Cell:
+                return self.reduce_cell(value)
             if kind in weak_mappings:
                 return kind, (), None, None, iter(list(value.items()))
             return super().reducer_override(value)
@@ -482,10 +495,44 @@ def full_pickler(sink, namespace, used):
             if is_named_tuple(value):
                 return self.without_original_bases(value)
             reduced = super().reducer_override(value)
-            if isinstance(reduced, tuple) and reduced[0] is cloudpickle.cloudpickle._make_skeleton_class:
-                # cloudpickle leaves them out: the module's name would be that of whoever makes the class
-                reduced[2][0].update(members_as_in_a_base(value))
+            if not isinstance(reduced, tuple):
+                return reduced
+            if reduced[0] is cloudpickle.cloudpickle._make_skeleton_class:
+                return self.reduce_ordinary_class(value, *reduced)
+            if reduced[0] is cloudpickle.cloudpickle._make_skeleton_enum:
+                return self.reduce_enum(value, *reduced)
             return reduced
+
+        def reduce_ordinary_class(self, value, make, arguments, state, *rest):
+            # cloudpickle leaves these out: the module's name would be that of whoever makes the class
+            state[0].update(members_as_in_a_base(value), __qualname__=value.__qualname__)
+            kind, name, bases, *others = arguments
+            if kind.__name__ == "_TypedDictMeta" and bases == (dict,):  # of one with a base this is all that is left
+                arguments = kind, name, (sys.modules["typing"].TypedDict,), *others
+            return make, arguments, state, *rest
+
+        def reduce_enum(self, value, make, arguments, state, *rest):
+            """With names beside the first of a value, with combinations of flags, and with what __init__ set, which will not
+            be called."""
+            bases, name, qualname, _, *others = arguments
+            members = value.__members__
+            for each in members:
+                state[0].pop(each, None)
+            updates = [
+                Standing(dict.update, Standing(vars, Standing(getattr, value, member)), more)
+                for member, more in attributes_of_members(value).items()
+            ]
+            if updates:  # beside some member that is written in any case
+                state[0]["__doc__"] = Standing(distribution("_operator").getitem, (value.__doc__, updates), 0)
+            values = {each: member._value_ for each, member in members.items()}
+            return make, (bases, name, qualname, values, *others), state, *rest
+
+        def reduce_cell(self, cell):
+            """Functions that share a variable share it again."""
+            try:
+                return Cell, (), (None, {"cell_contents": cell.cell_contents})
+            except ValueError:  # it is empty
+                return Cell, ()
 
         def without_original_bases(self, value):
             """Else cloudpickle would call what makes such classes, without what that needs."""
@@ -497,10 +544,13 @@ def full_pickler(sink, namespace, used):
                 value.__orig_bases__ = bases
 
         def _dynamic_function_reduce(self, function):
-            reduced = super()._dynamic_function_reduce(function)
+            make, arguments, state, *rest = super()._dynamic_function_reduce(function)
+            if function.__closure__:
+                arguments = *arguments[:4], function.__closure__
+                state[1]["__closure__"] = None
             if function.__globals__ is namespace:
-                reduced[2][1]["__globals__"] = {}  # each global is saved, or left out, on its own
-            return reduced
+                state[1]["__globals__"] = {}  # each global is saved, or left out, on its own
+            return make, arguments, state, *rest
 
     pickler = Full(sink, 5)
     pickler.globals_ref[id(namespace)] = Standing(vars, Standing(__import__, "__main__"))
@@ -543,11 +593,13 @@ class Chosen:
 
 def without_main(function, *arguments):
     """Calls function while nothing can be found in __main__: a reference to it would lead nowhere in the next cell."""
-    main = sys.modules["__main__"]
+    main, depth = sys.modules["__main__"], sys.getrecursionlimit()
     sys.modules["__main__"] = Module("__main__")
+    sys.setrecursionlimit(max(depth, DEPTH_MAX))
     try:
         return function(*arguments)
     finally:
+        sys.setrecursionlimit(depth)
         sys.modules["__main__"] = main
 
 

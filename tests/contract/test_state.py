@@ -247,6 +247,107 @@ c, i = Circle(), Impl()
     ) == "[<class '__main__.Circle'>, <class '__main__.Impl'>]\n1\n"
 
 
+def test_variables_that_functions_share(stored_session):
+    """10.7.1: they are one variable in the next run too."""
+    session = stored_session
+    session(
+        """
+def account(b):
+    def deposit(x):
+        nonlocal b
+        b += x
+    def balance(): return b
+    def again(n): return n and again(n - 1) or b
+    return deposit, balance, again
+kept = account(100)
+deposit, balance, again = kept
+def late():
+    def f(): return never
+    if 0: never = 1
+    return f
+f = late()
+class Base:
+    def name(self): return 'base'
+class Derived(Base):
+    def name(self): return 'derived ' + super().name()
+d = Derived()
+"""
+    )
+    for total in 150, 200:
+        assert session("deposit(50)\nprint(balance(), kept[1](), again(3), d.name())") == f"{total} {total} {total} derived base\n"
+    assert session("try: f()\nexcept NameError: print('empty')") == "empty\n"
+
+
+def test_enums(stored_session):
+    """10.7.1: with what their members have beside a value, and with names beside the first of it."""
+    session = stored_session
+    session(
+        """
+import enum
+class Planet(enum.Enum):
+    EARTH = 5.976e+24, 6.37814e6
+    def __init__(self, mass, radius):
+        self.mass, self.radius = mass, radius
+class Status(enum.IntEnum):
+    def __new__(cls, value, phrase):
+        member = int.__new__(cls, value)
+        member._value_, member.phrase = value, phrase
+        return member
+    OK = 200, 'fine'
+class Color(enum.Enum):
+    "colours"
+    RED = 1
+    CRIMSON = 1
+class Perm(enum.Flag):
+    R, W = 4, 2
+    RW = R | W
+mine = Perm.RW
+"""
+    )
+    shown = "Planet.EARTH.radius, Status(200).phrase, Status.OK + 1, Color['CRIMSON'], list(Color.__members__), Color.__doc__, Perm['RW'], mine is Perm.R | Perm.W, list(Perm)"
+    first = session(f"print({shown})")
+    assert first == "6378140.0 fine 201 Color.RED ['RED', 'CRIMSON'] colours Perm.RW True [<Perm.R: 4>, <Perm.W: 2>]\n", first
+    assert session(f"print({shown})") == first
+
+
+def test_dictionaries_with_types_for_their_keys(stored_session):
+    """10.7.1."""
+    session = stored_session
+    session(
+        "from typing import TypedDict\nclass Movie(TypedDict): title: str\nclass Rated(Movie, total=False): stars: int\n"
+        "def tidy(m: Rated): return m['title']"
+    )
+    for _ in range(2):
+        assert session("print(tidy({'title': 'x'}), Rated(title='y'), Rated.__name__)") == "x {'title': 'y'} Rated\n"
+
+
+def test_deep_structures_and_classes_in_classes(stored_session):
+    """10.7.1."""
+    session = stored_session
+    session(
+        """
+from dataclasses import dataclass
+class Shop:
+    @dataclass
+    class Item: n: int
+class Node:
+    def __init__(self, value, rest): self.value, self.rest = value, rest
+head = item = None
+for i in range(1000): head = Node(i, head)
+item = Shop.Item(3)
+"""
+    )
+    for _ in range(2):
+        assert session("n, at = 0, head\nwhile at: n, at = n + 1, at.rest\nprint(n, item)") == "1000 Shop.Item(n=3)\n"
+
+
+def test_modules_that_what_is_reached_by_no_name_needs(stored_session):
+    """10.7.6."""
+    session = stored_session
+    session("def test_x(): return math.sqrt(4)")
+    assert session("print([f() for n, f in list(globals().items()) if n.startswith('test_')])") == "[2.0]\n"
+
+
 def test_properties_that_are_computed_once(stored_session):
     """10.7.1."""
     session = stored_session
