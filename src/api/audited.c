@@ -133,9 +133,11 @@ void audited_execution(struct http_request *request, const struct execution_job 
 {
     struct audit_event event;
 
-    if (end == ADMISSION_FORBIDDEN)
+    if (end == ADMISSION_FORBIDDEN) {
         tell_forbidden(request);
-    if (!audit_of(request) || end == ADMISSION_OVERDUE || end == ADMISSION_FORBIDDEN)
+        return;
+    }
+    if (!audit_of(request) || end == ADMISSION_OVERDUE)
         return; /* what never ran */
     begin_execution(&event, job, end);
     audit_text(&event, "api_key_prefix", http_request_key_prefix(request));

@@ -25,7 +25,6 @@
 #define BEGIN_WAIT_MS     5000 /* for others to begin a log again, which they look at once a second */
 #define BEGIN_LOOK_MS     20
 #define ROTATED_NAME_SIZE (sizeof(AUDIT_FILE_NAME) + 11)
-#define NEWEST_ROTATED    AUDIT_FILE_NAME ".1"
 
 static int lock(const struct audit_file *file, int wait_ms)
 {
@@ -85,14 +84,22 @@ static int sync_both(struct audit_file *file)
 }
 
 /* Reads the last size bytes, or all if there are fewer. Returns their number or a negative errno. */
-static ssize_t read_tail(const struct audit_file *file, char *ret_tail, size_t size)
+static ssize_t read_tail(int fd, int64_t file_bytes, char *ret_tail, size_t size)
 {
-    size_t want = file->size_bytes < (int64_t)size ? (size_t)file->size_bytes : size;
-    ssize_t n = pread(file->fd, ret_tail, want, file->size_bytes - (int64_t)want);
+    size_t want = file_bytes < (int64_t)size ? (size_t)file_bytes : size;
+    ssize_t n = pread(fd, ret_tail, want, file_bytes - (int64_t)want);
 
     if (n < 0)
         return error_from_errno();
     return n == (ssize_t)want ? n : -EIO;
+}
+
+/* Reads the line that the newline at end ends. Returns as audit_chain_read(). */
+static int read_line_at(const char *text, const char *end, struct audit_chain *ret_chain)
+{
+    const char *before = memrchr(text, '\n', (size_t)(end - text)), *line = before ? before + 1 : text;
+
+    return audit_chain_read(line, (size_t)(end - line), ret_chain);
 }
 
 static int cut_off(struct audit_file *file, size_t length)
@@ -111,8 +118,8 @@ static int read_last_line(struct audit_file *file, struct audit_chain *ret_last)
     char tail[2 * AUDIT_LINE_MAX_BYTES];
 
     while (file->size_bytes > 0) {
-        ssize_t n = read_tail(file, tail, sizeof(tail));
-        const char *end, *line;
+        ssize_t n = read_tail(file->fd, file->size_bytes, tail, sizeof(tail));
+        const char *end;
         int r = 0;
 
         if (n < 0)
@@ -122,11 +129,8 @@ static int read_last_line(struct audit_file *file, struct audit_chain *ret_last)
             r = cut_off(file, end ? (size_t)(tail + n - (end + 1)) : (size_t)n);
         if (r < 0)
             return r;
-        if (!end)
-            continue;
-        line = memrchr(tail, '\n', (size_t)(end - tail));
-        line = line ? line + 1 : tail;
-        return audit_chain_read(line, (size_t)(end - line), ret_last);
+        if (end)
+            return read_line_at(tail, end, ret_last);
     }
     return AUDIT_CHAIN_E_FORM;
 }
@@ -165,23 +169,17 @@ static int open_rotated(const struct audit_file *file, unsigned number)
     return openat(file->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 }
 
-/* The last line of the newest file that was rotated. Returns false if there is none that is whole. */
-static bool read_rotated_end(const struct audit_file *file, struct audit_chain *ret_last)
+/* The last line of a file that was rotated. Returns false if there is none that is whole. */
+static bool read_rotated_end(int fd, struct audit_chain *ret_last)
 {
-    CLEANUP_CLOSE int fd = open_rotated(file, 1);
     char tail[AUDIT_LINE_MAX_BYTES + 2];
     struct stat st;
-    const char *line;
     ssize_t n;
 
     if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
         return false;
-    n = pread(fd, tail, sizeof(tail), st.st_size > (off_t)sizeof(tail) ? st.st_size - (off_t)sizeof(tail) : 0);
-    if (n <= 0 || tail[n - 1] != '\n')
-        return false;
-    line = memrchr(tail, '\n', (size_t)n - 1);
-    line = line ? line + 1 : tail;
-    return audit_chain_read(line, (size_t)(tail + n - 1 - line), ret_last) == 0;
+    n = read_tail(fd, st.st_size, tail, sizeof(tail));
+    return n > 0 && tail[n - 1] == '\n' && read_line_at(tail, tail + n - 1, ret_last) == 0;
 }
 
 static bool read_opening(int fd, struct audit_opening *ret_opening)
@@ -218,7 +216,7 @@ static bool follow_rotated(struct audit_file *file, const struct audit_chain *kn
     CLEANUP_CLOSE int fd = open_rotated(file, 1);
     struct audit_chain last;
 
-    if (!read_rotated_end(file, &last) || (last.seq <= known->seq && !audit_chain_equal(&last, known)))
+    if (!read_rotated_end(fd, &last) || (last.seq <= known->seq && !audit_chain_equal(&last, known)))
         return false;
     file->chain = last;
     file->reason = AUDIT_REASON_ROTATED;
@@ -231,6 +229,7 @@ static bool follow_rotated(struct audit_file *file, const struct audit_chain *kn
 /* Of a log without a line. The head tells where its end was. */
 static void find_chain_of_empty(struct audit_file *file, const struct audit_chain *head)
 {
+    CLEANUP_CLOSE int newest = open_rotated(file, 1);
     struct audit_chain last;
 
     if (head && follow_rotated(file, head)) {
@@ -241,7 +240,7 @@ static void find_chain_of_empty(struct audit_file *file, const struct audit_chai
     if (head) {
         file->chain = *head;
         notice(file, "is gone");
-    } else if (read_rotated_end(file, &last))
+    } else if (read_rotated_end(newest, &last))
         notice(file, "is gone, and its head");
 }
 
