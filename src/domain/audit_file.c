@@ -15,16 +15,14 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "domain/audit_disk.h"
 #include "domain/audit_event.h"
 #include "store/room.h"
 
-#define HEAD_SIZE         96 /* "00000000000000000042 <hash>\n" and NUL */
-#define SEQ_WIDTH         20
-#define SETTLE_MS         1000
-#define LOCK_WAIT_MS      5000
-#define BEGIN_WAIT_MS     5000 /* for others to begin a log again, which they look at once a second */
-#define BEGIN_LOOK_MS     20
-#define ROTATED_NAME_SIZE (sizeof(AUDIT_FILE_NAME) + 11)
+#define SETTLE_MS     1000
+#define LOCK_WAIT_MS  5000
+#define BEGIN_WAIT_MS 5000 /* for others to begin a log again, which they look at once a second */
+#define BEGIN_LOOK_MS 20
 
 static int lock(const struct audit_file *file, int wait_ms)
 {
@@ -45,32 +43,10 @@ static int open_log(int dir_fd)
     return fd < 0 ? error_from_errno() : fd;
 }
 
-int audit_file_read_head(int head_fd, struct audit_chain *ret_chain)
-{
-    char text[HEAD_SIZE] = "", *end;
-    ssize_t n = pread(head_fd, text, sizeof(text) - 1, 0);
-    struct audit_chain chain;
-
-    if (n < 0)
-        return error_from_errno();
-    errno = 0;
-    chain.seq = strtoull(text, &end, 10);
-    if (errno || chain.seq == 0 || *end != ' ' || end != text + SEQ_WIDTH)
-        return -ENODATA;
-    snprintf(chain.hash, sizeof(chain.hash), "%.*s", DIGEST_HEX_SIZE - 1, end + 1);
-    if (!digest_is_hex(chain.hash))
-        return -ENODATA;
-    *ret_chain = chain;
-    return 0;
-}
-
 /* The lines are written already: a head that stays behind proves less, and is no reason to write them again. */
 static void write_head(struct audit_file *file)
 {
-    char text[HEAD_SIZE];
-    int length = snprintf(text, sizeof(text), "%0*" PRIu64 " %s\n", SEQ_WIDTH, file->chain.seq, file->chain.hash);
-
-    file->head_lags = pwrite(file->head_fd, text, (size_t)length, 0) != length;
+    file->head_lags = audit_disk_write_head(file->head_fd, &file->chain) != 0;
 }
 
 /* A head on the disk whose lines are not would make a power failure look like tampering: so the log comes first. */
@@ -83,31 +59,12 @@ static int sync_both(struct audit_file *file)
     return 0;
 }
 
-/* Reads the last size bytes, or all if there are fewer. Returns their number or a negative errno. */
-static ssize_t read_tail(int fd, int64_t file_bytes, char *ret_tail, size_t size)
-{
-    size_t want = file_bytes < (int64_t)size ? (size_t)file_bytes : size;
-    ssize_t n = pread(fd, ret_tail, want, file_bytes - (int64_t)want);
-
-    if (n < 0)
-        return error_from_errno();
-    return n == (ssize_t)want ? n : -EIO;
-}
-
-/* Reads the line that the newline at end ends. Returns as audit_chain_read(). */
-static int read_line_at(const char *text, const char *end, struct audit_chain *ret_chain)
-{
-    const char *before = memrchr(text, '\n', (size_t)(end - text)), *line = before ? before + 1 : text;
-
-    return audit_chain_read(line, (size_t)(end - line), ret_chain);
-}
-
-static int cut_off(struct audit_file *file, size_t length)
+static int cut_off(struct audit_file *file, int64_t torn_bytes)
 {
     snprintf(file->note, sizeof(file->note), "a torn line at the end of the audit log was cut off");
-    if (ftruncate(file->fd, file->size_bytes - (int64_t)length) < 0)
+    if (ftruncate(file->fd, file->size_bytes - torn_bytes) < 0)
         return error_from_errno();
-    file->size_bytes -= (int64_t)length;
+    file->size_bytes -= torn_bytes;
     return 0;
 }
 
@@ -115,24 +72,20 @@ static int cut_off(struct audit_file *file, size_t length)
  * negative errno; an empty file has no last line. */
 static int read_last_line(struct audit_file *file, struct audit_chain *ret_last)
 {
-    char tail[2 * AUDIT_LINE_MAX_BYTES];
+    int r;
 
-    while (file->size_bytes > 0) {
-        ssize_t n = read_tail(file->fd, file->size_bytes, tail, sizeof(tail));
-        const char *end;
-        int r = 0;
+    do {
+        int64_t torn_bytes;
 
-        if (n < 0)
-            return (int)n;
-        end = memrchr(tail, '\n', (size_t)n);
-        if (end != tail + n - 1)
-            r = cut_off(file, end ? (size_t)(tail + n - (end + 1)) : (size_t)n);
-        if (r < 0)
-            return r;
-        if (end)
-            return read_line_at(tail, end, ret_last);
-    }
-    return AUDIT_CHAIN_E_FORM;
+        r = audit_disk_read_end(file->fd, file->size_bytes, ret_last, &torn_bytes);
+        if (r >= 0 && torn_bytes > 0) {
+            int cut = cut_off(file, torn_bytes);
+
+            if (cut < 0)
+                return cut;
+        }
+    } while (r == AUDIT_DISK_E_TORN);
+    return r;
 }
 
 /* What is found first is told: the rest may follow from it. */
@@ -147,48 +100,31 @@ static void notice(struct audit_file *file, const char *what)
 
 /* ---- other files than the log that is written ---- */
 
-static void rotated_name(unsigned number, char ret_name[static ROTATED_NAME_SIZE])
-{
-    snprintf(ret_name, ROTATED_NAME_SIZE, AUDIT_FILE_NAME ".%u", number);
-}
-
 static bool has_rotated(const struct audit_file *file, unsigned number)
 {
-    char name[ROTATED_NAME_SIZE];
+    char name[AUDIT_ROTATED_SIZE];
     struct stat st;
 
-    rotated_name(number, name);
+    audit_disk_rotated_name(number, name);
     return fstatat(file->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static int open_rotated(const struct audit_file *file, unsigned number)
 {
-    char name[ROTATED_NAME_SIZE];
+    char name[AUDIT_ROTATED_SIZE];
 
-    rotated_name(number, name);
+    audit_disk_rotated_name(number, name);
     return openat(file->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 }
 
 /* The last line of a file that was rotated. Returns false if there is none that is whole. */
 static bool read_rotated_end(int fd, struct audit_chain *ret_last)
 {
-    char tail[AUDIT_LINE_MAX_BYTES + 2];
+    int64_t torn_bytes;
     struct stat st;
-    ssize_t n;
 
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-        return false;
-    n = read_tail(fd, st.st_size, tail, sizeof(tail));
-    return n > 0 && tail[n - 1] == '\n' && read_line_at(tail, tail + n - 1, ret_last) == 0;
-}
-
-static bool read_opening(int fd, struct audit_opening *ret_opening)
-{
-    char line[AUDIT_LINE_MAX_BYTES + 1];
-    ssize_t n = fd >= 0 ? pread(fd, line, sizeof(line), 0) : -1;
-    const char *end = n > 0 ? memchr(line, '\n', (size_t)n) : NULL;
-
-    return end && audit_chain_read_opening(line, (size_t)(end - line), ret_opening) == 0;
+    return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+           audit_disk_read_end(fd, st.st_size, ret_last, &torn_bytes) == 0 && torn_bytes == 0;
 }
 
 /* What the file says that is open; what it does not say stays as it was known. */
@@ -196,7 +132,7 @@ static void learn_kept(struct audit_file *file, int fd)
 {
     struct audit_opening opening;
 
-    if (read_opening(fd, &opening) && opening.kept_seq != 0)
+    if (audit_disk_read_opening(fd, &opening) == 0 && opening.kept_seq != 0)
         file->kept_seq = opening.kept_seq;
 }
 
@@ -206,7 +142,7 @@ static void forget_oldest(struct audit_file *file)
     CLEANUP_CLOSE int fd = open_rotated(file, file->max_rotated);
     struct audit_opening opening;
 
-    file->kept_seq = read_opening(fd, &opening) ? opening.before.seq + 1 : 0;
+    file->kept_seq = audit_disk_read_opening(fd, &opening) == 0 ? opening.before.seq + 1 : 0;
 }
 
 /* An empty log goes on behind the newest rotated one if the chain ended there, or later: then somebody rotated, and
@@ -248,7 +184,7 @@ static void find_chain_of_empty(struct audit_file *file, const struct audit_chai
 static int find_chain(struct audit_file *file)
 {
     struct audit_chain last = { 0 }, head = { 0 };
-    int r = AUDIT_CHAIN_E_FORM, h = audit_file_read_head(file->head_fd, &head);
+    int r = AUDIT_CHAIN_E_FORM, h = audit_disk_read_head(file->head_fd, &head);
 
     audit_chain_init(&file->chain);
     if (file->size_bytes > 0)
@@ -289,7 +225,7 @@ static bool was_emptied(const struct audit_file *file)
 {
     struct audit_chain head;
 
-    return file->size_bytes == 0 && audit_file_read_head(file->head_fd, &head) == 0;
+    return file->size_bytes == 0 && audit_disk_read_head(file->head_fd, &head) == 0;
 }
 
 /* With the lock, which is free meanwhile. Whoever has the log open holds the head, too: if nobody does there is nothing
@@ -443,9 +379,9 @@ void audit_file_close(struct audit_file *file)
 static int move_to(struct audit_file *file, const char *from, unsigned number)
 {
     bool falls_off = number == file->max_rotated && has_rotated(file, number);
-    char to[ROTATED_NAME_SIZE];
+    char to[AUDIT_ROTATED_SIZE];
 
-    rotated_name(number, to);
+    audit_disk_rotated_name(number, to);
     if (renameat(file->dir_fd, from, file->dir_fd, to) < 0)
         return error_from_errno();
     if (falls_off)
@@ -456,11 +392,11 @@ static int move_to(struct audit_file *file, const char *from, unsigned number)
 /* audit.log.2 -> .3, audit.log.1 -> .2, audit.log -> .1; the last one falls off. */
 static int rotate(struct audit_file *file)
 {
-    char from[ROTATED_NAME_SIZE];
+    char from[AUDIT_ROTATED_SIZE];
     int r = sync_both(file);
 
     for (unsigned i = file->max_rotated; i > 1 && r == 0; i--) {
-        rotated_name(i - 1, from);
+        audit_disk_rotated_name(i - 1, from);
         r = move_to(file, from, i);
         if (r == -ENOENT)
             r = 0;
@@ -487,7 +423,7 @@ static bool begins_before(const struct audit_file *file, const struct audit_chai
 {
     struct audit_opening opening;
 
-    return !read_opening(file->fd, &opening) || opening.before.seq < known->seq;
+    return audit_disk_read_opening(file->fd, &opening) != 0 || opening.before.seq < known->seq;
 }
 
 /* Of the new file nothing is known yet: another process may have begun it. */

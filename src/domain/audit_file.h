@@ -18,9 +18,6 @@
 #include "base/buffer.h"
 #include "domain/audit_chain.h"
 
-#define AUDIT_FILE_NAME "audit.log"
-#define AUDIT_FILE_HEAD "audit.log.head"
-
 struct audit_file_options {
     const char *directory; /* exists; only read by audit_file_open() */
     int64_t max_bytes;     /* a file that has reached it is rotated */
@@ -70,6 +67,3 @@ int64_t audit_file_settle(struct audit_file *file);
 /* Looks whether other processes have written, or done something else to the log; which is cheap if none has. Returns
  * true if there is something to write about it: audit_file_write() does so, without any events too. */
 bool audit_file_follow(struct audit_file *file);
-
-/* Reads number and hash from an open head file. Returns 0, -ENODATA if there are none, or another negative errno. */
-int audit_file_read_head(int head_fd, struct audit_chain *ret_chain);

@@ -14,7 +14,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/fd.h"
-#include "domain/audit_file.h"
+#include "domain/audit_disk.h"
 #include "domain/audit_verify.h"
 #include "main/command.h"
 #include "main/config/config.h"
@@ -24,7 +24,6 @@
 
 #define FILES_MAX    1002 /* LOG_BACKUP_COUNT and the one being written */
 #define LOCK_WAIT_MS 5000
-#define NAME_SIZE    (sizeof(AUDIT_FILE_NAME) + 21)
 
 struct log {
     char *path; /* as it is told */
@@ -91,24 +90,24 @@ static int read_head(struct files *files, const char *newest)
     char name[PATH_MAX];
     int status, r;
 
-    snprintf(name, sizeof(name), "%s.head", newest);
+    snprintf(name, sizeof(name), "%s" AUDIT_HEAD_SUFFIX, newest);
     status = open_log(files, name, &files->head);
     if (status != 0)
         return status;
-    r = files->head.fd < 0 ? -ENODATA : audit_file_read_head(files->head.fd, &files->ended);
+    r = files->head.fd < 0 ? -ENODATA : audit_disk_read_head(files->head.fd, &files->ended);
     files->has_head = r == 0;
     return r == 0 || r == -ENODATA ? 0 : fail(files->head.path, strerror(-r));
 }
 
 static int open_rotated(struct files *files, int64_t max_rotated)
 {
-    char name[NAME_SIZE];
+    char name[AUDIT_ROTATED_SIZE];
     int status = 0;
 
     for (int64_t number = max_rotated; number > 0 && status == 0; number--) {
         struct log *log = &files->logs[files->n];
 
-        snprintf(name, sizeof(name), AUDIT_FILE_NAME ".%" PRId64, number);
+        audit_disk_rotated_name((uint64_t)number, name);
         status = open_log(files, name, log);
         if (log->fd < 0)
             log_close(log);
@@ -121,10 +120,10 @@ static int open_rotated(struct files *files, int64_t max_rotated)
 /* Whoever asks may believe in another number of rotated files than the server. */
 static enum audit_extent find_extent(const struct files *files, int64_t max_rotated)
 {
-    char name[NAME_SIZE];
+    char name[AUDIT_ROTATED_SIZE];
     struct stat st;
 
-    snprintf(name, sizeof(name), AUDIT_FILE_NAME ".%" PRId64, max_rotated + 1);
+    audit_disk_rotated_name((uint64_t)max_rotated + 1, name);
     if (files->n == (size_t)max_rotated && fstatat(files->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
         return AUDIT_EXTENT_PART;
     return max_rotated > 0 && files->n == (size_t)max_rotated ? AUDIT_EXTENT_FULL : AUDIT_EXTENT_ALL;

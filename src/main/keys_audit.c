@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "domain/audit_disk.h"
 #include "domain/key_event.h"
 #include "main/place/data_dir.h"
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "domain/audit.h"
+#include "domain/audit_disk.h"
 #include "domain/audit_file.h"
 #include "domain/audit_verify.h"
 
@@ -191,7 +192,7 @@ static inline struct audit_verdict verify(const char *const *names)
     path_of(AUDIT_FILE_HEAD, path);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0);
-    assert_int_equal(audit_file_read_head(fd, &head), 0);
+    assert_int_equal(audit_disk_read_head(fd, &head), 0);
     close(fd);
     audit_verify_end(&head, &verdict);
     return verdict;

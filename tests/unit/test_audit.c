@@ -65,7 +65,7 @@ static uint64_t seq_of_head(void)
     path_of(AUDIT_FILE_HEAD, path);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0);
-    (void)audit_file_read_head(fd, &head);
+    (void)audit_disk_read_head(fd, &head);
     close(fd);
     return head.seq;
 }
