@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -20,6 +19,7 @@
 
 #define OPEN_TRIES    1000
 #define LOCK_RETRY_MS 10
+#define ALL_SEALS     (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 /* From NULL = where the descriptor stands. */
 static ssize_t read_full(int fd, void *data, size_t size, const off_t *from)
@@ -142,6 +142,18 @@ ssize_t fd_read_at(int dir_fd, const char *name, char *ret_text, size_t size)
     return n;
 }
 
+int fd_seal(int fd)
+{
+    return fcntl(fd, F_ADD_SEALS, ALL_SEALS) < 0 ? error_from_errno() : 0;
+}
+
+bool fd_is_sealed(int fd)
+{
+    int seals = fcntl(fd, F_GET_SEALS);
+
+    return seals >= 0 && (seals & ALL_SEALS) == ALL_SEALS;
+}
+
 int fd_sealed_memory(const char *name, const void *data, size_t size, int *ret_fd)
 {
     CLEANUP_CLOSE int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -150,10 +162,10 @@ int fd_sealed_memory(const char *name, const void *data, size_t size, int *ret_f
     if (fd < 0)
         return error_from_errno();
     r = fd_write_full(fd, data, size);
+    if (r == 0)
+        r = fd_seal(fd);
     if (r < 0)
         return r;
-    if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
-        return error_from_errno();
     *ret_fd = TAKE_FD(fd);
     return 0;
 }

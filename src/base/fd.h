@@ -2,6 +2,7 @@
 /* fd.h -- whole reads and writes on descriptors. Every descriptor of the program is born close-on-exec. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -39,8 +40,14 @@ int fd_write_at(int dir_fd, const char *name, const char *text);
  */
 ssize_t fd_read_at(int dir_fd, const char *name, char *ret_text, size_t size);
 
-/* Makes a memfd that holds exactly these bytes and can never change again (all seals). Returns 0 or a negative errno;
- * the caller owns *ret_fd. */
+/* Sees to it that no byte and not the size of a memfd (MFD_ALLOW_SEALING) can ever change again, whoever has it open.
+ * Fails while it is mapped writable. Returns 0 or a negative errno. */
+int fd_seal(int fd);
+
+/* True if fd is memory that is sealed so: what comes from elsewhere can be read twice. */
+bool fd_is_sealed(int fd);
+
+/* Makes a memfd that holds exactly these bytes, sealed. Returns 0 or a negative errno; the caller owns *ret_fd. */
 int fd_sealed_memory(const char *name, const void *data, size_t size, int *ret_fd);
 
 /* Opens path as a place (O_PATH) in the tree below root_fd, whose links cannot lead out of it. Returns a descriptor

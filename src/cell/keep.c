@@ -182,9 +182,7 @@ static int seal(const struct collection *collection)
 
     if (pwrite(collection->fd, &header, sizeof(header), 0) != sizeof(header))
         return -EIO;
-    if (fcntl(collection->fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
-        return error_from_errno();
-    return 0;
+    return fd_seal(collection->fd);
 }
 
 int keep_collect(char *const *paths, int *ret_fd)

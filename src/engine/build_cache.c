@@ -24,7 +24,6 @@
 #define BLOCK_BYTES      4096 /* what even a small file takes */
 #define TOUCH_AFTER_S    3600 /* the order of use survives a restart as times of files, this coarse */
 #define TEMPORARY        "incoming"
-#define SEALS            (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 #define WRITER_STACK     (256u << 10)
 #define ENTRY_SHARE_LEFT 8 /* an entry may take one eighth of the cache */
 
@@ -328,12 +327,11 @@ int build_cache_get(struct build_cache *cache, const char key[static DIGEST_HEX_
 /* Copies what a cell handed over, if it is what it should be. */
 static int read_built(int fd, struct buffer *built)
 {
-    int seals = fcntl(fd, F_GET_SEALS);
     struct stat st;
     ssize_t n;
     int r;
 
-    if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &st) < 0 || st.st_size > BUILT_BYTES_MAX)
+    if (!fd_is_sealed(fd) || fstat(fd, &st) < 0 || st.st_size > BUILT_BYTES_MAX)
         return -EBADMSG;
     r = buffer_reserve(built, (size_t)st.st_size);
     if (r < 0)

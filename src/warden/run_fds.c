@@ -8,7 +8,7 @@
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
-#define ALL_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+#include "base/fd.h"
 
 static bool is_socket(int fd, int wanted_type)
 {
@@ -54,14 +54,6 @@ static bool is_null_device(int fd)
     return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
 }
 
-/* No byte of it changes while it is read. */
-static bool is_sealed_memory(int fd)
-{
-    int seals = fcntl(fd, F_GET_SEALS);
-
-    return seals >= 0 && (seals & ALL_SEALS) == ALL_SEALS;
-}
-
 static bool is_input(int fd)
 {
     return is_open_for(fd, O_RDONLY) && (is_pipe(fd) || is_null_device(fd));
@@ -73,8 +65,8 @@ static bool is_output(int fd)
 }
 
 static bool (*const kinds[WIRE_RUN_FDS_MAX])(int fd) = {
-    [WIRE_RUN_CHANNEL] = is_channel, [WIRE_RUN_PROGRAM] = is_sealed_memory, [WIRE_RUN_STDIN] = is_input,
-    [WIRE_RUN_STDOUT] = is_output,   [WIRE_RUN_STDERR] = is_output,         [WIRE_RUN_TOOLS] = is_tools,
+    [WIRE_RUN_CHANNEL] = is_channel, [WIRE_RUN_PROGRAM] = fd_is_sealed, [WIRE_RUN_STDIN] = is_input,
+    [WIRE_RUN_STDOUT] = is_output,   [WIRE_RUN_STDERR] = is_output,     [WIRE_RUN_TOOLS] = is_tools,
 };
 
 bool run_fds_are_valid(const struct wire_run *run, const int fds[static WIRE_FDS_MAX])

@@ -123,7 +123,27 @@ static void sealed_memory_never_changes(void **state)
     assert_true(fcntl(fd, F_ADD_SEALS, 0) < 0 && errno == EPERM);
     assert_ptr_equal(mmap(NULL, 3, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
     assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    assert_true(fd_is_sealed(fd));
     close(fd);
+}
+
+static void what_may_still_change_is_not_sealed(void **state)
+{
+    static const int lacking[] = { F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE };
+    const int all = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    (void)state;
+    assert_false(fd_is_sealed(fd));
+    assert_true(fd_seal(fd) < 0);
+    close(fd);
+    assert_false(fd_is_sealed(-1));
+    for (size_t i = 0; i < ARRAY_SIZE(lacking); i++) {
+        fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        assert_int_equal(fcntl(fd, F_ADD_SEALS, all & ~lacking[i]), 0);
+        assert_false(fd_is_sealed(fd));
+        close(fd);
+    }
 }
 
 /* In a child, since the sanitizers and cmocka have descriptors too. */
@@ -176,6 +196,7 @@ int main(void)
         cmocka_unit_test(a_lock_is_one_descriptions),
         cmocka_unit_test_setup_teardown(links_are_not_followed, scratch_setup, scratch_teardown),
         cmocka_unit_test(sealed_memory_never_changes),
+        cmocka_unit_test(what_may_still_change_is_not_sealed),
         cmocka_unit_test(all_but_the_kept_descriptors_are_closed),
         cmocka_unit_test(all_can_be_closed),
     };
