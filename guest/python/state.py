@@ -434,11 +434,11 @@ def members_as_in_a_base(value):
 
 
 def attributes_of_members(value):
-    """What the members of an enum have beside their values."""
+    """What the members of an enum have beside what every enum gives its members, which has names like _value_."""
     return {
         name: more
         for name, member in value.__members__.items()
-        if (more := {key: each for key, each in vars(member).items() if key[:1] != "_"})
+        if (more := {key: each for key, each in vars(member).items() if key[:1] + key[-1:] != "__"})
     }
 
 
@@ -492,9 +492,7 @@ def full_pickler(sink, namespace, used):
             return code.replace(co_filename=name)
 
         def reduce_class(self, value):
-            if is_named_tuple(value):
-                return self.without_original_bases(value)
-            reduced = super().reducer_override(value)
+            reduced = self.without_original_bases(value) if is_named_tuple(value) else super().reducer_override(value)
             if not isinstance(reduced, tuple):
                 return reduced
             if reduced[0] is cloudpickle.cloudpickle._make_skeleton_class:

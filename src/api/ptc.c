@@ -179,15 +179,18 @@ static void on_tick(struct execution_job *job)
 static void on_done(struct execution_job *job, enum admission_end end)
 {
     struct call *call = job->context;
+    bool dropped = end == ADMISSION_FORBIDDEN && call->audited; /* it had begun */
 
     if (end != ADMISSION_PAUSED || !call->audited)
         audited_execution(call->request, job, end);
+    if (dropped)
+        audited_dropped(call->api, &call->client, job);
     call->audited = true;
     if (end == ADMISSION_PAUSED) {
         end_paused(job);
         return;
     }
-    run_done(job->request.run, admission_has_outcome(end) ? &job->result : NULL);
+    run_done(job->request.run, admission_has_outcome(end) || dropped ? &job->result : NULL);
     switch (end) {
     case ADMISSION_DONE:
         end_ended(call, job);

@@ -23,6 +23,7 @@
 #define LOCK_WAIT_MS  5000
 #define BEGIN_WAIT_MS 5000 /* for others to begin a log again, which they look at once a second */
 #define BEGIN_LOOK_MS 20
+#define NEXT_NAME     AUDIT_FILE_NAME ".next" /* a log before it is one */
 
 static int lock(const struct audit_file *file, int wait_ms)
 {
@@ -36,11 +37,16 @@ static void unlock(const struct audit_file *file)
     flock(file->dir_fd, LOCK_UN);
 }
 
-static int open_log(int dir_fd)
+static int open_to_write(int dir_fd, const char *name, int flags)
 {
-    int fd = openat(dir_fd, AUDIT_FILE_NAME, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    int fd = openat(dir_fd, name, flags | O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 
     return fd < 0 ? error_from_errno() : fd;
+}
+
+static int open_log(int dir_fd)
+{
+    return open_to_write(dir_fd, AUDIT_FILE_NAME, 0);
 }
 
 /* The lines are written already: a head that stays behind proves less, and is no reason to write them again. */
@@ -127,12 +133,12 @@ static bool read_rotated_end(int fd, struct audit_chain *ret_last)
            audit_disk_read_end(fd, st.st_size, ret_last, &torn_bytes) == 0 && torn_bytes == 0;
 }
 
-/* What the file says that is open; what it does not say stays as it was known. */
+/* What the file says that is open, unless this process has let go of more since. */
 static void learn_kept(struct audit_file *file, int fd)
 {
     struct audit_opening opening;
 
-    if (audit_disk_read_opening(fd, &opening) == 0 && opening.kept_seq != 0)
+    if (audit_disk_read_opening(fd, &opening) == 0 && opening.kept_seq > file->kept_seq)
         file->kept_seq = opening.kept_seq;
 }
 
@@ -389,11 +395,13 @@ static int move_to(struct audit_file *file, const char *from, unsigned number)
     return 0;
 }
 
-/* audit.log.2 -> .3, audit.log.1 -> .2, audit.log -> .1; the last one falls off. */
+/* audit.log.2 -> .3, audit.log.1 -> .2, audit.log -> .1; the last one falls off. The new log is there before: without
+ * descriptors or inodes for it nothing is moved. */
 static int rotate(struct audit_file *file)
 {
+    CLEANUP_CLOSE int fd = open_to_write(file->dir_fd, NEXT_NAME, O_TRUNC);
     char from[AUDIT_ROTATED_SIZE];
-    int r = sync_both(file);
+    int r = fd < 0 ? fd : sync_both(file);
 
     for (unsigned i = file->max_rotated; i > 1 && r == 0; i--) {
         audit_disk_rotated_name(i - 1, from);
@@ -403,10 +411,12 @@ static int rotate(struct audit_file *file)
     }
     if (r == 0)
         r = move_to(file, AUDIT_FILE_NAME, 1);
+    if (r == 0 && renameat(file->dir_fd, NEXT_NAME, file->dir_fd, AUDIT_FILE_NAME) < 0)
+        r = error_from_errno();
     if (r < 0)
         return r;
     file->reason = AUDIT_REASON_ROTATED;
-    return take_log(file, open_log(file->dir_fd));
+    return take_log(file, TAKE_FD(fd));
 }
 
 static bool was_moved(const struct audit_file *file)
@@ -454,7 +464,8 @@ static int take_new_log(struct audit_file *file)
     return 0;
 }
 
-static int renew(struct audit_file *file)
+/* To write about length bytes. A rotation lets go of the oldest lines, so it waits until there is room for new ones. */
+static int renew(struct audit_file *file, size_t length)
 {
     if (was_moved(file)) {
         int r = take_new_log(file);
@@ -462,9 +473,9 @@ static int renew(struct audit_file *file)
         if (r < 0)
             return r;
     }
-    if (file->max_rotated > 0 && file->size_bytes >= file->max_bytes)
-        return rotate(file);
-    return 0;
+    if (file->max_rotated == 0 || file->size_bytes < file->max_bytes)
+        return 0;
+    return room_is_left(file->fd, ROOM_OF_AUDIT, length + AUDIT_LINE_MAX_BYTES) ? rotate(file) : -ENOSPC;
 }
 
 static int make_lines(struct audit_chain *chain, const struct buffer *events, struct buffer *lines)
@@ -532,7 +543,7 @@ static int write_lines(struct audit_file *file, const struct buffer *events, str
 {
     size_t start = ret_lines->length, opening_length, n_first = 0;
     struct audit_chain chain;
-    int r = renew(file);
+    int r = renew(file, events->length);
 
     if (r < 0)
         return r;

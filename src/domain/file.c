@@ -255,6 +255,7 @@ static int store_alias(struct kv *kv, const char *session_id, const struct file_
     memcpy(alias.session_id, session_id, ID_SIZE);
     memcpy(alias.source_session_id, source->session_id, ID_SIZE);
     memcpy(alias.source_id, source->id, ID_SIZE);
+    memcpy(alias.edition_of, file_root(source), ID_SIZE);
     r = batch_store_all(batch, &alias, 1);
     if (r == 0)
         r = check_sessions_live(kv, &alias, 1);

@@ -46,7 +46,7 @@ struct file_record {
     bool infrastructure;             /* changes made by programs are dropped (files.md F1) */
     char source_session_id[ID_SIZE]; /* aliases: what they stand for; else "" */
     char source_id[ID_SIZE];
-    char edition_of[ID_SIZE]; /* outputs: the file that was edited first, however often since; "" = a new file */
+    char edition_of[ID_SIZE]; /* the file that was edited first, or stood for, however often since; "" = itself */
     char resource_id[FILE_RESOURCE_ID_SIZE]; /* "" = unknown */
     char kind[FILE_KIND_SIZE];               /* "" = unknown */
     bool has_version;

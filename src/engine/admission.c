@@ -203,19 +203,23 @@ static enum admission_end execute(struct admission *a, struct execution_job *job
     return r == EXECUTION_E_PAUSED ? ADMISSION_PAUSED : r == EXECUTION_E_REFUSED ? ADMISSION_REFUSED : ADMISSION_DONE;
 }
 
-/* Whether the key of a job that has not begun is no good any more. */
+/* Whether the key of a job that has waited is no good any more. */
 static bool is_forbidden(const struct admission *a, const struct execution_job *job)
 {
     const struct engine *engine = a->engine;
 
-    return engine->key_is_gone && !job->resumed && engine->key_is_gone(job->request.queue, engine->key_data);
+    return engine->key_is_gone && engine->key_is_gone(job->request.queue, engine->key_data);
 }
 
 static enum admission_end begin(struct admission *a, struct execution_job *job)
 {
     if (client_is_gone(job) || atomic_load(&a->engine->cancel_all))
         return give_up(job);
-    return is_forbidden(a, job) ? ADMISSION_FORBIDDEN : execute(a, job);
+    if (is_forbidden(a, job)) {
+        (void)give_up(job);
+        return ADMISSION_FORBIDDEN;
+    }
+    return execute(a, job);
 }
 
 /* Runs one job outside the lock. */

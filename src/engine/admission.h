@@ -31,7 +31,7 @@ enum admission_end {
     ADMISSION_REFUSED,   /* as EXECUTION_E_REFUSED: error says why */
     ADMISSION_FAILED,    /* infrastructure fault: error says why */
     ADMISSION_OVERDUE,   /* waited too long in the queue */
-    ADMISSION_FORBIDDEN, /* its key ended while it waited */
+    ADMISSION_FORBIDDEN, /* its key ended while it waited; a program that was to go on is killed */
     ADMISSION_CANCELLED, /* the client hung up while waiting, or a drain's grace was over: nothing ran, and of the
                             result there is only the outcome and how long it waited */
 };

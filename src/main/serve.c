@@ -116,14 +116,19 @@ static int prepare_data(const struct serve *serve)
 {
     const char *path = serve->handover.config.data_dir;
     CLEANUP_CLOSE int lock_fd = -1;
+    struct data_dir_refusal refusal;
     char reason[1024];
-    int r = data_dir_prepare(path, serve->identity.api_uid, reason, sizeof(reason));
+    int r = data_dir_prepare(path, serve->identity.api_uid, &refusal);
 
+    if (r == DATA_DIR_E_REFUSED) {
+        fprintf(stderr, "codecell serve: DATA_DIR: %s: %s\n", refusal.what, refusal.mend);
+        return EX_CONFIG;
+    }
     if (r == 0)
         r = data_dir_lock(path, LOCK_WAIT_MS, &lock_fd, reason, sizeof(reason));
-    if (r > 0) {
+    if (r == DATA_DIR_E_BUSY) {
         fprintf(stderr, "codecell serve: DATA_DIR: %s\n", reason);
-        return r == DATA_DIR_E_BUSY ? EX_TEMPFAIL : EX_CONFIG;
+        return EX_TEMPFAIL;
     }
     return r < 0 ? fail(path, r) : 0;
 }

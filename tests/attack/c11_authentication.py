@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from support import host, multipart
+from support import host, multipart, tools
 from support.client import in_threads, raw_connect, raw_request, read_reply
 from support.keys import MASTER, Keys
 from support.server import Server
 
+IN_THE_QUEUE = "the key ended while the execution waited"
 STRICT = {"AUTH_FAILURE_LIMIT": None}  # the default, which other tests turn off
 
 
@@ -172,9 +173,32 @@ def test_c11_a_key_that_ends_in_the_queue(server_with, path, ending):
         reply = waits.result()
         assert blocker.result().outcome == "ok"
     assert reply.status == 401 and reply.error == ("API key is disabled" if ending == "disabled" else "Invalid API key"), reply
-    reason = "the key ended while the execution waited"
-    assert host.until(lambda: keys.server.events("authentication", success=False, reason=reason), 5)
+    assert host.until(lambda: keys.server.events("authentication", success=False, reason=IN_THE_QUEUE), 5)
     assert len(keys.server.events("code_execution")) == 1
+
+
+def test_c11_a_key_that_ends_before_a_program_goes_on(server_with):
+    """A continuation that waits for its turn is no better than a program that waits for it."""
+    keys = Keys(server_with(MASTER_API_KEY=MASTER, MAX_CONCURRENT_EXECUTIONS="1"))
+    key, record = keys.make()
+    client = keys.server.client(key=key)
+    waits = tools.post(client, code="await echo(value=1)\nopen('late.txt', 'w').write('x')", tools=tools.declare("echo"))
+    body = {
+        "continuation_token": waits.token,
+        "tool_results": [{"call_id": waits.calls[0]["id"], "result": 1, "is_error": False}],
+    }
+    with ThreadPoolExecutor() as pool:
+        blocker = pool.submit(lambda: keys.server.client().exec("sleep 2", "bash"))
+        time.sleep(0.5)
+        goes_on = pool.submit(lambda: client.post(tools.PATH, body))
+        time.sleep(0.5)
+        assert keys.revoke(record).json is True
+        reply = goes_on.result()
+        assert blocker.result().outcome == "ok"
+    assert reply.status == 401 and reply.error == "Invalid API key", reply
+    assert host.until(lambda: keys.server.events("authentication", success=False, reason=IN_THE_QUEUE), 5)
+    ends = [event["outcome"] for event in keys.server.events("code_execution", session_id=waits.session)]
+    assert ends == ["waiting", "cancelled"], ends
 
 
 @pytest.mark.parametrize("place", ["query", "cookie", "path", "body", "basic password"])

@@ -125,7 +125,9 @@ import enum
 class Planet(enum.Enum):
     EARTH = 5.976e+24, 6.37814e6
     def __init__(self, mass, radius):
-        self.mass, self.radius = mass, radius
+        self._mass, self.radius = mass, radius
+    @property
+    def mass(self): return self._mass
 class Status(enum.IntEnum):
     def __new__(cls, value, phrase):
         member = int.__new__(cls, value)
@@ -142,9 +144,9 @@ class Perm(enum.Flag):
 mine = Perm.RW
 """
     )
-    shown = "Planet.EARTH.radius, Status(200).phrase, Status.OK + 1, Color['CRIMSON'], list(Color.__members__), Color.__doc__, Perm['RW'], mine is Perm.R | Perm.W, list(Perm)"
+    shown = "Planet.EARTH.radius, Planet.EARTH.mass, Status(200).phrase, Status.OK + 1, Color['CRIMSON'], list(Color.__members__), Color.__doc__, Perm['RW'], mine is Perm.R | Perm.W, list(Perm)"
     first = session(f"print({shown})")
-    assert first == "6378140.0 fine 201 Color.RED ['RED', 'CRIMSON'] colours Perm.RW True [<Perm.R: 4>, <Perm.W: 2>]\n", first
+    assert first == "6378140.0 5.976e+24 fine 201 Color.RED ['RED', 'CRIMSON'] colours Perm.RW True [<Perm.R: 4>, <Perm.W: 2>]\n", first
     assert session(f"print({shown})") == first
 
 
@@ -164,10 +166,12 @@ def test_deep_structures_and_classes_in_classes(stored_session):
     session = stored_session
     session(
         """
+import typing
 from dataclasses import dataclass
 class Shop:
     @dataclass
     class Item: n: int
+    class Price(typing.NamedTuple): cents: int
 class Node:
     def __init__(self, value, rest): self.value, self.rest = value, rest
 head = item = None
@@ -176,7 +180,7 @@ item = Shop.Item(3)
 """
     )
     for _ in range(2):
-        assert session("n, at = 0, head\nwhile at: n, at = n + 1, at.rest\nprint(n, item)") == "1000 Shop.Item(n=3)\n"
+        assert session("n, at = 0, head\nwhile at: n, at = n + 1, at.rest\nprint(n, item, Shop.Price.__qualname__)") == "1000 Shop.Item(n=3) Shop.Price\n"
 
 
 def test_modules_that_what_is_reached_by_no_name_needs(stored_session):

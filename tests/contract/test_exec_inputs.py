@@ -141,6 +141,20 @@ def test_link_to_an_edited_file(client):
     assert run.lines()[3] == "3,4" and run.names() == ["sales_data.csv"], dict(run)
 
 
+def test_link_to_an_edited_file_of_another_session(client):
+    """The same where sessions refer to each other: what stands for what stands for the upload is the upload."""
+    up = client.upload(("sales data.csv", b"a,b\n"))
+    mine = {**up.reference(), "name": "sales data.csv"}
+    second = client.exec("true", "bash", files=[mine])
+    (standing,) = client.files(second.session)
+    theirs = {"id": standing["id"], "storage_session_id": second.session, "name": "sales data.csv"}
+    third = client.exec("true", "bash", files=[theirs])
+    edition = client.exec("echo 1,2 >> sales_data.csv", "bash", session_id=third.session).file("sales_data.csv")
+    for reference in mine, theirs:
+        run = client.exec("tail -n 1 'sales data.csv'", "bash", files=[reference, edition], session_id=third.session)
+        assert run.stdout == "1,2\n", dict(run)
+
+
 def test_a_link_leads_to_no_other_file(client):
     """10.6.3: where two names are stored alike, the file that gave way is not there under its own name either."""
     spaced, other = client.upload(("sales data.csv", b"mine\n")), client.upload(("sales_data.csv", b"other\n"))

@@ -2,6 +2,9 @@
 #include "audit_fixture.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 /* Restarting after lines were taken away must not mend the chain. */
@@ -116,11 +119,13 @@ static struct audit_verdict verify_all(const char *const *names, enum audit_exte
     return verdict;
 }
 
+static const char *const all_of_two[] = { "audit.log.2", "audit.log.1", "audit.log", NULL };
+
 /* What rotation let go is not missed, however many files should be kept; what somebody else took is, and stays missed
  * until it would have been let go. */
 static void only_rotation_lets_go(void **state)
 {
-    static const char *const all[] = { "audit.log.2", "audit.log.1", "audit.log", NULL };
+    const char *const *all = all_of_two;
     const struct audit_file_options options = { .directory = place, .max_bytes = 1000, .max_rotated = 2 };
     struct audit_file file;
     char path[128];
@@ -192,6 +197,92 @@ static void a_rotation_that_was_cut_short_goes_on(void **state)
     assert_null(strstr(text, "log_damaged"));
     free(text);
     assert_string_equal(verify_all(both, AUDIT_EXTENT_ALL).problem, "");
+}
+
+/* Three files, of which the next line lets the oldest go. */
+static struct audit_file open_before_rotation(void)
+{
+    const struct audit_file_options options = { .directory = place, .max_bytes = 1000, .max_rotated = 2 };
+    struct audit_file file;
+
+    assert_int_equal(audit_file_open(&file, &options), 0);
+    for (int i = 0; i < 3; i++)
+        write_batch(&file);
+    return file;
+}
+
+/* Nothing was let go, and once there is what it takes the next line goes on. */
+static void check_waits(struct audit_file *file, int r, void (*give)(void))
+{
+    assert_true(r < 0);
+    give();
+    assert_string_equal(verify_all(all_of_two, AUDIT_EXTENT_ALL).problem, "");
+    assert_int_equal(verify(all_of_two).first_seq, 1);
+    write_batch(file);
+    audit_file_close(file);
+    assert_string_equal(verify_all(all_of_two, AUDIT_EXTENT_ALL).problem, "");
+    assert_int_equal(verify(all_of_two).first_seq, 12);
+}
+
+static int try_to_write(struct audit_file *file)
+{
+    CLEANUP(buffer_deinit) struct buffer lines = BUFFER_INIT(1 << 16);
+
+    return audit_file_write(file, &(struct buffer){ 0 }, &lines);
+}
+
+static void allow_descriptors(void)
+{
+    struct rlimit limit;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void rotation_waits_for_a_descriptor(void **state)
+{
+    struct audit_file file = open_before_rotation();
+    struct rlimit limit;
+    int r;
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    r = try_to_write(&file);
+    check_waits(&file, r, allow_descriptors);
+}
+
+static void make_room(void)
+{
+    char path[128];
+
+    path_of("ballast", path);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void rotation_waits_for_room(void **state)
+{
+    struct audit_file file;
+    char path[128];
+    int fd, r;
+
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(unshare(CLONE_NEWNS), 0);
+    assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+    assert_int_equal(mount("audit-test", place, "tmpfs", 0, "size=256k"), 0);
+    file = open_before_rotation();
+    path_of("ballast", path);
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    for (off_t at = 0; posix_fallocate(fd, at, 4096) == 0;)
+        at += 4096;
+    close(fd);
+    r = try_to_write(&file);
+    check_waits(&file, r, make_room);
+    assert_int_equal(umount2(place, MNT_DETACH), 0);
 }
 
 /* ---- what somebody does to the files ---- */
@@ -484,6 +575,8 @@ int main(void)
         IN_EMPTY_PLACE(only_rotation_lets_go),
         IN_EMPTY_PLACE(what_is_moved_over_a_rotated_file_is_missed),
         IN_EMPTY_PLACE(a_rotation_that_was_cut_short_goes_on),
+        IN_EMPTY_PLACE(rotation_waits_for_a_descriptor),
+        IN_EMPTY_PLACE(rotation_waits_for_room),
         IN_EMPTY_PLACE(what_is_done_to_a_log_at_work_is_told),
         IN_EMPTY_PLACE(what_was_done_to_a_log_is_told_at_the_start),
         IN_EMPTY_PLACE(a_moved_file_is_opened_again),

@@ -120,12 +120,13 @@ static const char *home(void **state)
 
 static void test_data_dir_is_made_whole(void **state)
 {
-    char path[256], child[300], reason[512] = "";
+    struct data_dir_refusal refusal;
+    char path[256], child[300];
     struct stat st;
 
     snprintf(path, sizeof(path), "%s", scratch_path(*state, "a/b/data"));
     for (int again = 0; again < 2; again++)
-        assert_int_equal(data_dir_prepare(path, geteuid(), reason, sizeof(reason)), 0);
+        assert_int_equal(data_dir_prepare(path, geteuid(), &refusal), 0);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0700);
     snprintf(child, sizeof(child), "%s/blobs", path);
@@ -135,7 +136,8 @@ static void test_data_dir_is_made_whole(void **state)
 
 static void test_foreign_files_are_not_taken_over(void **state)
 {
-    char path[256], reason[512] = "";
+    struct data_dir_refusal refusal;
+    char path[256];
     FILE *file;
 
     if (geteuid() != 0)
@@ -144,31 +146,41 @@ static void test_foreign_files_are_not_taken_over(void **state)
     file = fopen(path, "w");
     assert_non_null(file);
     fclose(file);
-    assert_int_equal(data_dir_prepare(home(state), 12345, reason, sizeof(reason)), DATA_DIR_E_REFUSED);
-    assert_non_null(strstr(reason, "letters.txt"));
+    assert_int_equal(data_dir_prepare(home(state), 12345, &refusal), DATA_DIR_E_REFUSED);
+    assert_non_null(strstr(refusal.what, "letters.txt"));
+    memset(&refusal, 0, sizeof(refusal));
+    assert_int_equal(data_dir_check(home(state), 12345, &refusal), DATA_DIR_E_REFUSED);
+    assert_non_null(strstr(refusal.what, "letters.txt"));
+    assert_int_equal(data_dir_check(scratch_path(*state, "none"), 12345, &refusal), 0);
 }
 
 static void test_directory_of_another_user_is_refused(void **state)
 {
-    char path[256], reason[512] = "";
+    struct data_dir_refusal refusal;
+    char path[256];
 
     if (geteuid() != 0)
         skip();
     snprintf(path, sizeof(path), "%s", scratch_path(*state, "data"));
     assert_int_equal(mkdir(path, 0700), 0);
     assert_int_equal(chown(path, 4321, 4321), 0);
-    assert_int_equal(data_dir_prepare(path, 12345, reason, sizeof(reason)), DATA_DIR_E_REFUSED);
-    assert_non_null(strstr(reason, "chown -R 12345:12345"));
+    assert_int_equal(data_dir_prepare(path, 12345, &refusal), DATA_DIR_E_REFUSED);
+    assert_non_null(strstr(refusal.mend, "chown -R 12345:12345"));
+    assert_int_equal(data_dir_check(path, 12345, &refusal), DATA_DIR_E_REFUSED);
+    assert_int_equal(data_dir_check(path, 4321, &refusal), 0);
+    assert_int_equal(access(scratch_path(*state, "data/blobs"), F_OK), -1); /* checking makes nothing */
 }
 
 /* The api could put a link where a directory was, and root must not follow it. */
 static void test_links_are_not_followed(void **state)
 {
-    char path[256], reason[512] = "";
+    struct data_dir_refusal refusal;
+    char path[256];
 
     snprintf(path, sizeof(path), "%s", scratch_path(*state, "blobs"));
     assert_int_equal(symlink("/tmp", path), 0);
-    assert_true(data_dir_prepare(home(state), geteuid(), reason, sizeof(reason)) < 0);
+    assert_true(data_dir_check(home(state), geteuid(), &refusal) < 0);
+    assert_true(data_dir_prepare(home(state), geteuid(), &refusal) < 0);
 }
 
 static void test_one_server_at_a_time(void **state)

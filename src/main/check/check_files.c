@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/log_file.h"
 #include "main/check/check.h"
+#include "main/place/data_dir.h"
 #include "main/place/ulimits.h"
 
 #define SPACE_NEEDED_BYTES (64LL << 20)
@@ -113,8 +114,9 @@ void check_data_dir(const struct check_context *context, struct check_report *re
 {
     const char *path = context->config->data_dir;
     char existing[PATH_MAX], mend[PATH_MAX + 128];
+    struct data_dir_refusal refusal;
     struct statvfs fs;
-    int r = reach_as_api(context);
+    int r = reach_as_api(context), refused = data_dir_check(path, context->identity.api_uid, &refusal);
 
     check_existing(path, existing);
     snprintf(mend, sizeof(mend), "chmod o+x on each directory above %.200s, or set DATA_DIR elsewhere", path);
@@ -127,6 +129,11 @@ void check_data_dir(const struct check_context *context, struct check_report *re
     else if (r < 0)
         check_say(report, CHECK_FAIL, mend, "user %u cannot reach DATA_DIR=%.200s: %s", context->identity.api_uid, path,
                   strerror(-r));
+    else if (context->identity_result == 0 && refused == DATA_DIR_E_REFUSED)
+        check_say(report, CHECK_FAIL, refusal.mend, "%.380s", refusal.what);
+    else if (refused < 0)
+        check_say(report, CHECK_FAIL, "set DATA_DIR to a directory of its own", "DATA_DIR=%.200s: %s", path,
+                  strerror(-refused));
     else
         check_ok(report, "%.200s%s", path, access(path, F_OK) == 0 ? "" : " will be made at the start");
 }

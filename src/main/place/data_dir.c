@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,17 +22,7 @@ static const char *const known_entries[] = { DATA_DIR_BLOBS,    DATA_DIR_WORK, D
                                              DATA_DIR_DATABASE, DATA_DIR_KEY,  DATA_DIR_GENERATION, "root",
                                              "api-key",         "lost+found" };
 
-static int refuse(char *reason, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-static int refuse(char *reason, size_t size, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(reason, size, format, args);
-    va_end(args);
-    return DATA_DIR_E_REFUSED;
-}
+static const char *const children[] = { DATA_DIR_BLOBS, DATA_DIR_WORK, DATA_DIR_AUDIT, DATA_DIR_BUILDS };
 
 static int make_parents(const char *path)
 {
@@ -79,8 +68,8 @@ static int find_foreign(int dir_fd, char ret_name[static NAME_MAX + 1])
     return 0;
 }
 
-/* Gives an open directory to owner, unless that would take it from somebody. */
-static int adopt(int fd, const char *path, uid_t owner, char *reason, size_t size)
+/* Whether an open directory is owner's or may be given to owner: it is taken from nobody. */
+static int judge(int fd, const char *path, uid_t owner, struct stat *ret_st, struct data_dir_refusal *ret_refusal)
 {
     char foreign[NAME_MAX + 1];
     struct stat st;
@@ -88,39 +77,92 @@ static int adopt(int fd, const char *path, uid_t owner, char *reason, size_t siz
 
     if (fstat(fd, &st) < 0)
         return error_from_errno();
+    *ret_st = st;
     if (st.st_uid == owner)
-        return (st.st_mode & 07777) == 0700 || fchmod(fd, 0700) == 0 ? 0 : error_from_errno();
-    if (st.st_uid != geteuid())
-        return refuse(reason, size, "%s belongs to user %u but the server uses %u: chown -R %u:%u %s", path, st.st_uid,
-                      owner, owner, owner, path);
+        return 0;
+    if (st.st_uid != geteuid()) {
+        snprintf(ret_refusal->what, sizeof(ret_refusal->what), "%s belongs to user %u but the server uses %u", path,
+                 st.st_uid, owner);
+        snprintf(ret_refusal->mend, sizeof(ret_refusal->mend), "chown -R %u:%u %s", owner, owner, path);
+        return DATA_DIR_E_REFUSED;
+    }
     r = find_foreign(fd, foreign);
     if (r < 0)
         return r;
-    if (*foreign)
-        return refuse(reason, size,
-                      "%s holds files that are not the server's (%s): set DATA_DIR to a directory of its own", path,
-                      foreign);
-    if (fchown(fd, owner, (gid_t)owner) < 0 || fchmod(fd, 0700) < 0)
+    if (*foreign) {
+        snprintf(ret_refusal->what, sizeof(ret_refusal->what), "%s holds files that are not the server's (%s)", path,
+                 foreign);
+        snprintf(ret_refusal->mend, sizeof(ret_refusal->mend), "set DATA_DIR to a directory of its own");
+        return DATA_DIR_E_REFUSED;
+    }
+    return 0;
+}
+
+static int adopt(int fd, const char *path, uid_t owner, struct data_dir_refusal *ret_refusal)
+{
+    struct stat st;
+    int r = judge(fd, path, owner, &st, ret_refusal);
+
+    if (r != 0)
+        return r;
+    if (st.st_uid != owner && fchown(fd, owner, (gid_t)owner) < 0)
+        return error_from_errno();
+    if ((st.st_uid != owner || (st.st_mode & 07777) != 0700) && fchmod(fd, 0700) < 0)
         return error_from_errno();
     return 0;
 }
 
 /* The parent may belong to the unprivileged api: nothing in it is followed. */
-static int prepare_child(int dir_fd, const char *path, const char *name, uid_t owner, char *reason, size_t size)
+static int open_child(int dir_fd, const char *name)
+{
+    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    return fd < 0 ? error_from_errno() : fd;
+}
+
+static int prepare_child(int dir_fd, const char *path, const char *name, uid_t owner,
+                         struct data_dir_refusal *ret_refusal)
 {
     CLEANUP_CLOSE int fd = -1;
     char child[PATH_MAX + NAME_MAX];
 
     if (mkdirat(dir_fd, name, 0700) < 0 && errno != EEXIST)
         return error_from_errno();
-    fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    fd = open_child(dir_fd, name);
     if (fd < 0)
-        return error_from_errno();
+        return fd;
     snprintf(child, sizeof(child), "%s/%s", path, name);
-    return adopt(fd, child, owner, reason, size);
+    return adopt(fd, child, owner, ret_refusal);
 }
 
-int data_dir_prepare(const char *path, uid_t owner, char *reason, size_t reason_size)
+static int judge_child(int dir_fd, const char *path, const char *name, uid_t owner,
+                       struct data_dir_refusal *ret_refusal)
+{
+    CLEANUP_CLOSE int fd = open_child(dir_fd, name);
+    char child[PATH_MAX + NAME_MAX];
+    struct stat st;
+
+    if (fd < 0)
+        return fd == -ENOENT ? 0 : fd;
+    snprintf(child, sizeof(child), "%s/%s", path, name);
+    return judge(fd, child, owner, &st, ret_refusal);
+}
+
+int data_dir_check(const char *path, uid_t owner, struct data_dir_refusal *ret_refusal)
+{
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct stat st;
+    int r;
+
+    if (fd < 0)
+        return errno == ENOENT ? 0 : error_from_errno();
+    r = judge(fd, path, owner, &st, ret_refusal);
+    for (size_t i = 0; i < ARRAY_SIZE(children) && r == 0; i++)
+        r = judge_child(fd, path, children[i], owner, ret_refusal);
+    return r;
+}
+
+int data_dir_prepare(const char *path, uid_t owner, struct data_dir_refusal *ret_refusal)
 {
     CLEANUP_CLOSE int fd = -1;
     int r = make_parents(path);
@@ -132,15 +174,9 @@ int data_dir_prepare(const char *path, uid_t owner, char *reason, size_t reason_
     fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return error_from_errno();
-    r = adopt(fd, path, owner, reason, reason_size);
-    if (r == 0)
-        r = prepare_child(fd, path, DATA_DIR_BLOBS, owner, reason, reason_size);
-    if (r == 0)
-        r = prepare_child(fd, path, DATA_DIR_WORK, owner, reason, reason_size);
-    if (r == 0)
-        r = prepare_child(fd, path, DATA_DIR_AUDIT, owner, reason, reason_size);
-    if (r == 0)
-        r = prepare_child(fd, path, DATA_DIR_BUILDS, owner, reason, reason_size);
+    r = adopt(fd, path, owner, ret_refusal);
+    for (size_t i = 0; i < ARRAY_SIZE(children) && r == 0; i++)
+        r = prepare_child(fd, path, children[i], owner, ret_refusal);
     return r;
 }
 
@@ -153,7 +189,7 @@ int data_dir_lock(const char *path, int wait_ms, int *ret_fd, char *reason, size
         return error_from_errno();
     r = fd_lock(fd, wait_ms);
     if (r == FD_E_BUSY) {
-        refuse(reason, reason_size, "another server uses %s: stop it, or set another DATA_DIR", path);
+        snprintf(reason, reason_size, "another server uses %s: stop it, or set another DATA_DIR", path);
         return DATA_DIR_E_BUSY;
     }
     if (r < 0)

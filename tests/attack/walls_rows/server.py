@@ -50,7 +50,7 @@ ROWS = [
     wall(
         "door: a key that ends while a run waits",
         "c11::test_c11_a_key_that_ends_in_the_queue",
-        ("engine/admission.c", "return is_forbidden(a, job) ?", "return false && is_forbidden(a, job) ?"),
+        ("engine/admission.c", "if (is_forbidden(a, job)) {", "if (false && is_forbidden(a, job)) {"),
     ),
     wall(
         "door: the limits of a key",
