@@ -297,6 +297,11 @@ int command_audit(int argc, char **argv)
     n = count_options(argc, argv);
     if (!option_parse("audit", rows, named ? n : argc, argv, &status))
         return status;
+    for (int i = n; i < argc; i++)
+        if (named && strncmp(argv[i], "--", 2) == 0) {
+            fprintf(stderr, "codecell audit: %s comes before the files\n", argv[i]);
+            return EXIT_USAGE;
+        }
     if (!named) {
         fprintf(stderr, "codecell audit: say what to do: codecell audit verify [FILE...]\n");
         return EXIT_USAGE;

@@ -229,17 +229,37 @@ static int conclude(struct keys *keys, const char *operation, const struct key *
     return told < 0 ? fail("the change could not be noted in the audit log: %s", strerror(-told)) : 0;
 }
 
+/* "5/minute 1000/day", or "-" for none. */
+static void format_limits(const struct key *key, char *ret_text, size_t size)
+{
+    static const char *const units[RATE_PERIODS] = {
+        [RATE_PER_SECOND] = "second", [RATE_PER_MINUTE] = "minute", [RATE_HOURLY] = "hour",
+        [RATE_DAILY] = "day",         [RATE_MONTHLY] = "month",
+    };
+    size_t length = 0;
+
+    snprintf(ret_text, size, "-");
+    for (int i = 0; i < RATE_PERIODS && length < size; i++)
+        if (key->limits[i] > 0)
+            length += (size_t)snprintf(ret_text + length, size - length, "%s%lld/%s", length ? " " : "",
+                                       (long long)key->limits[i], units[i]);
+}
+
 static void print_row(const struct key *key, const struct key_use *use)
 {
     const char *state = !key->enabled                                           ? "disabled"
                         : key->expires_ms && key->expires_ms <= clock_wall_ms() ? "expired"
                                                                                 : "enabled";
     const char *name = key_name_is_plain(key->name, strlen(key->name)) ? key->name : "(holds control characters)";
-    char created[CLOCK_ISO_SIZE];
+    char created[CLOCK_ISO_SIZE], expires[CLOCK_ISO_SIZE] = "never", limits[RATE_PERIODS * 32];
 
     clock_format_iso(key->created_ms, created);
-    printf("%.16s  %s  %-8s  %10lld  %.19sZ  %-20s  %s\n", key->hash, key->prefix, state, (long long)use->count,
-           created, tenant_name(key->tenant), name);
+    if (key->expires_ms)
+        clock_format_iso(key->expires_ms, expires);
+    format_limits(key, limits, sizeof(limits));
+    printf("%.16s  %s  %-8s  %10lld  %.19sZ  %-19.19s%s  %-9s  %-20s  %-20s  %s\n", key->hash, key->prefix, state,
+           (long long)use->count, created, expires, key->expires_ms ? "Z" : " ", key_network_name(key->network), limits,
+           tenant_name(key->tenant), name);
 }
 
 static int print_json(const json_t *json)
@@ -255,7 +275,9 @@ static int print_list(struct keys *keys, const struct key *list, size_t n)
     CLEANUP_JSON json_t *json = json_array();
 
     if (!keys->json)
-        puts("hash              prefix       state           used  created               tenant                name");
+        puts("hash              prefix       state           used  created               expires               network "
+             "   "
+             "limits                tenant                name");
     for (size_t i = 0; i < n; i++) {
         struct key_use use;
         int r = key_use_load(keys->store, list[i].hash, &use);
@@ -427,6 +449,11 @@ static bool is_hash_prefix(const char *text)
     return length >= PREFIX_MIN && strspn(text, "0123456789abcdef") == length;
 }
 
+static bool asks_for_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 /* Reads "VERB [HASH] [OPTIONS]". Returns true to go on. */
 static bool parse(int argc, char **argv, struct keys *keys, const struct verb **ret_verb, int *ret_status)
 {
@@ -448,9 +475,13 @@ static bool parse(int argc, char **argv, struct keys *keys, const struct verb **
     int taken = 1;
 
     if (!verb) {
-        *ret_status = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        *ret_status = argc > 1 && asks_for_help(argv[1])
                           ? command_help_of("keys")
                           : (fail("needs one of list, create, change, disable, enable, revoke"), EXIT_USAGE);
+        return false;
+    }
+    if (verb->of_one && argc > 2 && asks_for_help(argv[2])) {
+        *ret_status = command_help_of("keys");
         return false;
     }
     if (verb->of_one) {

@@ -26,8 +26,10 @@ static const struct {
       "  --markdown  print the reference of all variables\n",
       true },
     { "audit", command_audit, "check that an audit log is whole and unchanged",
-      "  verify FILE...  the files, oldest first; without any: audit.log and its rotated files in DATA_DIR\n"
-      "  --last HASH     what the last event's hash must be, as noted elsewhere\n" },
+      "  verify [--last HASH] [FILE...]\n"
+      "                  the files, oldest first; without any: audit.log and its rotated files in DATA_DIR\n"
+      "  --last HASH     some event must have this hash, as noted elsewhere; says how many follow it\n\n"
+      "  Exit status: 0 whole and unchanged, 1 not, or it cannot be read, 2 wrong command line.\n" },
     { "keys", command_keys, "make, list, change and revoke API keys; also while the server runs",
       "  list [--json]            the managed keys, newest first\n"
       "  create --name TEXT       make one; prints it, once\n"

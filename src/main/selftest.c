@@ -84,6 +84,17 @@ static void choose_settings(const char *master, const char **settings)
     settings[n] = NULL;
 }
 
+/* What is attacked has to be known, as it is of the environment: no file is read. */
+static void tell_settings(const char *const *settings)
+{
+    fputs("codecell selftest: a server of its own, with ", stderr);
+    if (!settings[1])
+        fputs("the default settings", stderr);
+    for (size_t i = 1; settings[i]; i++)
+        fprintf(stderr, "%s%s", i > 1 ? " " : "", settings[i]);
+    fputc('\n', stderr);
+}
+
 static int start_server(struct selftest *test)
 {
     char master[CALLER_KEY_SIZE + 32];
@@ -100,6 +111,7 @@ static int start_server(struct selftest *test)
     test->mounts = selftest_eye_mounts();
     test->groups = selftest_eye_all_groups();
     r = own_server_start(&test->server, test->program, test->settings);
+    tell_settings(test->settings);
     test->settings[0] = "MASTER_API_KEY=***"; /* for the report; what it pointed to ends with this function */
     if (r == 0)
         r = own_server_wait(&test->server);
@@ -284,7 +296,9 @@ static int attack(struct selftest *test, int json_fd)
         report = selftest_json_report(test->options.url, started, seconds, test->settings, &count, list);
         r = report ? report_file_write_json(json_fd, report) : -ENOMEM;
     }
-    return r < 0 ? fail("stopped", strerror(-r)) : selftest_exit_status(worst_of(&count));
+    if (r < 0)
+        fail("stopped", strerror(-r));
+    return r == 0 || count.of[SELFTEST_DOWN] > 0 ? selftest_exit_status(worst_of(&count)) : EXIT_INCOMPLETE;
 }
 
 static void selftest_deinit(struct selftest *test)

@@ -197,6 +197,13 @@ static int override(struct config *config, enum config_id id, long long value, s
     return config_override(config, id, number, problems);
 }
 
+static void warn_if_cut(const char *name, int64_t configured, unsigned given)
+{
+    if (given < configured)
+        log_warning("%s=%lld is %u here: programs that run and wait and hot sessions together may be %d", name,
+                    (long long)configured, given, CAPACITY_CELLS_MAX);
+}
+
 static int seal(struct serve *serve)
 {
     CLEANUP(buffer_deinit) struct buffer problems = BUFFER_INIT(CONFIG_PROBLEMS_MAX_BYTES);
@@ -210,6 +217,8 @@ static int seal(struct serve *serve)
     paused_slots = capacity_parked(config->ptc_max_paused, serve->slots);
     hot_slots = capacity_parked(config->hot_sessions_max, serve->slots + paused_slots);
     serve->parked_slots = paused_slots + hot_slots;
+    warn_if_cut("PTC_MAX_PAUSED", config->ptc_max_paused, paused_slots);
+    warn_if_cut("HOT_SESSIONS_MAX", config->hot_sessions_max, hot_slots);
     r = override(config, CONFIG_MAX_CONCURRENT_EXECUTIONS, serve->slots, &problems);
     if (r == 0)
         r = override(config, CONFIG_PTC_MAX_PAUSED, paused_slots, &problems);

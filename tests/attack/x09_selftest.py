@@ -179,6 +179,12 @@ def test_x09_a_server_that_praises(selftest, praising):
     assert not good, good
 
 
+def test_x09_a_wall_is_down_though_the_report_is_lost(program, praising):
+    command = [program, "selftest", "--attack", "--url", praising, "--key", KEY, "--only", "F1", "--json", "/dev/full"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 1 and "DOWN" in done.stdout and "No space left" in done.stderr, done
+
+
 def test_x09_a_report_that_does_not_come_is_no_verdict(selftest, praising):
     status, found = selftest(praising, "K2,K3,K5")
     assert status == 3

@@ -399,6 +399,8 @@ def test_a_noted_hash_is_that_of_any_event(kept):
     assert done.returncode == 1 and "no event has the hash" in done.stdout, done
     os.remove(str(kept) + ".head")
     assert "cannot be told" in verify("--last", lines[4]["hash"], str(kept)).stdout
+    done = verify(str(kept), "--last", lines[4]["hash"])
+    assert done.returncode == 2 and "--last comes before the files" in done.stderr, done
 
 
 @pytest.mark.parametrize("redirection", [">&-", ">/dev/full"])

@@ -257,6 +257,12 @@ def test_everything_at_once(server_with, open_directory):
     assert host.until(ready, 60) and server.process.poll() is None, server.log() + log.read_text()
 
 
+def test_what_has_no_room_is_told(server_with):
+    """Programs that run and wait and hot sessions share one number of cells."""
+    server = server_with(MAX_CONCURRENT_EXECUTIONS="4", PTC_MAX_PAUSED="600", HOT_SESSIONS_MAX="64")
+    assert "PTC_MAX_PAUSED=600 is 508 here" in server.log() and "HOT_SESSIONS_MAX=64 is 0 here" in server.log()
+
+
 def test_limits_of_a_shell(server_with):
     """13: what a login allows its processes ends neither the server nor the programs of its clients."""
     # A server that is built with a sanitizer needs twenty tebibytes of addresses before it can lift these two.
@@ -276,6 +282,25 @@ def test_limits_that_cannot_be_raised_are_told(program, tmp_path):
     line = next(line for line in done.stdout.splitlines() if line.split()[1] == "limits")
     assert line.startswith("warn ") and "ulimit -t -u -s" in line, line
     assert "LimitCPU=infinity LimitNPROC=infinity LimitSTACK=infinity" in line, line
+
+
+@pytest.mark.parametrize("kind", ["another user's", "holds letters"])
+def test_doctor_knows_which_directory_is_refused(program, server_with, open_directory, kind):
+    """In the same words as the start, and with the command that mends it."""
+    path = os.path.join(open_directory, "data")
+    os.mkdir(path)
+    if kind == "another user's":
+        os.chown(path, 4321, 4321)
+    else:
+        with open(os.path.join(path, "letters.txt"), "w"):
+            pass
+    env = {"PATH": os.environ["PATH"], "API_KEY": "good-key-7d1f0c2b9a", "DATA_DIR": path, "API_PORT": str(free_port())}
+    done = subprocess.run([program, "doctor"], env=env, cwd="/", capture_output=True, text=True, timeout=60)
+    line = next(line for line in done.stdout.splitlines() if line.split()[1] == "data-dir")
+    assert done.returncode != 0 and line.startswith("FAIL ") and os.listdir(path) in ([], ["letters.txt"]), line
+    assert ("chown -R" if kind == "another user's" else "letters.txt") in line, line
+    server = server_with(wait=False, data_dir=path)
+    assert server.wait_exit(15) == CONFIG and line.split(None, 2)[2][:80] in server.log(), server.log()
 
 
 def test_two_servers_on_one_data_directory(server_with):

@@ -115,6 +115,27 @@ def test_the_key_alone_is_on_stdout(running):
     assert "scripted" in table and ran.stdout.strip() not in table
 
 
+def test_the_list_shows_what_a_key_may(running):
+    """Below the heads of its columns, in which nothing is cut."""
+    _, command = running
+    until = "2090-01-31T12:00:00Z"
+    limits = "--per-minute", "5", "--daily", "1000"
+    command("create", "--name", "has limits", "--expires", until, "--network", "off", "--tenant", "ops", *limits)
+    heads, *rows = command("list").stdout.splitlines()
+    (row,) = [row for row in rows if row.endswith("has limits")]
+    for head, value in ("state", "enabled"), ("expires", until), ("network", "off"), ("limits", "5/minute 1000/day"), ("tenant", "ops"):
+        assert row[heads.index(head) :].startswith(value + "  "), (heads, row)
+    command("create", "--name", "has none")
+    (row,) = [row for row in command("list").stdout.splitlines() if row.endswith("has none")]
+    for head, value in ("expires", "never"), ("network", "server"), ("limits", "- "):
+        assert row[heads.index(head) :].startswith(value + " "), (heads, row)
+
+
+@pytest.mark.parametrize("words", [(), ("change",), ("revoke",), ("create",)])
+def test_help_needs_no_key(keys_of_a_server, words):
+    assert "HASH is the key's SHA-256" in keys_of_a_server(*words, "--help").stdout
+
+
 def stored_keys(server):
     """Whole keys in any file of the data directory."""
     found = []

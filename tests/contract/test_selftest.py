@@ -33,6 +33,7 @@ def test_the_walls_hold(selftest, tmp_path):
     assert all(case["evidence"] and case["promise"] for case in cases), cases
     assert report["verdict"] == "held" and report["server"] == "its own"
     assert report["count"] == {"held": len(cases) - 2, "down": 0, "not_run": 0, "not_here": 2}
+    assert "a server of its own, with" in done.stderr and "SANDBOX_DISK_MB=64" in done.stderr, done.stderr
     assert report["settings"]["SANDBOX_DISK_MB"] == "64" and "***" in report["settings"]["MASTER_API_KEY"]
     assert report["host"]["kernel"] == os.uname().release and report["host"]["root"] is True
     table = done.stdout.splitlines()

@@ -238,6 +238,21 @@ def test_doctor_looks_at_the_certificate(renewable):
     assert status == "FAIL" and "SSL_CERT_FILE" in text, text
 
 
+def test_files_that_are_not_there_are_told(server_with, renewable):
+    """1.9: without ENABLE_HTTPS that means plain HTTP, but never in silence, and not to who wants to see certificates."""
+    live, _ = renewable
+    status, _, text = doctor("/nothing/here.pem", live[1], ENABLE_HTTPS="")
+    assert status == "warn" and "/nothing/here.pem" in text and "plain HTTP" in text, text
+    status, _, text = doctor("/nothing/here.pem", live[1], ENABLE_HTTPS="false")
+    assert status == "ok", text
+    files = {"SSL_CERT_FILE": "/nothing/here.pem", "SSL_KEY_FILE": live[1]}
+    server = server_with(**files)
+    with server.client() as client:
+        assert client.get("/health").status == 200 and "/nothing/here.pem" in server.log()
+    server = server_with(wait=False, SSL_CA_CERTS=live[0], **files)
+    assert server.wait_exit(15) == 78 and "SSL_CA_CERTS" in server.log(), server.log()
+
+
 def test_doctor_is_content_with_a_good_one(place):
     status, _, text = doctor(*make_certificate(place, "long", days=90))
     assert status == "ok" and re.search("(89|90) more days", text), text

@@ -36,14 +36,13 @@ static void report_off(const struct config *config, struct check_report *report)
 {
     static const char mend[] = "set SSL_CERT_FILE and SSL_KEY_FILE to files that are there; ENABLE_HTTPS=true or false "
                                "says which is meant";
+    bool unsaid = config->enable_https == CONFIG_UNSET;
 
-    if (config->enable_https != CONFIG_UNSET)
-        check_ok(report, "off: the port speaks plain HTTP");
-    else if (*config->ssl_ca_certs)
+    if (unsaid && *config->ssl_ca_certs)
         check_say(report, CHECK_FAIL, mend,
                   "SSL_CA_CERTS asks clients for certificates, but %.130s and %.130s are not both there",
                   config->ssl_cert_file, config->ssl_key_file);
-    else if (is_set(config, CONFIG_SSL_CERT_FILE) || is_set(config, CONFIG_SSL_KEY_FILE))
+    else if (unsaid && (is_set(config, CONFIG_SSL_CERT_FILE) || is_set(config, CONFIG_SSL_KEY_FILE)))
         check_say(report, CHECK_WARN, mend, "off: %.150s and %.150s are not both there; the port speaks plain HTTP",
                   config->ssl_cert_file, config->ssl_key_file);
     else

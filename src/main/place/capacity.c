@@ -15,7 +15,6 @@
 #define PAUSED_SHARE   8   /* at least an eighth, for programs that wait */
 #define SLOTS_MIN      2
 #define SLOTS_MAX      256
-#define ALL_SLOTS_MAX  512 /* warden/options.h */
 #define CGROUP_ROOT    "/sys/fs/cgroup"
 
 /* A container sees its own cgroup as the root of the hierarchy, which is where these files are then. "max" is no limit.
@@ -68,7 +67,7 @@ unsigned capacity_slots(const struct capacity *capacity, int64_t configured, int
 
 unsigned capacity_parked(int64_t configured, unsigned slots)
 {
-    unsigned most = slots < ALL_SLOTS_MAX ? ALL_SLOTS_MAX - slots : 0;
+    unsigned most = slots < CAPACITY_CELLS_MAX ? CAPACITY_CELLS_MAX - slots : 0;
 
     return configured < most ? (unsigned)configured : most;
 }

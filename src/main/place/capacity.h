@@ -15,6 +15,8 @@ void capacity_measure(struct capacity *ret_capacity);
 /* Runs at the same time: what was configured, or for 0 eight a core, as many as memory holds, between 2 and 256. */
 unsigned capacity_slots(const struct capacity *capacity, int64_t configured, int64_t max_memory_mb);
 
+#define CAPACITY_CELLS_MAX 512 /* running, waiting and hot ones together (warden/options.h) */
+
 /* Cells parked at the same time: what was configured, as far as users of cells are left for them. */
 unsigned capacity_parked(int64_t configured, unsigned slots);
 

@@ -100,7 +100,7 @@ static int judge(int fd, const char *path, uid_t owner, struct stat *ret_st, str
 
 static int adopt(int fd, const char *path, uid_t owner, struct data_dir_refusal *ret_refusal)
 {
-    struct stat st;
+    struct stat st = { 0 };
     int r = judge(fd, path, owner, &st, ret_refusal);
 
     if (r != 0)
