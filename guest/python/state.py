@@ -433,12 +433,31 @@ def members_as_in_a_base(value):
     return {name: each for name, each in vars(value).items() if any(each is base.get(name, bases) for base in bases)}
 
 
-def attributes_of_members(value):
+trying = False  # whether what members have for themselves can be written: then that of other members does not matter
+
+
+def private_attributes(member, namespace):
+    """What a class keeps for itself may be a lock; members do without what cannot be written."""
+    global trying
+    if trying:
+        return {}
+    trying = True
+    try:
+        named = {key: each for key, each in vars(member).items() if key[:1] == "_" != key[-1:]}
+        return {key: each for key, each in named.items() if can_be_written(each, namespace)}
+    finally:
+        trying = False
+
+
+def attributes_of_members(value, namespace):
     """What the members of an enum have beside what every enum gives its members, which has names like _value_."""
     return {
         name: more
         for name, member in value.__members__.items()
-        if (more := {key: each for key, each in vars(member).items() if key[:1] + key[-1:] != "__"})
+        if (
+            more := {key: each for key, each in vars(member).items() if key[:1] != "_"}
+            | private_attributes(member, namespace)
+        )
     }
 
 
@@ -518,7 +537,7 @@ def full_pickler(sink, namespace, used):
                 state[0].pop(each, None)
             updates = [
                 Standing(dict.update, Standing(vars, Standing(getattr, value, member)), more)
-                for member, more in attributes_of_members(value).items()
+                for member, more in attributes_of_members(value, namespace).items()
             ]
             if updates:  # beside some member that is written in any case
                 state[0]["__doc__"] = Standing(distribution("_operator").getitem, (value.__doc__, updates), 0)
@@ -535,7 +554,11 @@ def full_pickler(sink, namespace, used):
         def without_original_bases(self, value):
             """Else cloudpickle would call what makes such classes, without what that needs."""
             bases = value.__orig_bases__
-            del value.__orig_bases__
+            others = tuple(tuple if each is sys.modules["typing"].NamedTuple else each for each in bases)
+            if others == (tuple,):
+                del value.__orig_bases__
+            else:
+                value.__orig_bases__ = others
             try:
                 return super().reducer_override(value)
             finally:

@@ -121,11 +121,12 @@ def test_enums(stored_session):
     session = stored_session
     session(
         """
-import enum
+import enum, threading
 class Planet(enum.Enum):
     EARTH = 5.976e+24, 6.37814e6
     def __init__(self, mass, radius):
         self._mass, self.radius = mass, radius
+        self._lock, self._others = threading.Lock(), [type(self)]
     @property
     def mass(self): return self._mass
 class Status(enum.IntEnum):
@@ -144,9 +145,9 @@ class Perm(enum.Flag):
 mine = Perm.RW
 """
     )
-    shown = "Planet.EARTH.radius, Planet.EARTH.mass, Status(200).phrase, Status.OK + 1, Color['CRIMSON'], list(Color.__members__), Color.__doc__, Perm['RW'], mine is Perm.R | Perm.W, list(Perm)"
+    shown = "Planet.EARTH.radius, Planet.EARTH.mass, Planet.EARTH._others, Status(200).phrase, Status.OK + 1, Color['CRIMSON'], list(Color.__members__), Color.__doc__, Perm['RW'], mine is Perm.R | Perm.W, list(Perm)"
     first = session(f"print({shown})")
-    assert first == "6378140.0 5.976e+24 fine 201 Color.RED ['RED', 'CRIMSON'] colours Perm.RW True [<Perm.R: 4>, <Perm.W: 2>]\n", first
+    assert first == "6378140.0 5.976e+24 [<enum 'Planet'>] fine 201 Color.RED ['RED', 'CRIMSON'] colours Perm.RW True [<Perm.R: 4>, <Perm.W: 2>]\n", first
     assert session(f"print({shown})") == first
 
 

@@ -360,7 +360,12 @@ def test_named_tuples(session):
     session(
         """
 from collections import namedtuple
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
+T = TypeVar('T')
+box = (7,)
+if sys.version_info > (3, 11):
+    class Box(NamedTuple, Generic[T]): x: T
+    box = Box(7)
 class Point(NamedTuple):
     x: int
     y: int = 2
@@ -371,8 +376,8 @@ p, old = Point(1), Old(3, 4)
     )
     for _ in range(2):
         assert (
-            session("print(p, p.sum(), Point(5, 6)._asdict(), type(p) is Point, old, Point._field_defaults)")
-            == "Point(x=1, y=2) 3 {'x': 5, 'y': 6} True Old(a=3, b=4) {'y': 2}\n"
+            session("print(p, p.sum(), Point(5, 6)._asdict(), type(p) is Point, old, Point._field_defaults, box[0])")
+            == "Point(x=1, y=2) 3 {'x': 5, 'y': 6} True Old(a=3, b=4) {'y': 2} 7\n"
         )
 
 

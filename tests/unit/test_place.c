@@ -180,6 +180,10 @@ static void test_links_are_not_followed(void **state)
     snprintf(path, sizeof(path), "%s", scratch_path(*state, "blobs"));
     assert_int_equal(symlink("/tmp", path), 0);
     assert_true(data_dir_check(home(state), geteuid(), &refusal) < 0);
+    snprintf(path, sizeof(path), "%s", scratch_path(*state, "nowhere"));
+    assert_int_equal(symlink("/nothing/here", path), 0);
+    assert_int_equal(data_dir_check(path, geteuid(), &refusal), -ENOENT);
+    assert_true(data_dir_prepare(path, geteuid(), &refusal) < 0);
     assert_true(data_dir_prepare(home(state), geteuid(), &refusal) < 0);
 }
 

@@ -152,10 +152,10 @@ int data_dir_check(const char *path, uid_t owner, struct data_dir_refusal *ret_r
 {
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct stat st;
-    int r;
+    int r = fd < 0 ? error_from_errno() : 0;
 
-    if (fd < 0)
-        return errno == ENOENT ? 0 : error_from_errno();
+    if (r < 0) /* a link that leads nowhere is something */
+        return r == -ENOENT && lstat(path, &st) < 0 ? 0 : r;
     r = judge(fd, path, owner, &st, ret_refusal);
     for (size_t i = 0; i < ARRAY_SIZE(children) && r == 0; i++)
         r = judge_child(fd, path, children[i], owner, ret_refusal);
