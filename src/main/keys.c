@@ -449,11 +449,6 @@ static bool is_hash_prefix(const char *text)
     return length >= PREFIX_MIN && strspn(text, "0123456789abcdef") == length;
 }
 
-static bool asks_for_help(const char *word)
-{
-    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
-}
-
 /* Reads "VERB [HASH] [OPTIONS]". Returns true to go on. */
 static bool parse(int argc, char **argv, struct keys *keys, const struct verb **ret_verb, int *ret_status)
 {
@@ -475,12 +470,12 @@ static bool parse(int argc, char **argv, struct keys *keys, const struct verb **
     int taken = 1;
 
     if (!verb) {
-        *ret_status = argc > 1 && asks_for_help(argv[1])
+        *ret_status = argc > 1 && option_asks_for_help(argv[1])
                           ? command_help_of("keys")
                           : (fail("needs one of list, create, change, disable, enable, revoke"), EXIT_USAGE);
         return false;
     }
-    if (verb->of_one && argc > 2 && asks_for_help(argv[2])) {
+    if (verb->of_one && argc > 2 && option_asks_for_help(argv[2])) {
         *ret_status = command_help_of("keys");
         return false;
     }

@@ -139,7 +139,7 @@ int main(int argc, char **argv)
         print_summary(stderr);
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+    if (option_asks_for_help(argv[1]))
         argv[1] = "help";
     if (strcmp(argv[1], "--version") == 0)
         argv[1] = "version";

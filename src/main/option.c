@@ -62,12 +62,17 @@ static int take(const char *command, const struct option_row *rows, const char *
     return taken;
 }
 
+bool option_asks_for_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 bool option_parse(const char *command, const struct option_row *rows, int argc, char **argv, int *ret_status)
 {
     for (int i = 1; i < argc;) {
         int taken;
 
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+        if (option_asks_for_help(argv[i])) {
             *ret_status = command_help_of(command);
             return false;
         }

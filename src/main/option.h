@@ -23,6 +23,9 @@ struct option_row {
     int *number;       /* set to the value: 0 to INT_MAX */
 };
 
+/* True for "--help" and "-h", which may stand where a command takes something else. */
+bool option_asks_for_help(const char *word);
+
 /* Parses argv[1..]; rows end with an empty one. "--help" prints the help of the subcommand and ends it too. Returns
  * true to go on; false with *ret_status = what the program should exit with. */
 bool option_parse(const char *command, const struct option_row *rows, int argc, char **argv, int *ret_status);

@@ -125,7 +125,6 @@ static const char *const all_of_two[] = { "audit.log.2", "audit.log.1", "audit.l
  * until it would have been let go. */
 static void only_rotation_lets_go(void **state)
 {
-    const char *const *all = all_of_two;
     const struct audit_file_options options = { .directory = place, .max_bytes = 1000, .max_rotated = 2 };
     struct audit_file file;
     char path[128];
@@ -135,21 +134,21 @@ static void only_rotation_lets_go(void **state)
     for (int i = 0; i < 6; i++)
         write_batch(&file); /* a batch is more than 1000 bytes */
     audit_file_close(&file);
-    assert_int_equal(verify(all).first_seq, 34);
-    assert_int_equal(verify(all).kept_seq, 34);
-    assert_string_equal(verify_all(all, AUDIT_EXTENT_ALL).problem, "");
+    assert_int_equal(verify(all_of_two).first_seq, 34);
+    assert_int_equal(verify(all_of_two).kept_seq, 34);
+    assert_string_equal(verify_all(all_of_two, AUDIT_EXTENT_ALL).problem, "");
     path_of("audit.log.2", path);
     assert_int_equal(unlink(path), 0);
-    assert_string_equal(verify_all(all + 1, AUDIT_EXTENT_ALL).problem,
+    assert_string_equal(verify_all(all_of_two + 1, AUDIT_EXTENT_ALL).problem,
                         "events 1 to 44 are not here: rotated files are missing");
     assert_int_equal(audit_file_open(&file, &options), 0);
     write_batch(&file);
-    assert_string_equal(verify_all(all, AUDIT_EXTENT_ALL).problem,
+    assert_string_equal(verify_all(all_of_two, AUDIT_EXTENT_ALL).problem,
                         "events 1 to 44 are not here: rotated files are missing");
     write_batch(&file);
     audit_file_close(&file);
-    assert_int_equal(verify(all).first_seq, 56);
-    assert_string_equal(verify_all(all, AUDIT_EXTENT_ALL).problem, "");
+    assert_int_equal(verify(all_of_two).first_seq, 56);
+    assert_string_equal(verify_all(all_of_two, AUDIT_EXTENT_ALL).problem, "");
 }
 
 /* By a name that a rotation would give, too. */
